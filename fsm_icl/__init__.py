@@ -1,0 +1,1 @@
+"""What the project is and where it lives (written last)."""

@@ -1,0 +1,287 @@
+"""The contract with analysis: metrics, what a trial leaves behind, and the manifest of a sweep.
+
+Plain data, no torch. A results folder holds `manifest.json` (one `Manifest`) and `records/<hash>.json`
+(one `TrialRecord` each); analysis reads nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+
+RESULTS_VERSION = 1
+"""Raised by hand when training, data or scoring change meaning; part of every trial's identity."""
+
+Outcome = Literal["finished", "pruned", "diverged", "failed"]
+Phase = Literal["search", "measure"]
+Count = Annotated[int, Field(ge=0)]
+
+
+class FrozenModel(BaseModel):
+    """Base of all specs and records: immutable, unknown keys are errors, NaN is never a number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Metric(FrozenModel):
+    """A number that trials report: its name as in code, W&B and figures, and which way is better."""
+
+    name: str
+    mode: Literal["max", "min"]
+    low: float
+    high: float = Field(allow_inf_nan=True)
+    worst: float
+    """Stands in where a trial diverged or failed before it could report the metric."""
+
+
+METRICS = {
+    m.name: m
+    for m in (
+        Metric(name="train/loss", mode="min", low=0.0, high=math.inf, worst=1e9),
+        Metric(name="val/loss", mode="min", low=0.0, high=math.inf, worst=1e9),
+        Metric(name="val/accuracy", mode="max", low=0.0, high=1.0, worst=0.0),
+        Metric(name="test/loss", mode="min", low=0.0, high=math.inf, worst=1e9),
+        Metric(name="test/accuracy", mode="max", low=0.0, high=1.0, worst=0.0),
+    )
+}
+
+
+class Slice(FrozenModel):
+    """Correct predictions among the `total` query steps that share `label`."""
+
+    label: str
+    correct: Count
+    total: Count
+
+    @property
+    def accuracy(self) -> float:
+        """correct / total. Raises ValueError on an empty slice: absent is absent."""
+        if self.total == 0:
+            raise ValueError(f"slice {self.label!r} is empty, it has no accuracy")
+        return self.correct / self.total
+
+
+class TestScore(FrozenModel):
+    """What one measure trial scored, once, on the test set. One entry a test machine in the three lists."""
+
+    accuracy: float = Field(ge=0, le=1)
+    loss: float
+    by_query_step: list[Slice]
+    by_times_shown: list[Slice]
+    """Labels "0", "1", "2", "3+": how often the step's (state, action) was shown before it."""
+    machine_correct: list[Count]
+    machine_total: list[Count]
+    machine_class: list[Count]
+    """Number of the machine's class (machines up to relabelling) within this test set, from 0."""
+
+    @model_validator(mode="after")
+    def _lists_agree(self) -> TestScore:
+        if not len(self.machine_correct) == len(self.machine_total) == len(self.machine_class):
+            raise ValueError("machine_correct, machine_total and machine_class differ in length")
+        return self
+
+
+class TrialEnd(FrozenModel):
+    """How a trial ended and what it cost. Clock times are for the reader; no result depends on them."""
+
+    outcome: Outcome
+    reason: str | None = None
+    """Why it was pruned, diverged or failed: one line; the trace-back is in the trial's log."""
+    test: TestScore | None = None
+    """Present for finished measure trials only."""
+    num_params: Count
+    state_size: Count
+    """Floats carried from step to step."""
+    flops_per_token: Count
+    """Forward floating-point operations a token, two a multiply-add, matrix products only."""
+    steps: Count
+    """Optimiser steps of the whole trial, those before an interruption included."""
+    seconds: float
+    """Wall-clock seconds of the trial's own work, building and evaluating included."""
+    steps_per_second: float
+    """Optimiser steps a second of training alone, evaluation left out."""
+    tokens_per_second: float
+    peak_memory_bytes: Count
+    started_at: float
+    ended_at: float
+    """Unix seconds."""
+    node: str
+    device: str
+    cpu_model: str
+    threads: int
+    versions: dict[str, str]
+
+
+class Report(FrozenModel):
+    """One row of a trial's stream: metrics at `step`. The last row has `end` instead of metrics."""
+
+    step: Count
+    metrics: dict[str, FiniteFloat] = {}
+    end: TrialEnd | None = None
+
+    @model_validator(mode="after")
+    def _known_metrics(self) -> Report:
+        for name in self.metrics:
+            if name not in METRICS:
+                raise ValueError(f"unknown metric {name!r}; known: {', '.join(METRICS)}")
+        return self
+
+    def metric(self, name: str) -> float:
+        """The metric's value. Raises ValueError when the row lacks it: never a stand-in."""
+        if name not in self.metrics:
+            raise ValueError(f"report at step {self.step} has no {name!r}")
+        return self.metrics[name]
+
+
+class TrialRecord(FrozenModel):
+    """All that is kept of an ended trial; written once, by the driver."""
+
+    format: Literal[1] = 1
+    hash: str = Field(pattern=r"^[0-9a-f]{64}$")
+    config: dict[str, Any]
+    """The TrialConfig, fully resolved, as JSON."""
+    reports: list[Report]
+    end: TrialEnd
+    commit: str | None
+    """Git commit of the code, None outside a checkout."""
+    dirty: bool
+
+    @property
+    def phase(self) -> Phase:
+        """search or measure."""
+        phase: Phase = self.config["phase"]
+        return phase
+
+
+class WantedTrial(FrozenModel):
+    """A trial the sweep asks for: its hash and its place in the protocol."""
+
+    hash: str
+    phase: Phase
+    repeat: Count
+    index: Count
+
+
+class Winner(FrozenModel):
+    """The best proposal of one search (one cell, one repeat)."""
+
+    repeat: Count
+    index: Count
+    hash: str
+    params: dict[str, float]
+    """Searched hyperparameters, e.g. {"learning_rate": 0.01}."""
+    at_edge: list[str]
+    """Searched names whose winning value lies in the outer tenth of its range."""
+    still_rising: bool
+    """Validation accuracy still rose by more than success_margin in the last third of the budget."""
+
+
+class ManifestCell(FrozenModel):
+    """One point of the grid."""
+
+    label: str
+    """Unique in the sweep, e.g. "lstm-d64-L1"."""
+    fields: dict[str, str | int | float | bool]
+    """The cell's coordinates: arch, d_model, num_layers and whatever else the grid names."""
+    task: str
+    """Key into Manifest.tasks."""
+    num_params: Count
+    state_size: Count
+    flops_per_token: Count
+    steps: Count
+    """The budget, in optimiser steps."""
+    wanted: list[WantedTrial]
+    """Trials known to be wanted so far; a search's later proposals become known as earlier ones end."""
+    winners: list[Winner]
+    num_proposals: Count
+    """Search trials the sweep file asks for, all repeats together."""
+    num_seeds: Count
+    """Measure trials the sweep file asks for."""
+    failed: bool
+    """Every search of the cell has ended, and none of its proposals finished: there is no winner."""
+
+
+class TaskEntry(FrozenModel):
+    """What fixed strategies score on the very test episodes that models are scored on."""
+
+    spec: dict[str, Any]
+    ladder: dict[str, float]
+    """Accuracy by strategy, in rising order of cunning: chance, unigram, per-state, per-action,
+    naive Bayes, look-up."""
+    ceiling: float
+    ceiling_exact: bool
+    """False above 5 states, where the ceiling is a lower bound."""
+
+
+class DeclaredHypothesis(FrozenModel):
+    """A claim written down before the run. Roles in `cells`: `a` and `b` (the base), or low, mid, high."""
+
+    name: str
+    claim: str
+    metric: str
+    threshold: float
+    """In the metric's unit (.10 = 10 points); for a share, a fraction of the gap."""
+    direction: Literal["greater", "less"]
+    family: str
+    cells: dict[Literal["a", "b", "low", "mid", "high"], str]
+    """Role -> label of a cell."""
+
+    @property
+    def kind(self) -> Literal["difference", "share"]:
+        """difference: a - b against the threshold; share: (mid - low) / (high - low) against it."""
+        return "difference" if "a" in self.cells else "share"
+
+
+class Manifest(FrozenModel):
+    """What a sweep asks for and where it stands; derived, never read by the driver."""
+
+    format: Literal[1] = 1
+    sweep: str
+    scale: str
+    id: str = Field(pattern=r"^[0-9a-f]{8}$")
+    question: str
+    seed: int
+    evaluation_seed: int
+    success_margin: float
+    repeats: int
+    """Independent searches a cell; with 1, every interval is conditional on the chosen hyperparameters."""
+    pruned_search: bool
+    spec: dict[str, Any]
+    """The sweep file with the scale and --set applied."""
+    hypotheses: list[DeclaredHypothesis]
+    tasks: dict[str, TaskEntry]
+    cells: list[ManifestCell]
+
+
+def default_scale() -> str:
+    """`paper` on a machine with a visible NVIDIA GPU, else `laptop`. Looks at the driver, not at torch."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    gpus = Path("/proc/driver/nvidia/gpus")
+    return "paper" if not hidden and gpus.is_dir() and any(gpus.iterdir()) else "laptop"
+
+
+def sweep_folder(sweep: str, scale: str | None, results: Path) -> Path:
+    """The folder SWEEP means in a command: itself if it is one, else the newest results/<sweep>-<scale>[-n].
+
+    Raises:
+        ValueError: nothing is there; the message lists the sweeps that are.
+    """
+    if (Path(sweep) / "manifest.json").is_file():
+        return Path(sweep)
+    name = f"{sweep}-{scale or default_scale()}"
+    numbered = re.compile(re.escape(name) + r"(?:-(\d+))?")
+    found = [(int(m[1] or 1), p) for p in _folders(results) if (m := numbered.fullmatch(p.name))]
+    if not found:
+        there = ", ".join(p.name for p in _folders(results)) or "none"
+        raise ValueError(f"no sweep at {sweep!r} nor at {results / name} (in {results}: {there})")
+    return max(found)[1]
+
+
+def _folders(results: Path) -> Sequence[Path]:
+    return sorted(p.parent for p in results.glob("*/manifest.json"))
