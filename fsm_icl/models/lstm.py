@@ -1,0 +1,51 @@
+"""Long short-term memory: three gates, two states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from fsm_icl.models.spec import CoreSpec
+
+if TYPE_CHECKING:
+    from fsm_icl.models.shell import Core
+
+FORGET_GATE = 1
+"""Place of the forget gate among torch's stacked gates i, f, g, o."""
+
+
+class LSTMSpec(CoreSpec):
+    """Long short-term memory (Hochreiter & Schmidhuber 1997) with forget gate (Gers et al. 2000), no peepholes.
+
+    i_t = sigmoid(W_i x_t + b_i + U_i h_{t-1} + c_i)      input gate, 1997 eq. 3-4
+    f_t = sigmoid(W_f x_t + b_f + U_f h_{t-1} + c_f)      forget gate, 2000 eq. 3.1
+    g_t = tanh(W_g x_t + b_g + U_g h_{t-1} + c_g)         cell input, 1997 eq. 5
+    o_t = sigmoid(W_o x_t + b_o + U_o h_{t-1} + c_o)      output gate, 1997 eq. 3-4
+    s_t = f_t * s_{t-1} + i_t * g_t                       cell state, 2000 eq. 3.2
+    h_t = o_t * tanh(s_t)                                 hidden state, 1997 eq. 9
+
+    W_*, U_* float (D, D), stacked in the order i, f, g, o; b_*, c_* float (D). State: h and s, 2 D floats a layer.
+    The forget gate's bias b_f + c_f starts at 1 (Gers et al. 2000, sec. 4; Jozefowicz et al. 2015): a fresh cell
+    keeps 73 % of its state at each step.
+    """
+
+    arch: Literal["lstm"]
+
+    def build(self) -> Core:
+        """torch.nn.LSTM behind the Core interface."""
+        from torch import nn  # here, so that a spec can be read without torch
+
+        from fsm_icl.models.recurrent import RecurrentCore, sizes
+
+        return RecurrentCore(nn.LSTM(**sizes(self)), open_gate=FORGET_GATE)
+
+    def core_params(self) -> int:
+        """Four W, U, b and c of every layer."""
+        return self.num_layers * 4 * (2 * self.d_model**2 + 2 * self.d_model)
+
+    def core_flops(self) -> int:
+        """Four W x and U h of every layer."""
+        return self.num_layers * 4 * 2 * 2 * self.d_model**2
+
+    def state_size(self) -> int:
+        """h and s of every layer."""
+        return self.num_layers * 2 * self.d_model

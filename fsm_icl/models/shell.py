@@ -1,0 +1,66 @@
+"""The shell that every architecture shares: embedding -> core -> dropout -> readout.
+
+Letters: B batch, T time, D d_model, C classes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from fsm_icl.models.spec import CoreSpec
+from fsm_icl.seeding import torch_generator
+
+State = tuple[Tensor, ...]
+
+
+class Core(nn.Module):
+    """What an architecture's spec builds: a causal map from float (B, T, D) to float (B, T, D)."""
+
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Outputs, float (B, T, D), and all that is carried past the last token.
+
+        `state` continues an earlier call. Its tensors hold `spec.state_size()` floats a sequence.
+        """
+        raise NotImplementedError
+
+    def initialise(self, seed: int) -> None:
+        """Set every weight from the generators ("init", "core", its name) of `seed`."""
+        raise NotImplementedError
+
+
+class Model(nn.Module):
+    """Predicts a class after every token. Weights are not initialised: see build_model.
+
+    Args:
+        tokens: int64 (B, T).
+    Returns:
+        logits, float (B, T, C).
+    """
+
+    def __init__(self, spec: CoreSpec, num_tokens: int, num_classes: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(num_tokens, spec.d_model)
+        self.core = spec.build()
+        self.dropout = nn.Dropout(spec.dropout)
+        self.readout = nn.Linear(spec.d_model, num_classes)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Logits, float (B, T, C); those at t depend on tokens up to t only."""
+        hidden, _ = self.core(self.embedding(tokens))
+        logits: Tensor = self.readout(self.dropout(hidden))
+        return logits
+
+
+def build_model(spec: CoreSpec, num_tokens: int, num_classes: int, seed: int) -> Model:
+    """A model on the CPU whose weights are a function of the arguments alone; the global RNG stays as it was.
+
+    Embedding N(0, 1), readout Xavier uniform with bias 0; the core's rules are its own.
+    """
+    with torch.random.fork_rng(devices=[]):  # torch's constructors draw weights, which are thrown away
+        model = Model(spec, num_tokens, num_classes)
+    nn.init.normal_(model.embedding.weight, generator=torch_generator(seed, "init", "embedding"))
+    model.core.initialise(seed)
+    nn.init.xavier_uniform_(model.readout.weight, generator=torch_generator(seed, "init", "readout"))
+    nn.init.zeros_(model.readout.bias)
+    return model
