@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class GRUSpec(CoreSpec):
-    """Gated recurrent unit (Cho et al. 2014, eq. 5-8), reset gate applied after the recurrent product as in cuDNN.
+    """Gated recurrent unit (Cho et al. 2014, eq. 5-8), reset gate after the recurrent product as in cuDNN.
 
     r_t = sigmoid(W_r x_t + b_r + U_r h_{t-1} + c_r)                 reset gate, eq. 5
     z_t = sigmoid(W_z x_t + b_z + U_z h_{t-1} + c_z)                 update gate, eq. 6

@@ -14,18 +14,20 @@ FORGET_GATE = 1
 
 
 class LSTMSpec(CoreSpec):
-    """Long short-term memory (Hochreiter & Schmidhuber 1997) with forget gate (Gers et al. 2000), no peepholes.
+    """Long short-term memory (Hochreiter & Schmidhuber 1997) with a forget gate (Gers et al. 2000).
 
-    i_t = sigmoid(W_i x_t + b_i + U_i h_{t-1} + c_i)      input gate, 1997 eq. 3-4
-    f_t = sigmoid(W_f x_t + b_f + U_f h_{t-1} + c_f)      forget gate, 2000 eq. 3.1
-    g_t = tanh(W_g x_t + b_g + U_g h_{t-1} + c_g)         cell input, 1997 eq. 5
-    o_t = sigmoid(W_o x_t + b_o + U_o h_{t-1} + c_o)      output gate, 1997 eq. 3-4
-    s_t = f_t * s_{t-1} + i_t * g_t                       cell state, 2000 eq. 3.2
-    h_t = o_t * tanh(s_t)                                 hidden state, 1997 eq. 9
+    Equation numbers: Graves 2013 (arXiv:1308.0850), without its peepholes.
 
-    W_*, U_* float (D, D), stacked in the order i, f, g, o; b_*, c_* float (D). State: h and s, 2 D floats a layer.
-    The forget gate's bias b_f + c_f starts at 1 (Gers et al. 2000, sec. 4; Jozefowicz et al. 2015): a fresh cell
-    keeps 73 % of its state at each step.
+    i_t = sigmoid(W_i x_t + b_i + U_i h_{t-1} + c_i)      input gate, eq. 7
+    f_t = sigmoid(W_f x_t + b_f + U_f h_{t-1} + c_f)      forget gate, eq. 8
+    g_t = tanh(W_g x_t + b_g + U_g h_{t-1} + c_g)         what may enter the cell, inside eq. 9
+    s_t = f_t * s_{t-1} + i_t * g_t                       cell state, eq. 9
+    o_t = sigmoid(W_o x_t + b_o + U_o h_{t-1} + c_o)      output gate, eq. 10
+    h_t = o_t * tanh(s_t)                                 hidden state, eq. 11
+
+    W_*, U_* float (D, D), stacked in the order i, f, g, o; b_*, c_* float (D).
+    State: h and s, 2 D floats a layer. The forget gate's bias b_f + c_f starts at 1 (Jozefowicz et al. 2015):
+    a fresh cell keeps 73 % of its state at each step.
     """
 
     arch: Literal["lstm"]

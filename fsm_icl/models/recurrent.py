@@ -37,14 +37,13 @@ def sizes(spec: CoreSpec) -> Sizes:
 
 
 class RecurrentCore(Core):
-    """torch.nn.RNN, GRU or LSTM; the equations stand in the specs.
-
-    Args:
-        layers: weight_ih and weight_hh of each layer are float (G D, D), both biases float (G D).
-        open_gate: the gate, counted in torch's order, whose bias starts at 1 instead of 0.
-    """
+    """torch.nn.RNN, GRU or LSTM; the equations stand in the specs."""
 
     def __init__(self, layers: nn.RNNBase, open_gate: int | None = None) -> None:
+        """Wrap `layers`, whose weights are float (G D, D) and biases float (G D).
+
+        `open_gate` is the gate, counted in torch's order, whose bias starts at 1 instead of 0.
+        """
         super().__init__()
         self.layers = layers
         self.open_gate = open_gate
@@ -62,7 +61,7 @@ class RecurrentCore(Core):
         """Per gate: inputs Xavier uniform, recurrences orthogonal; biases 0, or 1 at the open gate."""
         for name, stacked in self.layers.named_parameters():
             generator = torch_generator(seed, "init", "core", name)
-            for gate, block in enumerate(stacked.split(self.layers.hidden_size)):
+            for gate, block in enumerate(torch.split(stacked, self.layers.hidden_size)):
                 if name.startswith("weight_ih"):
                     nn.init.xavier_uniform_(block, generator=generator)
                 elif name.startswith("weight_hh"):

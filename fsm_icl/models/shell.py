@@ -30,15 +30,10 @@ class Core(nn.Module):
 
 
 class Model(nn.Module):
-    """Predicts a class after every token. Weights are not initialised: see build_model.
-
-    Args:
-        tokens: int64 (B, T).
-    Returns:
-        logits, float (B, T, C).
-    """
+    """Predicts a class after every token: int64 (B, T) to float (B, T, C)."""
 
     def __init__(self, spec: CoreSpec, num_tokens: int, num_classes: int) -> None:
+        """Lay out the modules; build_model gives them their weights."""
         super().__init__()
         self.embedding = nn.Embedding(num_tokens, spec.d_model)
         self.core = spec.build()

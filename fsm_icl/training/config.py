@@ -75,8 +75,8 @@ class RunEnv:
 def identity(spec: BaseModel) -> dict[str, Any]:
     """`spec` as plain JSON values, without the fields that still have their `unchanged` value.
 
-    A field added after results exist declares `json_schema_extra={"unchanged": value}`: the value at which the
-    program behaves as it did before the field was there. Old records then keep their hash.
+    A field added after results exist declares `json_schema_extra={"unchanged": value}`: the value at which
+    the program behaves as it did before the field was there. Old records then keep their hash.
     """
     plain: dict[str, Any] = {}
     for name, info in type(spec).model_fields.items():

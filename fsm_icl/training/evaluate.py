@@ -1,0 +1,104 @@
+"""Loss and accuracy on fixed episodes, and the test score of a measure trial.
+
+Letters: N episodes, T time, C classes. Only the query's steps count, whatever the training loss was on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fsm_icl.models.shell import Model
+from fsm_icl.records import Slice, TestScore
+from fsm_icl.task.episodes import IGNORE, Batch, EvaluationSet
+from fsm_icl.training.config import TrialConfig
+
+CHUNK_FLOATS = 2**26
+"""Bound on what one chunk of episodes may hold in activations: 256 MiB in float32."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Predictions on one set of episodes, on the CPU."""
+
+    loss: float
+    """Mean cross-entropy over the query steps, in nats."""
+    counted: Tensor
+    """bool (N, T): the query steps."""
+    correct: Tensor
+    """bool (N, T): query steps whose next state has the largest logit."""
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the query steps that are correct."""
+        return int(self.correct.sum()) / int(self.counted.sum())
+
+
+def evaluate(model: Model, batch: Batch, config: TrialConfig) -> Scored:
+    """Predict every query step of `batch` on the model's device, in chunks that bound memory."""
+    device = model.readout.weight.device
+    counted = batch.query_step >= 0
+    loss, correct = 0.0, []
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        for part in chunks(batch, config):
+            logits = predict(model, part.tokens.to(device), config).cpu()
+            target = part.targets.masked_fill(part.query_step < 0, IGNORE)
+            flat = functional.cross_entropy(
+                logits.flatten(0, 1), target.flatten(), ignore_index=IGNORE, reduction="none"
+            )
+            loss += float(flat.sum(dtype=torch.float64))
+            correct.append(logits.argmax(-1) == target)
+    model.train(was_training)
+    return Scored(loss / int(counted.sum()), counted, torch.cat(correct))
+
+
+def predict(model: Model, tokens: Tensor, config: TrialConfig) -> Tensor:
+    """Logits, float32 (B, T, C), computed at the trial's precision."""
+    if config.precision == "float32":
+        return model(tokens)  # type: ignore[no-any-return]
+    with torch.autocast(tokens.device.type, torch.bfloat16):
+        logits: Tensor = model(tokens)
+    return logits.float()
+
+
+def chunks(batch: Batch, config: TrialConfig) -> Iterable[Batch]:
+    """`batch` in parts whose activations stay below CHUNK_FLOATS, by the widest that torch holds at once."""
+    num_episodes, time = batch.tokens.shape
+    # a gated layer holds four gates for every token, beside its input and output
+    size = max(1, CHUNK_FLOATS // (time * config.model.d_model * 6))
+    for start in range(0, num_episodes, size):
+        part = slice(start, start + size)
+        yield Batch(batch.tokens[part], batch.targets[part], batch.query_step[part])
+
+
+def score(model: Model, evaluation: EvaluationSet, config: TrialConfig) -> TestScore:
+    """The score of a measure trial on the test set. Slices that no step belongs to are left out."""
+    scored = evaluate(model, evaluation.batch, config)
+    step = evaluation.batch.query_step
+    shown = evaluation.times_shown
+    return TestScore(
+        accuracy=scored.accuracy,
+        loss=scored.loss,
+        by_query_step=_slices(scored, ((str(i), step == i) for i in range(int(step.max()) + 1))),
+        by_times_shown=_slices(
+            scored, [("0", shown == 0), ("1", shown == 1), ("2", shown == 2), ("3+", shown >= 3)]
+        ),
+        machine_correct=scored.correct.sum(1).tolist(),
+        machine_total=scored.counted.sum(1).tolist(),
+        machine_class=evaluation.machine_class.tolist(),
+    )
+
+
+def _slices(scored: Scored, members: Iterable[tuple[str, Tensor]]) -> list[Slice]:
+    found = []
+    for label, member in members:
+        total = int((member & scored.counted).sum())
+        if total:
+            found.append(Slice(label=label, correct=int((member & scored.correct).sum()), total=total))
+    return found
