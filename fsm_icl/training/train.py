@@ -32,9 +32,9 @@ class Diverged(Exception):
 def train(config: TrialConfig, env: RunEnv, state: TrainingState | None = None) -> Iterator[Report]:
     """Train one trial; a report every `budget.report_every` steps and after the last one.
 
-    A trial with a checkpoint in `env.folder` first yields its earlier reports again, then goes on as if it had
-    never stopped: bit for bit, but for cuDNN's dropout between layers, which keeps a state of its own. The
-    checkpoint is written before its report is handed out.
+    A trial with a checkpoint in `env.folder` first yields its earlier reports again, then goes on as if it
+    had never stopped: bit for bit, but for cuDNN's dropout between layers, which keeps a state of its own.
+    The checkpoint is written before its report is handed out.
 
     Args:
         config: what to train.
@@ -120,7 +120,7 @@ def training_step(config: TrialConfig, state: TrainingState, batch: Batch) -> Te
 
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Inside, torch's global generators start from `seed` (dropout takes no other); after, they are as before."""
+    """Inside, torch's global generators start from `seed` (dropout takes no other)."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.default_generator.manual_seed(seed)
         if device.type == "cuda":

@@ -1,0 +1,96 @@
+"""The recurrent cores are the equations of their papers, and start as documented."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from pydantic import TypeAdapter
+
+from fsm_icl.models import CoreSpec, ModelSpec
+from fsm_icl.models.lstm import FORGET_GATE
+from fsm_icl.models.recurrent import RecurrentCore
+from fsm_icl.models.shell import build_model
+from tests.models.cells import CELLS, unroll
+from tests.models.test_contract import UNION
+
+D = 6
+
+
+def make(name: str, **fields: object) -> CoreSpec:
+    arch, _, nonlinearity = name.partition("-")
+    plain = {"arch": arch, "d_model": D, **fields, **({"nonlinearity": nonlinearity} if nonlinearity else {})}
+    spec: CoreSpec = TypeAdapter(ModelSpec).validate_python(plain)
+    return spec
+
+
+def core_of(spec: CoreSpec, seed: int = 0) -> RecurrentCore:
+    core = build_model(spec, 9, 3, seed).core
+    assert isinstance(core, RecurrentCore)
+    return core
+
+
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("name", CELLS)
+def test_core_is_its_equation(name: str, num_layers: int) -> None:
+    core = core_of(make(name, num_layers=num_layers))
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in core.parameters():  # biases too, so that each of the two has its place
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.5)
+        x = torch.randn(10, D, generator=generator)
+        by_hand = unroll(name, dict(core.layers.named_parameters()), x, num_layers)
+        torch.testing.assert_close(core(x[None])[0][0], by_hand, rtol=1e-5, atol=1e-6)
+
+
+def test_every_recurrent_architecture_has_its_equation() -> None:
+    specs = [TypeAdapter(member).validate_python({"arch": name}) for name, member in _by_arch().items()]
+    recurrent = {spec.arch for spec in specs if isinstance(spec.build(), RecurrentCore)}
+    assert recurrent == {name.partition("-")[0] for name in CELLS}
+
+
+def _by_arch() -> dict[str, type[CoreSpec]]:
+    return {member.model_fields["arch"].annotation.__args__[0]: member for member in UNION}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_recurrences_start_orthogonal_and_inputs_xavier_by_gate(name: str) -> None:
+    d = 32
+    core = core_of(make(name, d_model=d, num_layers=2))
+    bound = (6 / (2 * d)) ** 0.5
+    for key, stacked in core.layers.named_parameters():
+        if key.startswith("bias"):
+            continue
+        for block in stacked.detach().split(d):
+            if key.startswith("weight_hh"):
+                torch.testing.assert_close(block @ block.T, torch.eye(d), rtol=0, atol=1e-5)
+            else:
+                assert 0.95 * bound < block.abs().max() <= bound
+                assert abs(float(block.std()) - bound / 3**0.5) < 0.03 * bound
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_biases_start_at_zero_but_for_the_forget_gate(name: str) -> None:
+    core = core_of(make(name, num_layers=2))
+    for layer in range(2):
+        total = getattr(core.layers, f"bias_ih_l{layer}") + getattr(core.layers, f"bias_hh_l{layer}")
+        gates = [set(gate.tolist()) for gate in total.split(D)]
+        assert gates == [{1.0} if name == "lstm" and g == FORGET_GATE else {0.0} for g in range(len(gates))]
+
+
+def test_shell_starts_as_documented() -> None:
+    model = build_model(make("gru", d_model=256), num_tokens=400, num_classes=40, seed=0)
+    embedding, readout = model.embedding.weight.detach(), model.readout.weight.detach()
+    assert abs(float(embedding.mean())) < 0.02
+    assert abs(float(embedding.std()) - 1) < 0.02
+    assert float(embedding.abs().max()) > 3  # normal, not uniform
+    bound = (6 / (256 + 40)) ** 0.5
+    assert 0.99 * bound < float(readout.abs().max()) <= bound
+    assert not model.readout.bias.any()
+
+
+def test_specs_can_be_read_without_torch() -> None:
+    code = "import sys, fsm_icl.models, fsm_icl.training.config; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
