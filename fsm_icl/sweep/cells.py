@@ -1,0 +1,198 @@
+"""From a SweepSpec's grid to cells, and from a cell to the TrialConfigs that the protocol asks for."""
+
+from __future__ import annotations
+
+import itertools
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from fsm_icl.models import ModelSpec
+from fsm_icl.models.spec import CoreSpec
+from fsm_icl.records import DeclaredHypothesis, Phase
+from fsm_icl.seeding import derive
+from fsm_icl.sweep.loading import LoadedSweep, fields_at, strictly
+from fsm_icl.sweep.protocol import rung_steps
+from fsm_icl.sweep.space import PARAMETERS, Scalar, SweepSpec
+from fsm_icl.sweep.yaml_file import Path_, SpecError, nearest
+from fsm_icl.task.machines import check_splittable
+from fsm_icl.training.config import TrialConfig, identity, sha256_of
+
+_SECTIONS = ("task", "optimizer", "budget")
+_ARCHITECTURES: dict[str, type[CoreSpec]] = {
+    typing.get_args(spec.model_fields["arch"].annotation)[0]: spec
+    for spec in typing.get_args(typing.get_args(ModelSpec)[0])
+}
+_MODEL_FIELDS = {name for spec in _ARCHITECTURES.values() for name in spec.model_fields}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of the architecture grid."""
+
+    label: str
+    fields: Mapping[str, Scalar]
+    template: TrialConfig
+    """The cell's trials but for searched values, phase and seed."""
+    key: str
+    """SHA-256 of the cell's content; its seeds derive from it, never from its place in the grid."""
+
+    def trial(
+        self, spec: SweepSpec, params: Mapping[str, float], phase: Phase, repeat: int, index: int
+    ) -> TrialConfig:
+        """The config of one trial of this cell."""
+        seed = derive(spec.seed, self.key, repeat, phase, index) % 2**53  # exact as a JSON number everywhere
+        plain = self.template.model_dump() | {"phase": phase, "seed": seed}
+        for name, value in params.items():
+            section, field = PARAMETERS[name]
+            plain[section][field] = value
+        return TrialConfig.model_validate(plain)
+
+
+def cells_of(loaded: LoadedSweep) -> list[Cell]:
+    """The grid's cells in file order, duplicates removed, each one checked.
+
+    Raises:
+        SpecError: a value or combination that makes no trial, with its line.
+    """
+    cells: dict[str, Cell] = {}
+    for entry, fields in _points(loaded):
+        cell = _cell(loaded, entry, fields)
+        cells.setdefault(cell.key, cell)
+    labels = [c.label for c in cells.values()]
+    assert len(set(labels)) == len(labels), f"labels collide: {labels}"
+    return list(cells.values())
+
+
+def declared(loaded: LoadedSweep, cells: list[Cell]) -> list[DeclaredHypothesis]:
+    """The sweep's hypotheses with each role resolved to the one cell it names.
+
+    Raises:
+        SpecError: a role names no cell of the grid, or more than one.
+    """
+    found = []
+    for i, hypothesis in enumerate(loaded.spec.hypotheses):
+        picked = {
+            role: _pick(loaded, ("hypotheses", i, role), fields, cells)
+            for role, fields in hypothesis.roles().items()
+        }
+        roles = {"a", "b", "low", "mid", "high"}
+        found.append(
+            DeclaredHypothesis.model_validate(hypothesis.model_dump(exclude=roles) | {"cells": picked})
+        )
+    return found
+
+
+def _pick(loaded: LoadedSweep, path: Path_, fields: Mapping[str, Scalar], cells: list[Cell]) -> str:
+    matching = [c.label for c in cells if all(c.fields.get(k) == v for k, v in fields.items())]
+    if len(matching) != 1:
+        known = ", ".join(c.label for c in cells)
+        what = "no cell" if not matching else f"{len(matching)} cells ({', '.join(matching)})"
+        shown = ", ".join(f"{k}: {v}" for k, v in fields.items())
+        raise loaded.error(path, f"{{{shown}}} names {what} of scale {loaded.scale!r}; cells: {known}")
+    return matching[0]
+
+
+def _points(loaded: LoadedSweep) -> Iterator[tuple[int, dict[str, Scalar]]]:
+    for i, entry in enumerate(loaded.spec.grid):
+        for key, values in entry.items():
+            _check_key(loaded, ("grid", i, key), key)
+            if not values:
+                raise loaded.error(("grid", i, key), "the list is empty; give at least one value")
+        for point in itertools.product(*entry.values()):
+            yield i, dict(zip(entry, point, strict=True))
+
+
+def _check_key(loaded: LoadedSweep, path: Path_, key: str) -> None:
+    section, dot, field = key.partition(".")
+    known = [
+        *_MODEL_FIELDS,
+        "precision",
+        *(f"{s}.{f}" for s in _SECTIONS for f in fields_at(SweepSpec, (s,))),
+    ]
+    if key in PARAMETERS or (dot and field in PARAMETERS and section == "optimizer"):
+        if field_or_key(key) in loaded.spec.search.ranges():
+            raise loaded.error(
+                path, f"{key} is searched (search.{field_or_key(key)}); it can't be in the grid too"
+            )
+    if key not in known:
+        raise loaded.error(path, f"unknown key; {nearest(key, known)}")
+
+
+def field_or_key(key: str) -> str:
+    """`optimizer.weight_decay` -> `weight_decay`."""
+    return key.rpartition(".")[2]
+
+
+def _cell(loaded: LoadedSweep, entry: int, fields: dict[str, Scalar]) -> Cell:
+    spec = loaded.spec
+    plain: dict[str, Any] = spec.model_dump(include={*_SECTIONS, "precision", "evaluation_seed"})
+    plain |= {"model": dict(spec.model), "phase": "search", "seed": 0}
+    for key, value in fields.items():
+        section, dot, field = key.partition(".")
+        target = plain[section] if dot else plain if key == "precision" else plain["model"]
+        target[field if dot else key] = value
+    _check_model(loaded, entry, fields, plain["model"])
+    try:
+        template = strictly(TrialConfig, plain)
+        check_splittable(template.task)
+    except ValidationError as error:
+        raise SpecError([_complaint(loaded, entry, fields, item) for item in error.errors()]) from None
+    except ValueError as error:
+        raise loaded.error(("task",), str(error)) from None
+    _check_rungs(loaded, template)
+    content = identity(template)
+    for name in spec.search.ranges():
+        section, field = PARAMETERS[name]
+        content[section].pop(field, None)
+    del content["phase"], content["seed"]
+    model = template.model
+    full = {"arch": model.arch, "d_model": model.d_model, "num_layers": model.num_layers, **fields}
+    return Cell(_label(full), full, template, sha256_of(content))
+
+
+def _label(fields: Mapping[str, Scalar]) -> str:
+    base = f"{fields['arch']}-d{fields['d_model']}-L{fields['num_layers']}"
+    extra = [
+        f"{field_or_key(k)}={v}" for k, v in fields.items() if k not in ("arch", "d_model", "num_layers")
+    ]
+    return "-".join([base, *extra])
+
+
+def _check_model(
+    loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], model: Mapping[str, Any]
+) -> None:
+    """Complaints about arch and keys before pydantic's, whose union errors name no line of the file."""
+    arch = model.get("arch")
+    if arch is None:
+        raise loaded.error(("grid", entry), "every grid entry needs `arch`")
+    if arch not in _ARCHITECTURES:
+        path: Path_ = ("grid", entry, "arch") if "arch" in fields else ("model", "arch")
+        raise loaded.error(path, f"unknown architecture {arch!r}; {nearest(str(arch), _ARCHITECTURES)}")
+    for key in model:
+        if key not in _ARCHITECTURES[arch].model_fields:
+            path = ("grid", entry, key) if key in fields else ("model", key)
+            known = nearest(key, _ARCHITECTURES[arch].model_fields)
+            hint = f"{arch} has no such field ({known}); give the architectures that have it a grid entry of their own"
+            raise loaded.error(path, hint)
+
+
+def _complaint(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], item: Any) -> str:
+    loc = [part for part in item["loc"] if part not in _ARCHITECTURES]
+    name = ".".join(str(p) for p in loc).removeprefix("model.")
+    path: Path_ = ("grid", entry, name) if name in fields else tuple(loc)
+    return str(loaded.error(path, f"{item['msg'][0].lower()}{item['msg'][1:]}, found {item['input']!r}"))
+
+
+def _check_rungs(loaded: LoadedSweep, config: TrialConfig) -> None:
+    steps = rung_steps(loaded.spec.search, config.budget)
+    first_allowed = config.warmup_steps() + config.budget.report_every
+    if steps and steps[0] < first_allowed:
+        raise loaded.error(
+            ("search", "rungs"),
+            f"the first rung falls on step {steps[0]}, before one report interval after the warm-up has passed "
+            f"(step {first_allowed}): raise the rung or budget.steps, or lower optimizer.warmup or report_every",
+        )

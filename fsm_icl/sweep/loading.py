@@ -1,0 +1,228 @@
+"""From a YAML file, a scale and `--set` to a SweepSpec, or to errors that name the line and the right word.
+
+tune_configs/spectrum.yaml + `scales: laptop:` + --set search.num_trials=4  ->  SweepSpec
+"""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+import fsm_icl
+from fsm_icl.records import default_scale
+from fsm_icl.sweep.space import SweepSpec
+from fsm_icl.sweep.yaml_file import Located, Path_, SpecError, nearest, read_yaml, read_yaml_file
+
+SHIPPED = Path(fsm_icl.__file__).parent.parent / "tune_configs"
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def strictly(model: type[M], value: Any) -> M:
+    """`value` as a `model`, nothing converted: `true` is no number, `"3"` is text. Raises ValidationError."""
+    return model.model_validate_json(json.dumps(value), strict=True)
+
+
+@dataclass(frozen=True)
+class LoadedSweep:
+    """A checked sweep at one scale, and where each of its values was written."""
+
+    name: str
+    scale: str
+    spec: SweepSpec
+    located: Located
+
+    def error(self, path: Path_, message: str) -> SpecError:
+        """A SpecError about the value at `path`."""
+        return SpecError(
+            [f"{self.located.where(_as_written(path, self.located))}: {_dotted(path)}: {message}"]
+        )
+
+
+def load_sweep(sweep: str, scale: str | None = None, sets: Sequence[str] = ()) -> LoadedSweep:
+    """Read, merge and check a sweep file.
+
+    Args:
+        sweep: a path to a YAML file, or the name of a shipped one (tune_configs/<name>.yaml).
+        scale: a name under `scales:`; None takes the machine's default.
+        sets: `key.path=value` overrides, applied last.
+
+    Raises:
+        SpecError: every problem with file, line, field and what would be right.
+    """
+    path = find_sweep_file(sweep)
+    located = read_yaml_file(path)
+    located, chosen = _with_scale(located, scale, str(path))
+    for assignment in sets:
+        located = _with_set(located, assignment)
+    located = Located({**located.value, "grid": _grid_as_list(located.value.get("grid"))}, located.origin)
+    try:
+        spec = strictly(SweepSpec, located.value)
+    except ValidationError as error:
+        raise SpecError(explain(error, located, SweepSpec)) from None
+    return LoadedSweep(path.stem, chosen, spec, located)
+
+
+def find_sweep_file(sweep: str) -> Path:
+    """The file that SWEEP means: itself if it looks like a path, else the shipped file of that name."""
+    if Path(sweep).suffix in (".yaml", ".yml") or Path(sweep).is_file():
+        return Path(sweep)
+    path = SHIPPED / f"{sweep}.yaml"
+    if not path.is_file():
+        shipped = [p.stem for p in SHIPPED.glob("*.yaml")]
+        raise SpecError(
+            [f"no sweep named {sweep!r}: {nearest(sweep, shipped)} (or give a path to a YAML file)"]
+        )
+    return path
+
+
+def _with_scale(located: Located, scale: str | None, source: str) -> tuple[Located, str]:
+    """The file with one of its scales laid over it; a file without `scales:` has one scale, `default`."""
+    value = dict(located.value)
+    scales = value.pop("scales", None)
+    if scales is None:
+        if scale not in (None, "default"):
+            raise SpecError([f"{source}: has no `scales:`, so --scale {scale} names nothing; leave it out"])
+        return Located(value, located.origin), "default"
+    chosen = scale or default_scale()
+    where = located.where(("scales",))
+    if not isinstance(scales, dict) or not all(v is None or isinstance(v, dict) for v in scales.values()):
+        raise SpecError([f"{where}: scales: expected a mapping from a scale's name to its overrides"])
+    if chosen not in scales:
+        raise SpecError([f"{where}: no scale {chosen!r}: {nearest(chosen, scales)}"])
+    origin = dict(located.origin)
+    merged = _merge(value, scales[chosen] or {}, (), ("scales", chosen), origin)
+    return Located(merged, origin), chosen
+
+
+def _merge(base: Any, over: Any, path: Path_, source: Path_, origin: dict[Path_, str]) -> Any:
+    """`over` laid on `base`: mappings merge key by key, hypotheses by name; grids, lists and values replace."""
+    if isinstance(base, dict) and isinstance(over, dict) and path != ("grid",):
+        merged = dict(base)
+        for key, value in over.items():
+            merged[key] = _merge(base.get(key), value, (*path, key), (*source, key), origin)
+        return merged
+    if path == ("hypotheses",) and isinstance(base, list) and isinstance(over, list):
+        return _merge_named(base, over, path, source, origin)
+    _move(path, source, origin)
+    return over
+
+
+def _merge_named(
+    base: list[Any], over: list[Any], path: Path_, source: Path_, origin: dict[Path_, str]
+) -> list[Any]:
+    merged = list(base)
+    index = {entry["name"]: i for i, entry in enumerate(base) if isinstance(entry, dict) and "name" in entry}
+    for i, entry in enumerate(over):
+        at = index.get(entry.get("name")) if isinstance(entry, dict) else None
+        if at is None:
+            at = len(merged)
+            merged.append({})
+        merged[at] = _merge(merged[at], entry, (*path, at), (*source, i), origin)
+    return merged
+
+
+def _move(path: Path_, source: Path_, origin: dict[Path_, str]) -> None:
+    """Let `path` and all below it come from where `source` stood."""
+    for old in [p for p in origin if p[: len(path)] == path]:
+        del origin[old]
+    for found in [p for p in origin if p[: len(source)] == source]:
+        origin[path + found[len(source) :]] = origin[found]
+
+
+def _with_set(located: Located, assignment: str) -> Located:
+    """`key.path=value` laid over the file; the value is read as YAML."""
+    key, equals, text = assignment.partition("=")
+    source = f"--set {assignment}"
+    if not equals or not key.strip():
+        raise SpecError([f"{source}: expected key=value, for example search.num_trials=4"])
+    parsed = read_yaml(text, source).value
+    path = tuple(key.strip().split("."))
+    if path[0] == "scales":
+        raise SpecError([f"{source}: scales are chosen with --scale"])
+    origin = {p: o for p, o in located.origin.items() if p[: len(path)] != path}
+    for end in range(1, len(path) + 1):
+        if end > 1 or path[:1] not in origin:  # a whole section keeps its line in the file
+            origin[path[:end]] = source
+    return Located(_laid(located.value, path, parsed, source), origin)
+
+
+def _laid(base: Any, path: Path_, value: Any, source: str) -> Any:
+    """`base` with `value` at `path`, mappings on the way made where they are missing."""
+    if not path:
+        return value
+    if base is not None and not isinstance(base, dict):
+        raise SpecError(
+            [f"{source}: {path[0]!r} would stand inside a list or a plain value; give that whole"]
+        )
+    return {**(base or {}), path[0]: _laid((base or {}).get(path[0]), path[1:], value, source)}
+
+
+def _grid_as_list(grid: Any) -> Any:
+    """One mapping becomes a list of one, and each scalar a list of one, so that `arch: rnn` can be written."""
+    entries = grid if isinstance(grid, list) else [grid]
+    return [
+        {key: value if isinstance(value, list) else [value] for key, value in entry.items()}
+        if isinstance(entry, dict)
+        else entry
+        for entry in entries
+    ]
+
+
+def explain(error: ValidationError, located: Located, model: type[BaseModel]) -> list[str]:
+    """Pydantic's complaints as `file:line: field: what is wrong; what would be right`, one line each."""
+    problems: dict[str, None] = {}
+    for item in error.errors():
+        path: Path_ = item["loc"]
+        problems[
+            f"{located.where(_as_written(path, located))}: {_dotted(path)}: {_message(item, path, model)}"
+        ] = None
+    return list(problems)
+
+
+def _dotted(path: Path_) -> str:
+    return ".".join(str(p) for p in path) or "the file"
+
+
+def _as_written(path: Path_, located: Located) -> Path_:
+    """A grid given as one mapping has no index in the file."""
+    return ("grid", *path[2:]) if path[:1] == ("grid",) and ("grid", 0) not in located.origin else path
+
+
+def _message(item: Any, path: Path_, model: type[BaseModel]) -> str:
+    kind, given = item["type"], item["input"]
+    if kind == "extra_forbidden":
+        known = fields_at(model, path[:-1])
+        return f"unknown key; {nearest(str(path[-1]), known)}" if known else "unknown key"
+    if kind == "missing":
+        return "is missing"
+    expected = {"model_type": "a mapping", "dict_type": "a mapping", "list_type": "a list"}.get(kind)
+    if expected:
+        return f"expected {expected}, found {given!r}"
+    text = item["msg"].removeprefix("Value error, ")
+    shown = "" if isinstance(given, dict | list) else f", found {given!r}"
+    return f"{text[0].lower() + text[1:]}{shown}"
+
+
+def fields_at(model: type[BaseModel], path: Path_) -> list[str]:
+    """Names of the fields a mapping at `path` may have, empty where any are allowed."""
+    current: Any = model
+    for step in path:
+        if isinstance(step, int) or current is None:
+            continue
+        info = current.model_fields.get(step)
+        current = _model_in(info.annotation) if info is not None else None
+    return list(current.model_fields) if current is not None else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((m for a in typing.get_args(annotation) if (m := _model_in(a)) is not None), None)

@@ -1,0 +1,158 @@
+"""SweepSpec: what the fields of a sweep file mean. From file to spec: loading.py; from spec to cells: cells.py."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+
+from fsm_icl.records import FrozenModel
+from fsm_icl.task.spec import TaskSpec
+from fsm_icl.training.config import BudgetSpec, OptimizerSpec
+
+PARAMETERS = {
+    "learning_rate": ("optimizer", "learning_rate"),
+    "weight_decay": ("optimizer", "weight_decay"),
+    "dropout": ("model", "dropout"),
+}
+"""What a search may vary, and where it stands in a TrialConfig."""
+
+Scalar = str | int | float | bool
+
+
+def _as_fraction(value: Any) -> Any:
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        try:
+            return Fraction(str(value))
+        except (ValueError, ZeroDivisionError):
+            raise ValueError("a rung is a share of the budget, such as 1/9 or 0.25") from None
+    return value
+
+
+Share = Annotated[
+    Fraction,
+    BeforeValidator(_as_fraction, json_schema_input_type=str | float),
+    PlainSerializer(str, return_type=str),
+]
+
+
+class Range(FrozenModel):
+    """Where a hyperparameter is searched: `{log: [low, high]}` or `{uniform: [low, high]}`."""
+
+    log: tuple[float, float] | None = None
+    uniform: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _one_rising_pair(self) -> Range:
+        if (self.log is None) == (self.uniform is None):
+            raise ValueError("give either log: [low, high] or uniform: [low, high]")
+        low, high = self.bounds
+        if not low < high:
+            raise ValueError(f"low must be below high, got [{low:g}, {high:g}]")
+        if self.log is not None and low <= 0:
+            raise ValueError(f"a log range starts above 0, got {low:g}")
+        return self
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """(low, high)."""
+        return self.log or self.uniform or (math.nan, math.nan)
+
+    def at(self, share: float) -> float:
+        """The value at `share` (0 .. 1) of the way from low to high, rounded to 4 significant digits.
+
+        Rounded, because the last bits of a proposal differ between CPU models.
+        """
+        low, high = self.bounds
+        value = low * (high / low) ** share if self.log else low + (high - low) * share
+        return min(max(float(f"{value:.4g}"), low), high)
+
+    def share(self, value: float) -> float:
+        """How far `value` lies between low and high, 0 .. 1: the inverse of `at`."""
+        low, high = self.bounds
+        return math.log(value / low) / math.log(high / low) if self.log else (value - low) / (high - low)
+
+
+class SearchSpec(FrozenModel):
+    """How a cell's hyperparameters are searched."""
+
+    num_trials: int = Field(8, ge=1, le=10_000)
+    """Proposals a cell and repeat."""
+    learning_rate: Range
+    weight_decay: Range | None = None
+    dropout: Range | None = None
+    num_startup: int = Field(8, ge=1)
+    """The first so many proposals are Halton points, later ones Optuna's TPE."""
+    window: int = Field(2, ge=1)
+    """How many trials of one cell's search may be in flight."""
+    eta: int = Field(3, ge=2)
+    """At a rung a trial goes on if its validation accuracy is among the best 1/eta so far."""
+    rungs: tuple[Share, ...] = (Fraction(1, 9), Fraction(1, 3))
+    """Shares of the budget at which trials are pruned; an empty list prunes nothing."""
+    repeats: int = Field(1, ge=1)
+    """Independent searches a cell."""
+
+    @model_validator(mode="after")
+    def _rungs_rise(self) -> SearchSpec:
+        if any(not 0 < r < 1 for r in self.rungs) or list(self.rungs) != sorted(set(self.rungs)):
+            raise ValueError("rungs must rise and lie strictly between 0 and 1")
+        return self
+
+    def ranges(self) -> dict[str, Range]:
+        """Searched names in fixed order, each with its range."""
+        return {name: found for name in PARAMETERS if (found := getattr(self, name)) is not None}
+
+
+class MeasureSpec(FrozenModel):
+    """How a cell's winner is measured."""
+
+    num_seeds: int = Field(6, ge=0, le=1000)
+
+
+class Hypothesis(FrozenModel):
+    """A claim about cells, declared before the run: `a` against the base `b`, or mid's share of low..high."""
+
+    name: str = Field(min_length=1)
+    claim: str = Field(min_length=1)
+    a: dict[str, Scalar] | None = None
+    b: dict[str, Scalar] | None = None
+    low: dict[str, Scalar] | None = None
+    mid: dict[str, Scalar] | None = None
+    high: dict[str, Scalar] | None = None
+    metric: Literal["test/accuracy"] = "test/accuracy"
+    threshold: float
+    direction: Literal["greater", "less"] = "greater"
+    family: str = "main"
+
+    @model_validator(mode="after")
+    def _roles(self) -> Hypothesis:
+        if sorted(self.roles()) not in (["a", "b"], ["high", "low", "mid"]):
+            raise ValueError("name the cells `a` and `b` (the base), or `low`, `mid` and `high`")
+        return self
+
+    def roles(self) -> dict[str, dict[str, Scalar]]:
+        """Role -> the cell fields that pick its cell."""
+        return {r: f for r in ("a", "b", "low", "mid", "high") if (f := getattr(self, r)) is not None}
+
+
+class SweepSpec(FrozenModel):
+    """A whole sweep at one scale."""
+
+    question: str = Field(min_length=1)
+    seed: int = Field(0, ge=0)
+    evaluation_seed: int = Field(0, ge=0)
+    success_margin: float = Field(0.02, gt=0, lt=1)
+    """A seed succeeds when its test accuracy is within this distance of the ceiling."""
+    task: TaskSpec = TaskSpec()
+    model: dict[str, Scalar] = {}
+    """Model fields for every cell that the grid does not name."""
+    optimizer: OptimizerSpec = OptimizerSpec()
+    budget: BudgetSpec = BudgetSpec()
+    precision: Literal["float32", "bfloat16"] = "float32"
+    grid: list[dict[str, list[Scalar]]] = Field(min_length=1)
+    """Each entry is a product of its lists; the grid is all of them, duplicates removed."""
+    search: SearchSpec
+    measure: MeasureSpec = MeasureSpec()
+    hypotheses: list[Hypothesis] = []

@@ -1,0 +1,253 @@
+"""Sweep files: what is read, how scales and --set are laid on, and what the errors say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fsm_icl.sweep.cells import cells_of, declared
+from fsm_icl.sweep.loading import SHIPPED, load_sweep
+from fsm_icl.sweep.schema import json_schema
+from fsm_icl.sweep.yaml_file import SpecError, read_yaml
+
+MINIMAL = """\
+question: Is simple gating enough?
+task: {num_states: 3, num_actions: 3}
+grid:
+  arch: [rnn, gru]
+  d_model: 8
+search:
+  learning_rate: {log: [1e-3, 6e-2]}
+"""
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def problem(folder: Path, text: str, *sets: str, scale: str | None = None) -> str:
+    """The error that a file gives, without its folder."""
+    with pytest.raises(SpecError) as caught:
+        sweep = load_sweep(write(folder, text), scale, sets)
+        declared(sweep, cells_of(sweep))
+    return str(caught.value).replace(f"{folder}/", "")
+
+
+def test_a_minimal_file_is_enough(tmp_path: Path) -> None:
+    sweep = load_sweep(write(tmp_path, MINIMAL))
+    assert (sweep.name, sweep.scale) == ("mine", "default")
+    assert [c.label for c in cells_of(sweep)] == ["rnn-d8-L1", "gru-d8-L1"]
+    assert sweep.spec.search.learning_rate.bounds == (1e-3, 6e-2)
+
+
+def test_yaml_1_2() -> None:
+    values = read_yaml("a: 1e-4\nb: no\nc: 0o17\nd: on\ne: 2026-01-01\nf: 1_000", "x").value
+    assert values == {"a": 1e-4, "b": "no", "c": 15, "d": "on", "e": "2026-01-01", "f": 1000}
+
+
+@pytest.mark.parametrize("name", ["spectrum", "capacity", "depth"])
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "paper"])
+def test_every_shipped_sweep_loads_at_every_scale(name: str, scale: str) -> None:
+    sweep = load_sweep(name, scale)
+    cells = cells_of(sweep)
+    assert len(cells) >= 4
+    assert declared(sweep, cells)
+
+
+def test_shipped_files_are_all_tested() -> None:
+    assert {p.stem for p in SHIPPED.glob("*.yaml")} == {"spectrum", "capacity", "depth"}
+
+
+def test_paper_scale_holds_the_sources_sizes() -> None:
+    base = cells_of(load_sweep("spectrum", "paper"))[0].template
+    assert (base.task.num_states, base.task.num_actions, base.task.num_demos) == (5, 5, 3)
+    assert (base.model.d_model, base.model.num_layers) == (256, 2)
+    assert load_sweep("spectrum", "paper").spec.search.repeats == 5
+    widths = [
+        c.fields["d_model"] for c in cells_of(load_sweep("capacity", "paper")) if c.fields["arch"] == "rnn"
+    ]
+    depths = [
+        c.fields["num_layers"] for c in cells_of(load_sweep("depth", "paper")) if c.fields["arch"] == "rnn"
+    ]
+    assert (widths, depths) == ([256, 512, 1024], [2, 5, 16])
+
+
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "paper"])
+def test_the_narrow_lstm_has_the_rnns_parameters(scale: str) -> None:
+    cells = {c.label: c.template for c in cells_of(load_sweep("spectrum", scale))}
+    rnn, *_, narrow = (t.model.num_params(t.task.num_tokens, t.task.num_classes) for t in cells.values())
+    assert narrow == pytest.approx(rnn, rel=0.1)
+
+
+def test_a_scale_merges_mappings_replaces_lists_and_merges_hypotheses_by_name(tmp_path: Path) -> None:
+    text = MINIMAL + (
+        "hypotheses:\n  - {name: h, claim: c, a: {arch: gru, d_model: 8}, b: {arch: rnn}, threshold: 0.1}\n"
+        "scales:\n  big:\n    grid: {arch: [rnn, gru], d_model: 16}\n    search: {num_trials: 3}\n"
+        "    hypotheses: [{name: h, a: {d_model: 16}}]\n"
+    )
+    sweep = load_sweep(write(tmp_path, text), "big")
+    assert sweep.spec.search.num_trials == 3
+    assert sweep.spec.search.learning_rate.bounds == (1e-3, 6e-2)
+    assert [c.label for c in cells_of(sweep)] == ["rnn-d16-L1", "gru-d16-L1"]
+    assert declared(sweep, cells_of(sweep))[0].cells == {"a": "gru-d16-L1", "b": "rnn-d16-L1"}
+
+
+def test_a_grid_may_be_a_list_and_loses_its_duplicates(tmp_path: Path) -> None:
+    grid = "grid=[{arch: [rnn, gru], d_model: [8, 16]}, {arch: gru, d_model: 16}, {arch: lstm}]"
+    labels = [c.label for c in cells_of(load_sweep(write(tmp_path, MINIMAL), None, [grid]))]
+    assert labels == ["rnn-d8-L1", "rnn-d16-L1", "gru-d8-L1", "gru-d16-L1", "lstm-d64-L1"]
+
+
+def test_a_grid_may_vary_task_and_budget(tmp_path: Path) -> None:
+    grid = "grid={arch: rnn, task.num_states: [3, 4], budget.steps: 900}"
+    cells = cells_of(load_sweep(write(tmp_path, MINIMAL), None, [grid]))
+    assert [c.template.task.num_states for c in cells] == [3, 4]
+    assert cells[1].label == "rnn-d64-L1-num_states=4-steps=900"
+
+
+def test_a_cells_seeds_do_not_depend_on_its_place_in_the_grid(tmp_path: Path) -> None:
+    one = cells_of(load_sweep(write(tmp_path, MINIMAL)))
+    other = cells_of(load_sweep(write(tmp_path, MINIMAL), None, ["grid.arch=[lstm, gru, rnn]"]))
+    assert {c.label: c.key for c in one}.items() <= {c.label: c.key for c in other}.items()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("search:", "serch:", "mine.yaml:6: serch: unknown key; did you mean 'search'?"),
+        (
+            "num_states: 3",
+            "num_state: 3",
+            "mine.yaml:2: task.num_state: unknown key; did you mean 'num_states'?",
+        ),
+        (
+            "num_states: 3",
+            "num_states: three",
+            "mine.yaml:2: task.num_states: input should be a valid integer",
+        ),
+        ("num_states: 3", 'num_states: "3"', "mine.yaml:2: task.num_states: input should be a valid integer"),
+        (
+            "num_states: 3",
+            "num_states: true",
+            "mine.yaml:2: task.num_states: input should be a valid integer",
+        ),
+        (
+            "num_states: 3",
+            "num_states: .nan",
+            "mine.yaml:2: task.num_states: input should be a valid integer",
+        ),
+        (
+            "[rnn, gru]",
+            "[rnn, grru]",
+            "mine.yaml:4: grid.0.arch: unknown architecture 'grru'; did you mean 'gru'?",
+        ),
+        ("[rnn, gru]", "[]", "mine.yaml:4: grid.0.arch: the list is empty; give at least one value"),
+        ("d_model: 8", "d_mode: 8", "mine.yaml:5: grid.0.d_mode: unknown key; did you mean 'd_model'?"),
+        (
+            "d_model: 8",
+            "d_model: 0",
+            "mine.yaml:5: grid.0.d_model: input should be greater than or equal to 1",
+        ),
+        ("d_model: 8", "nonlinearity: relu", "mine.yaml:5: grid.0.nonlinearity: gru has no such field"),
+        (
+            "d_model: 8",
+            "optimizer.learning_rate: 0.1",
+            "mine.yaml:5: grid.0.optimizer.learning_rate: optimizer.l",
+        ),
+        (
+            "1e-3, 6e-2",
+            "6e-2, 1e-3",
+            "mine.yaml:7: search.learning_rate: low must be below high, got [0.06, 0.001]",
+        ),
+        ("log:", "log10:", "mine.yaml:7: search.learning_rate.log10: unknown key; did you mean 'log'?"),
+        ("question: Is simple gating enough?", "", "question: is missing"),
+        (
+            "question:",
+            "question: a\nquestion:",
+            "mine.yaml:2: duplicate key 'question', first given on line 1",
+        ),
+        ("[rnn, gru]", "&x [rnn, gru]", "mine.yaml:4: anchors and aliases (& and *) are not used here"),
+        ("[rnn, gru]", "!!python/name:os.system x", "mine.yaml:4: tag"),
+        ("[rnn, gru]", "[rnn, gru", "not valid YAML"),
+        ("{num_states: 3, num_actions: 3}", "3", "mine.yaml:2: task: expected a mapping, found 3"),
+    ],
+)
+def test_errors_name_file_line_field_and_what_would_be_right(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    assert message in problem(tmp_path, MINIMAL.replace(old, new))
+
+
+def test_several_problems_are_told_at_once(tmp_path: Path) -> None:
+    text = MINIMAL.replace("num_states: 3", "num_states: x").replace("log:", "lag:")
+    assert len(problem(tmp_path, text).splitlines()) >= 2
+
+
+def test_a_first_rung_inside_the_warm_up_is_refused(tmp_path: Path) -> None:
+    message = problem(tmp_path, MINIMAL, "optimizer.warmup=0.2")
+    assert message.startswith("mine.yaml:6: search.rungs: the first rung falls on step 90")
+    assert "step 150" in message
+
+
+def test_a_task_with_too_few_machines_is_refused(tmp_path: Path) -> None:
+    assert "classes" in problem(tmp_path, MINIMAL, "task.num_states=2", "task.num_actions=2")
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"), [("{arch: lstm}", "names no cell"), ("{d_model: 8}", "names 2 cells")]
+)
+def test_a_hypothesis_names_one_cell(tmp_path: Path, fields: str, what: str) -> None:
+    text = (
+        MINIMAL + f"hypotheses:\n  - {{name: h, claim: c, a: {fields}, b: {{arch: rnn}}, threshold: 0.1}}\n"
+    )
+    message = problem(tmp_path, text)
+    assert message.startswith("mine.yaml:9: hypotheses.0.a:")
+    assert what in message
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("search.num_trials=0", "--set search.num_trials=0: search.num_trials: input should be greater"),
+        ("serch.num_trials=3", "--set serch.num_trials=3: serch: unknown key; did you mean 'search'?"),
+        ("search.num_trials", "expected key=value"),
+        ("question.x=3", "'x' would stand inside a list or a plain value"),
+        ("scales.x=3", "scales are chosen with --scale"),
+    ],
+)
+def test_set_is_checked_like_the_file(tmp_path: Path, setting: str, message: str) -> None:
+    assert message in problem(tmp_path, MINIMAL, setting)
+
+
+def test_unknown_names_and_scales(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="did you mean 'spectrum'"):
+        load_sweep("spectrm")
+    with pytest.raises(SpecError, match="did you mean 'laptop'"):
+        load_sweep("spectrum", "laptp")
+    with pytest.raises(SpecError, match="no `scales:`"):
+        load_sweep(write(tmp_path, MINIMAL), "laptop")
+    with pytest.raises(SpecError, match="cannot be read"):
+        load_sweep(str(tmp_path / "absent.yaml"))
+
+
+def test_the_schema_in_the_repository_is_current_and_every_file_points_to_it() -> None:
+    shipped = json.loads((SHIPPED / "sweep.schema.json").read_text())
+    assert shipped == json_schema(), "run: fsm-icl schema > tune_configs/sweep.schema.json"
+    for path in SHIPPED.glob("*.yaml"):
+        assert path.read_text().splitlines()[0] == "# yaml-language-server: $schema=sweep.schema.json"
+
+
+@pytest.mark.parametrize("name", ["spectrum", "capacity", "depth"])
+def test_the_schema_accepts_the_shipped_files_and_sees_a_typo(name: str) -> None:
+    import jsonschema
+
+    value: dict[str, Any] = read_yaml((SHIPPED / f"{name}.yaml").read_text(), name).value
+    jsonschema.validate(value, json_schema())
+    value["scales"]["laptop"]["serch"] = {}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(value, json_schema())
