@@ -1,0 +1,45 @@
+"""How long trials take: from records where there are any, else a rough figure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+
+from fsm_icl.records import TrialRecord
+from fsm_icl.sweep.cells import Cell
+from fsm_icl.sweep.planner import CellPlan, Records
+
+FLOPS_PER_SECOND = 1.5e10
+SECONDS_PER_TOKEN_STEP = 4e-5
+"""A CPU core's speed on small recurrent layers, and what each position of a sequence costs whatever the width."""
+
+
+def seconds_per_trial(plan: CellPlan, records: Records) -> tuple[float, bool]:
+    """Seconds of one unpruned trial of the cell, and whether that was measured (else it is a rough figure)."""
+    ended = [records[p.hash] for p in plan.wanted() if p.hash in records]
+    steps = plan.cell.template.budget.steps
+    measured = _seconds_per_step(ended)
+    return (steps * measured, True) if measured is not None else (_rough_seconds(plan.cell), False)
+
+
+def _seconds_per_step(records: Iterable[TrialRecord]) -> float | None:
+    known = [r.end.seconds / r.end.steps for r in records if r.end.steps]
+    return statistics.median(known) if known else None
+
+
+def _rough_seconds(cell: Cell) -> float:
+    config = cell.template
+    task, budget = config.task, config.budget
+    demo = task.auto_length if task.demo_length == "auto" else task.demo_length
+    query = task.auto_length if task.query_length == "auto" else task.query_length
+    length = task.num_demos * (2 * demo + 2) + 2 * query + 3
+    validation = budget.steps / budget.report_every * task.val_machines / 3  # forward only: a third of a step
+    sequences = budget.steps * budget.batch_size + validation
+    flops = 3 * config.model.flops_per_token(task.num_classes) * length * sequences
+    return flops / FLOPS_PER_SECOND + budget.steps * length * config.model.num_layers * SECONDS_PER_TOKEN_STEP
+
+
+def remaining_seconds(plan: CellPlan, records: Records) -> float:
+    """Seconds of work that the cell still needs, pruning left out of account."""
+    done = sum(plan.done(p) for p in plan.wanted())
+    return max(0, plan.total() - done) * seconds_per_trial(plan, records)[0]
