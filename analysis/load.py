@@ -1,0 +1,234 @@
+"""A sweep's results folder -> its manifest, the records it wants, and one validated table of them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+from pydantic import ValidationError
+
+from fsm_icl.records import FrozenModel, Manifest, ManifestCell, TaskEntry, TrialRecord, WantedTrial
+
+MISSING = "missing"
+"""Outcome, in the table, of a wanted trial that has no record yet."""
+_COORDINATES = ("arch", "d_model", "num_layers")
+_COUNTS = ("num_params", "state_size", "flops_per_token", "steps")
+_Model = TypeVar("_Model", bound=FrozenModel)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many of the trials that the sweep file asks for are there."""
+
+    asked: int
+    """Proposals and seeds of all cells, those not known yet included, those of a cell without a winner not."""
+    ended: int
+    missing: int
+    """Wanted by the manifest, without a record."""
+    no_longer_wanted: int
+    """Records of trials that the manifest does not name."""
+    outcomes: Mapping[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """All that is known of one sweep. Compared by identity, so that what follows from it can be cached."""
+
+    folder: Path
+    manifest: Manifest
+    records: Mapping[str, TrialRecord]
+    """Wanted trials that have ended, by hash."""
+    counts: Counts
+    table: pd.DataFrame
+    """One row a wanted trial; a number that does not exist is NaN, an outcome that does not is `missing`."""
+
+    @property
+    def cells(self) -> dict[str, ManifestCell]:
+        """Cells by label, in the order of the manifest."""
+        return {cell.label: cell for cell in self.manifest.cells}
+
+    def task(self, label: str) -> TaskEntry:
+        """Ladder and ceiling on the test episodes of the cell `label`."""
+        return self.manifest.tasks[self.cells[label].task]
+
+    def ended(self, label: str, phase: str) -> tuple[TrialRecord, ...]:
+        """Records of the cell's trials of one phase, by repeat and index."""
+        wanted = sorted(self.cells[label].wanted, key=lambda trial: (trial.repeat, trial.index))
+        return tuple(self.records[w.hash] for w in wanted if w.phase == phase and w.hash in self.records)
+
+
+def load_sweep(folder: Path) -> Sweep:
+    """Read and check `folder`: manifest.json and records/<hash>.json.
+
+    Raises:
+        ValueError: a file is missing, not JSON or not what records.py says; a hash, label or place in the
+            protocol occurs twice; a number is not finite; the message names the file or the rows.
+    """
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise ValueError(f"{folder} is not a sweep's folder: it has no manifest.json")
+    manifest = _read(path, Manifest)
+    _check_manifest(manifest, path)
+    places = {w.hash: f"{cell.label} {_place(w)}" for cell in manifest.cells for w in cell.wanted}
+    paths = sorted(p for p in (folder / "records").glob("*.json") if not p.name.startswith("."))
+    found = {record.hash: record for record in _read_records(paths, places)}
+    records = {hash_: record for hash_, record in found.items() if hash_ in places}
+    _check_records(manifest, records, places)
+    rows = list(_rows(manifest, records))
+    _check_numbers(rows)
+    outcomes = Counter[str](record.end.outcome for record in records.values())
+    asked = sum(c.num_proposals + (0 if c.failed else c.num_seeds) for c in manifest.cells)
+    counts = Counts(
+        asked, len(records), len(places) - len(records), len(found) - len(records), dict(outcomes)
+    )
+    return Sweep(folder, manifest, records, counts, _frame(rows))
+
+
+def _read(path: Path, model: type[_Model], row: str | None = None) -> _Model:
+    where = f"{path} ({row})" if row else str(path)
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise ValueError(f"{where}: {f'{field}: ' if field else ''}{first['msg']}{more}") from error
+
+
+def _read_records(paths: Iterable[Path], places: Mapping[str, str]) -> Iterator[TrialRecord]:
+    for path in paths:
+        record = _read(path, TrialRecord, places.get(path.stem))
+        if record.hash != path.stem:
+            raise ValueError(f"{path}: holds the record of {record.hash}, so it is not where it belongs")
+        yield record
+
+
+def _place(wanted: WantedTrial) -> str:
+    return f"{wanted.phase} repeat {wanted.repeat} index {wanted.index}"
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    return [name for name, times in Counter(names).items() if times > 1]
+
+
+def _check_manifest(manifest: Manifest, path: Path) -> None:
+    labels = [cell.label for cell in manifest.cells]
+    if double := _twice(labels):
+        raise ValueError(f"{path}: two cells have the same label: {', '.join(double)}")
+    for cell in manifest.cells:
+        if absent := [name for name in _COORDINATES if name not in cell.fields]:
+            raise ValueError(f"{path}: cell {cell.label} has no {', '.join(absent)} among its fields")
+        if cell.task not in manifest.tasks:
+            raise ValueError(f"{path}: cell {cell.label} has the unknown task {cell.task!r}")
+        if double := _twice(_place(w) for w in cell.wanted):
+            raise ValueError(f"{path}: cell {cell.label} wants twice: {', '.join(double)}")
+    rows = [(w.hash, f"{cell.label} {_place(w)}") for cell in manifest.cells for w in cell.wanted]
+    if double := _twice(hash_ for hash_, _ in rows):
+        named = "; ".join(row for hash_, row in rows if hash_ in double)
+        raise ValueError(f"{path}: several rows are one trial (equal hash): {named}")
+    for hypothesis in manifest.hypotheses:
+        if unknown := [name for name in hypothesis.cells.values() if name not in labels]:
+            raise ValueError(f"{path}: hypothesis {hypothesis.name!r} names no cell: {', '.join(unknown)}")
+
+
+def _check_records(manifest: Manifest, records: Mapping[str, TrialRecord], places: Mapping[str, str]) -> None:
+    """Phases are as wanted; finished measure trials have a score, all of a task on the same test episodes."""
+    for cell in manifest.cells:
+        for wanted in (w for w in cell.wanted if w.hash in records):
+            record, row = records[wanted.hash], f"{places[wanted.hash]} ({wanted.hash[:8]})"
+            if record.config.get("phase") != wanted.phase:
+                raise ValueError(f"{row}: the record's phase is {record.config.get('phase')!r}")
+            if wanted.phase == "measure" and record.end.outcome == "finished":
+                _check_score(record, row)
+    by_task: dict[str, tuple[object, str]] = {}
+    for cell in manifest.cells:
+        for wanted in cell.wanted:
+            if wanted.hash in records and (test := records[wanted.hash].end.test) is not None:
+                episodes = (test.machine_class, test.machine_total)
+                first, row = by_task.setdefault(cell.task, (episodes, places[wanted.hash]))
+                if first != episodes:
+                    raise ValueError(
+                        f"{places[wanted.hash]} and {row} were not scored on the same test episodes"
+                    )
+
+
+def _check_score(record: TrialRecord, row: str) -> None:
+    if (test := record.end.test) is None:
+        raise ValueError(f"{row}: a finished measure trial without a test score")
+    total = sum(test.machine_total)
+    if total == 0 or sorted(set(test.machine_class)) != list(range(max(test.machine_class) + 1)):
+        raise ValueError(f"{row}: no test steps, or class numbers that are not 0, 1, 2, ...")
+    if abs(sum(test.machine_correct) / total - test.accuracy) > 1e-4:  # float32 evaluation is exact to 1e-7
+        raise ValueError(f"{row}: test accuracy {test.accuracy} is not what the counts by machine say")
+
+
+def _rows(manifest: Manifest, records: Mapping[str, TrialRecord]) -> Iterator[dict[str, Any]]:
+    searched = _searched(manifest)
+    for cell in manifest.cells:
+        for wanted in cell.wanted:
+            record = records.get(wanted.hash)
+            row: dict[str, Any] = {
+                "sweep": manifest.sweep,
+                "scale": manifest.scale,
+                "cell": cell.label,
+                **cell.fields,
+            }
+            row |= wanted.model_dump(include={"phase", "repeat", "index", "hash"})
+            row["outcome"] = record.end.outcome if record else MISSING
+            row |= {name: _setting(record, name) for name in searched}
+            row |= {name: getattr(cell, name) for name in _COUNTS[:3]}
+            row["steps"] = record.end.steps if record else None
+            row |= {name: last_metric(record, name) for name in ("val/accuracy", "val/loss")}
+            test = record.end.test if record else None
+            row |= {
+                "test/accuracy": test.accuracy if test else None,
+                "test/loss": test.loss if test else None,
+            }
+            yield row
+
+
+def _searched(manifest: Manifest) -> list[str]:
+    ranges = manifest.spec.get("search", {})
+    names = {"learning_rate"} | {name for cell in manifest.cells for w in cell.winners for name in w.params}
+    return sorted(names | {name for name, value in ranges.items() if isinstance(value, dict)})
+
+
+def _setting(record: TrialRecord | None, name: str) -> float | None:
+    """The trial's value of a searched hyperparameter, which lives in the optimiser's or the model's spec."""
+    if record is None:
+        return None
+    for part in ("optimizer", "model"):
+        if name in (section := record.config.get(part, {})):
+            return float(section[name])
+    return None
+
+
+def last_metric(record: TrialRecord | None, name: str) -> float | None:
+    """The metric in the last report that has it; None where no report does."""
+    return (
+        next((r.metrics[name] for r in reversed(record.reports) if name in r.metrics), None)
+        if record
+        else None
+    )
+
+
+def _check_numbers(rows: Iterable[Mapping[str, Any]]) -> None:
+    bad = [
+        f"{row['cell']} {row['phase']} repeat {row['repeat']} index {row['index']}: {name} is {value}"
+        for row in rows
+        for name, value in row.items()
+        if isinstance(value, float) and not math.isfinite(value)
+    ]
+    if bad:
+        raise ValueError(f"numbers that are not finite: {'; '.join(bad)}")
+
+
+def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows)
+    metrics = [name for name in frame.columns if "/" in name or name == "learning_rate"]
+    return frame.astype(dict.fromkeys(metrics, "float64") | {n: "Int64" for n in _COUNTS if n in frame})

@@ -1,0 +1,102 @@
+"""How things look: one colour, marker and label per architecture, the same in every figure.
+
+Colours are Okabe and Ito's (2008), told apart with every common colour blindness; markers tell them apart in
+print without colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "lines.linewidth": 1.2,
+    "pdf.fonttype": 42,
+}
+"""matplotlib settings of every figure: 7.2 inches wide (a text column), no letter below 7 points."""
+WIDTH, HEIGHT, DPI = 7.2, 3.8, 200
+REFERENCE = "#6b6b6b"
+"""Grey of the baselines."""
+CEILING = "#000000"
+
+
+@dataclass(frozen=True)
+class ArchStyle:
+    """How one architecture is drawn."""
+
+    colour: str
+    marker: str
+    label: str
+
+
+_KNOWN = {
+    "rnn": ArchStyle("#D55E00", "o", "RNN"),
+    "gru": ArchStyle("#0072B2", "s", "GRU"),
+    "lstm": ArchStyle("#009E73", "^", "LSTM"),
+}
+_FREE = [
+    ("#CC79A7", "D"),
+    ("#E69F00", "v"),
+    ("#56B4E9", "P"),
+    ("#8C6D31", "X"),
+    ("#5E3C99", "<"),
+    ("#444444", ">"),
+]
+
+
+def arch_styles(archs: Iterable[str]) -> dict[str, ArchStyle]:
+    """A style for every architecture: known ones in their order, then the others by name on the free ones."""
+    present = set(archs)
+    styles = {arch: style for arch, style in _KNOWN.items() if arch in present}
+    for number, arch in enumerate(sorted(present - set(_KNOWN))):
+        colour, marker = _FREE[number % len(_FREE)]
+        styles[arch] = ArchStyle(colour, marker, arch)
+    return styles
+
+
+def shade(colour: str, rank: int, count: int) -> tuple[float, float, float]:
+    """`colour` mixed with white for low ranks and with black for high ones: the order within one arch."""
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    if count == 1:
+        return red, green, blue
+    light = 0.55 - 1.1 * rank / (count - 1)  # .55 of white .. .55 of black
+    target, weight = (1.0, light) if light > 0 else (0.0, -light)
+    return tuple(x + (target - x) * weight for x in (red, green, blue))  # type: ignore[return-value]
+
+
+def spread(positions: list[float], gap: float, low: float, high: float) -> list[float]:
+    """Places for labels near `positions` (ascending), at least `gap` apart, within low .. high if they fit.
+
+    Labels that would touch are laid out around their mean, so that none wanders further than it must.
+    """
+    clusters: list[list[float]] = []
+    for position in positions:
+        clusters.append([position])
+        while (
+            len(clusters) > 1
+            and _start(clusters[-1], gap, low, high) < _end(clusters[-2], gap, low, high) + gap
+        ):
+            last = clusters.pop()
+            clusters[-1] = clusters[-1] + last
+    return [_start(cluster, gap, low, high) + gap * i for cluster in clusters for i in range(len(cluster))]
+
+
+def _start(cluster: list[float], gap: float, low: float, high: float) -> float:
+    length = gap * (len(cluster) - 1)
+    return max(low, min(sum(cluster) / len(cluster) - length / 2, high - length))
+
+
+def _end(cluster: list[float], gap: float, low: float, high: float) -> float:
+    return _start(cluster, gap, low, high) + gap * (len(cluster) - 1)
