@@ -40,9 +40,7 @@ class Cell:
     key: str
     """SHA-256 of the cell's content; its seeds derive from it, never from its place in the grid."""
 
-    def trial(
-        self, spec: SweepSpec, params: Mapping[str, float], phase: Phase, repeat: int, index: int
-    ) -> TrialConfig:
+    def trial(self, spec: SweepSpec, params: Mapping[str, float], phase: Phase, repeat: int, index: int) -> TrialConfig:
         """The config of one trial of this cell."""
         seed = derive(spec.seed, self.key, repeat, phase, index) % 2**53  # exact as a JSON number everywhere
         plain = self.template.model_dump() | {"phase": phase, "seed": seed}
@@ -76,13 +74,10 @@ def declared(loaded: LoadedSweep, cells: list[Cell]) -> list[DeclaredHypothesis]
     found = []
     for i, hypothesis in enumerate(loaded.spec.hypotheses):
         picked = {
-            role: _pick(loaded, ("hypotheses", i, role), fields, cells)
-            for role, fields in hypothesis.roles().items()
+            role: _pick(loaded, ("hypotheses", i, role), fields, cells) for role, fields in hypothesis.roles().items()
         }
         roles = {"a", "b", "low", "mid", "high"}
-        found.append(
-            DeclaredHypothesis.model_validate(hypothesis.model_dump(exclude=roles) | {"cells": picked})
-        )
+        found.append(DeclaredHypothesis.model_validate(hypothesis.model_dump(exclude=roles) | {"cells": picked}))
     return found
 
 
@@ -113,11 +108,9 @@ def _check_key(loaded: LoadedSweep, path: Path_, key: str) -> None:
         "precision",
         *(f"{s}.{f}" for s in _SECTIONS for f in fields_at(SweepSpec, (s,))),
     ]
-    if key in PARAMETERS or (dot and field in PARAMETERS and section == "optimizer"):
-        if field_or_key(key) in loaded.spec.search.ranges():
-            raise loaded.error(
-                path, f"{key} is searched (search.{field_or_key(key)}); it can't be in the grid too"
-            )
+    name = field_or_key(key)
+    if key in (name, f"optimizer.{name}") and name in loaded.spec.search.ranges():
+        raise loaded.error(path, f"{key} is searched (search.{name}); it can't be in the grid too")
     if key not in known:
         raise loaded.error(path, f"unknown key; {nearest(key, known)}")
 
@@ -156,15 +149,11 @@ def _cell(loaded: LoadedSweep, entry: int, fields: dict[str, Scalar]) -> Cell:
 
 def _label(fields: Mapping[str, Scalar]) -> str:
     base = f"{fields['arch']}-d{fields['d_model']}-L{fields['num_layers']}"
-    extra = [
-        f"{field_or_key(k)}={v}" for k, v in fields.items() if k not in ("arch", "d_model", "num_layers")
-    ]
+    extra = [f"{field_or_key(k)}={v}" for k, v in fields.items() if k not in ("arch", "d_model", "num_layers")]
     return "-".join([base, *extra])
 
 
-def _check_model(
-    loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], model: Mapping[str, Any]
-) -> None:
+def _check_model(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], model: Mapping[str, Any]) -> None:
     """Complaints about arch and keys before pydantic's, whose union errors name no line of the file."""
     arch = model.get("arch")
     if arch is None:

@@ -41,9 +41,7 @@ class LoadedSweep:
 
     def error(self, path: Path_, message: str) -> SpecError:
         """A SpecError about the value at `path`."""
-        return SpecError(
-            [f"{self.located.where(_as_written(path, self.located))}: {_dotted(path)}: {message}"]
-        )
+        return SpecError([f"{self.located.where(_as_written(path, self.located))}: {_dotted(path)}: {message}"])
 
 
 def load_sweep(sweep: str, scale: str | None = None, sets: Sequence[str] = ()) -> LoadedSweep:
@@ -77,9 +75,7 @@ def find_sweep_file(sweep: str) -> Path:
     path = SHIPPED / f"{sweep}.yaml"
     if not path.is_file():
         shipped = [p.stem for p in SHIPPED.glob("*.yaml")]
-        raise SpecError(
-            [f"no sweep named {sweep!r}: {nearest(sweep, shipped)} (or give a path to a YAML file)"]
-        )
+        raise SpecError([f"no sweep named {sweep!r}: {nearest(sweep, shipped)} (or give a path to a YAML file)"])
     return path
 
 
@@ -115,9 +111,7 @@ def _merge(base: Any, over: Any, path: Path_, source: Path_, origin: dict[Path_,
     return over
 
 
-def _merge_named(
-    base: list[Any], over: list[Any], path: Path_, source: Path_, origin: dict[Path_, str]
-) -> list[Any]:
+def _merge_named(base: list[Any], over: list[Any], path: Path_, source: Path_, origin: dict[Path_, str]) -> list[Any]:
     merged = list(base)
     index = {entry["name"]: i for i, entry in enumerate(base) if isinstance(entry, dict) and "name" in entry}
     for i, entry in enumerate(over):
@@ -159,9 +153,7 @@ def _laid(base: Any, path: Path_, value: Any, source: str) -> Any:
     if not path:
         return value
     if base is not None and not isinstance(base, dict):
-        raise SpecError(
-            [f"{source}: {path[0]!r} would stand inside a list or a plain value; give that whole"]
-        )
+        raise SpecError([f"{source}: {path[0]!r} would stand inside a list or a plain value; give that whole"])
     return {**(base or {}), path[0]: _laid((base or {}).get(path[0]), path[1:], value, source)}
 
 
@@ -181,9 +173,7 @@ def explain(error: ValidationError, located: Located, model: type[BaseModel]) ->
     problems: dict[str, None] = {}
     for item in error.errors():
         path: Path_ = item["loc"]
-        problems[
-            f"{located.where(_as_written(path, located))}: {_dotted(path)}: {_message(item, path, model)}"
-        ] = None
+        problems[f"{located.where(_as_written(path, located))}: {_dotted(path)}: {_message(item, path, model)}"] = None
     return list(problems)
 
 

@@ -39,7 +39,6 @@ class Search:
     """One search of one cell. Advances over the records there are; what it knows is a function of them alone."""
 
     def __init__(self, spec: SweepSpec, cell: Cell, repeat: int) -> None:
-        """Start with nothing proposed."""
         self.spec, self.cell, self.repeat = spec, cell, repeat
         self.steps = protocol.rung_steps(spec.search, cell.template.budget)
         self.proposals: list[Planned] = []
@@ -93,7 +92,6 @@ class CellPlan:
     """One cell: its searches, then its measure trials."""
 
     def __init__(self, spec: SweepSpec, cell: Cell) -> None:
-        """Start with nothing known."""
         self.spec, self.cell = spec, cell
         self.searches = [Search(spec, cell, repeat) for repeat in range(spec.search.repeats)]
         self.measures: list[Planned] = []

@@ -70,9 +70,7 @@ def _at_rung(trial: Seen, step: int) -> float | None:
     return trial.rungs.get(step, METRIC.worst if lost else None)
 
 
-def read(
-    record: TrialRecord, params: Params, steps: Sequence[int], limits: Mapping[int, float]
-) -> Seen | None:
+def read(record: TrialRecord, params: Params, steps: Sequence[int], limits: Mapping[int, float]) -> Seen | None:
     """`record` through the present rule, or None when today's rule lets the trial run on beyond it.
 
     What lies after the rung where `limits` stop the trial does not exist for it.

@@ -146,7 +146,7 @@ class SweepSpec(FrozenModel):
     success_margin: float = Field(0.02, gt=0, lt=1)
     """A seed succeeds when its test accuracy is within this distance of the ceiling."""
     task: TaskSpec = TaskSpec()
-    model: dict[str, Scalar] = {}
+    model: dict[str, Scalar] = Field(default_factory=dict)
     """Model fields for every cell that the grid does not name."""
     optimizer: OptimizerSpec = OptimizerSpec()
     budget: BudgetSpec = BudgetSpec()
@@ -155,4 +155,4 @@ class SweepSpec(FrozenModel):
     """Each entry is a product of its lists; the grid is all of them, duplicates removed."""
     search: SearchSpec
     measure: MeasureSpec = MeasureSpec()
-    hypotheses: list[Hypothesis] = []
+    hypotheses: list[Hypothesis] = Field(default_factory=list)

@@ -109,11 +109,7 @@ def _scalar(node: ScalarNode, here: str) -> Any:
 
 
 def _kind(value: Any) -> str:
-    return (
-        "nothing"
-        if value is None
-        else {"str": "text", "list": "a list"}.get(type(value).__name__, "a number")
-    )
+    return "nothing" if value is None else {"str": "text", "list": "a list"}.get(type(value).__name__, "a number")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

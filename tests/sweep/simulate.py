@@ -73,9 +73,7 @@ def train(planned: Planned) -> TrialRecord:
 
 def record(planned: Planned, reports: list[Report], closing: TrialEnd) -> TrialRecord:
     config = planned.config.model_dump(mode="json")
-    return TrialRecord(
-        hash=planned.hash, config=config, reports=reports, end=closing, commit=None, dirty=False
-    )
+    return TrialRecord(hash=planned.hash, config=config, reports=reports, end=closing, commit=None, dirty=False)
 
 
 def run(
@@ -109,7 +107,6 @@ def winners(sweep: LoadedSweep, records: dict[str, TrialRecord]) -> dict[str, li
     planner = Planner(sweep.spec, cells(sweep), records)
     assert planner.complete
     return {
-        plan.cell.label: [w.hash for s in plan.searches if (w := s.winner())]
-        + [m.hash for m in plan.measures]
+        plan.cell.label: [w.hash for s in plan.searches if (w := s.winner())] + [m.hash for m in plan.measures]
         for plan in planner.plans
     }

@@ -68,12 +68,8 @@ def test_paper_scale_holds_the_sources_sizes() -> None:
     assert (base.task.num_states, base.task.num_actions, base.task.num_demos) == (5, 5, 3)
     assert (base.model.d_model, base.model.num_layers) == (256, 2)
     assert load_sweep("spectrum", "paper").spec.search.repeats == 5
-    widths = [
-        c.fields["d_model"] for c in cells_of(load_sweep("capacity", "paper")) if c.fields["arch"] == "rnn"
-    ]
-    depths = [
-        c.fields["num_layers"] for c in cells_of(load_sweep("depth", "paper")) if c.fields["arch"] == "rnn"
-    ]
+    widths = [c.fields["d_model"] for c in cells_of(load_sweep("capacity", "paper")) if c.fields["arch"] == "rnn"]
+    depths = [c.fields["num_layers"] for c in cells_of(load_sweep("depth", "paper")) if c.fields["arch"] == "rnn"]
     assert (widths, depths) == ([256, 512, 1024], [2, 5, 16])
 
 
@@ -177,9 +173,7 @@ def test_a_cells_seeds_do_not_depend_on_its_place_in_the_grid(tmp_path: Path) ->
         ("{num_states: 3, num_actions: 3}", "3", "mine.yaml:2: task: expected a mapping, found 3"),
     ],
 )
-def test_errors_name_file_line_field_and_what_would_be_right(
-    tmp_path: Path, old: str, new: str, message: str
-) -> None:
+def test_errors_name_file_line_field_and_what_would_be_right(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert message in problem(tmp_path, MINIMAL.replace(old, new))
 
 
@@ -198,13 +192,9 @@ def test_a_task_with_too_few_machines_is_refused(tmp_path: Path) -> None:
     assert "classes" in problem(tmp_path, MINIMAL, "task.num_states=2", "task.num_actions=2")
 
 
-@pytest.mark.parametrize(
-    ("fields", "what"), [("{arch: lstm}", "names no cell"), ("{d_model: 8}", "names 2 cells")]
-)
+@pytest.mark.parametrize(("fields", "what"), [("{arch: lstm}", "names no cell"), ("{d_model: 8}", "names 2 cells")])
 def test_a_hypothesis_names_one_cell(tmp_path: Path, fields: str, what: str) -> None:
-    text = (
-        MINIMAL + f"hypotheses:\n  - {{name: h, claim: c, a: {fields}, b: {{arch: rnn}}, threshold: 0.1}}\n"
-    )
+    text = MINIMAL + f"hypotheses:\n  - {{name: h, claim: c, a: {fields}, b: {{arch: rnn}}, threshold: 0.1}}\n"
     message = problem(tmp_path, text)
     assert message.startswith("mine.yaml:9: hypotheses.0.a:")
     assert what in message

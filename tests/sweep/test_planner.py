@@ -18,9 +18,7 @@ def clean() -> tuple[dict[str, object], dict[str, list[str]]]:
 
 
 @pytest.mark.parametrize("workers", [2, 3, 8, 64])
-def test_workers_and_order_change_nothing(
-    workers: int, clean: tuple[dict[str, object], dict[str, list[str]]]
-) -> None:
+def test_workers_and_order_change_nothing(workers: int, clean: tuple[dict[str, object], dict[str, list[str]]]) -> None:
     sweep = simulate.loaded(*TWELVE)
     for order in range(3):
         records = simulate.run(sweep, workers, order)

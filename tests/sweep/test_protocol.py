@@ -22,9 +22,7 @@ SEARCH = SearchSpec(learning_rate=Range(log=(1e-3, 6e-2)))
 BUDGET = BudgetSpec(steps=27, report_every=1)
 
 
-def seen(
-    rate: float, outcome: str = "finished", accuracy: float = 0.5, loss: float = 1.0, **rungs: float
-) -> Seen:
+def seen(rate: float, outcome: str = "finished", accuracy: float = 0.5, loss: float = 1.0, **rungs: float) -> Seen:
     at = {int(step.removeprefix("s")): value for step, value in rungs.items()}
     return Seen({"learning_rate": rate}, outcome, at, accuracy, loss, 27)  # type: ignore[arg-type]
 
@@ -126,9 +124,7 @@ def test_pending_proposals_keep_tpe_away() -> None:
 
 
 def test_several_parameters_are_proposed_together() -> None:
-    search = SEARCH.model_copy(
-        update={"dropout": Range(uniform=(0.0, 0.5)), "weight_decay": Range(log=(1e-4, 1e-1))}
-    )
+    search = SEARCH.model_copy(update={"dropout": Range(uniform=(0.0, 0.5)), "weight_decay": Range(log=(1e-4, 1e-1))})
     asked = protocol.propose(search, 1, 3, [], [])
     assert list(asked) == ["learning_rate", "weight_decay", "dropout"]
     assert 0 <= asked["dropout"] <= 0.5

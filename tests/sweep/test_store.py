@@ -1,0 +1,103 @@
+"""The results folder: what is written, what is refused, one driver at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from fsm_icl.records import Report
+from fsm_icl.sweep import store as store_module
+from fsm_icl.sweep.loading import load_sweep
+from fsm_icl.sweep.planner import Planned, Planner
+from fsm_icl.sweep.store import Store, StoreError, read_records, write_atomically
+from tests.sweep import simulate
+
+
+@pytest.fixture
+def planned() -> Planned:
+    sweep = simulate.loaded()
+    return Planner(sweep.spec, simulate.cells(sweep), {}).plans[0].searches[0].proposals[0]
+
+
+def closing(outcome: str = "finished") -> Report:
+    return Report(step=600, end=simulate.end(outcome, 600))
+
+
+def test_a_record_comes_back_as_it_was(tmp_path: Path, planned: Planned) -> None:
+    with Store(tmp_path / "s") as store:
+        record = store.write(planned, simulate.curve(planned), closing())
+    assert read_records(tmp_path / "s") == {planned.hash: record}
+    assert record.config == json.loads(planned.config.model_dump_json())
+
+
+def test_the_id_is_written_once(tmp_path: Path) -> None:
+    with Store(tmp_path) as first, pytest.raises(StoreError):
+        Store(tmp_path)
+    with Store(tmp_path) as second:
+        assert first.id == second.id
+    assert len(first.id) == 8
+
+
+def test_a_second_driver_is_refused_with_the_firsts_pid(tmp_path: Path) -> None:
+    with Store(tmp_path), pytest.raises(StoreError, match=f"in use by pid {os.getpid()} on"):
+        Store(tmp_path)
+    Store(tmp_path).close()
+
+
+def test_search_checkpoints_go_and_measure_and_failed_ones_stay(tmp_path: Path, planned: Planned) -> None:
+    with Store(tmp_path) as store:
+        folder = store.trial_folder(planned.hash)
+        for outcome, stays in (("failed", True), ("pruned", False)):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "checkpoint.pt").write_text("x")
+            store.write(planned, [], closing(outcome))
+            assert folder.exists() == stays
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "manifest.json"
+    write_atomically(path, "old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store_module.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["manifest.json"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [("a" * 64, "{", "not a trial record"), ("b" * 64, '{"format": 1}', "not a trial record: hash: Field required")],
+)
+def test_a_broken_record_is_named(tmp_path: Path, name: str, text: str, message: str) -> None:
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / f"{name}.json").write_text(text)
+    with pytest.raises(StoreError, match=f"{name}.json: {message}"):
+        read_records(tmp_path)
+
+
+def test_a_record_under_anothers_name_is_named(tmp_path: Path, planned: Planned) -> None:
+    with Store(tmp_path) as store:
+        store.write(planned, [], closing())
+    (tmp_path / "records" / f"{planned.hash}.json").rename(tmp_path / "records" / f"{'c' * 64}.json")
+    with pytest.raises(StoreError, match=f"holds the record of {planned.hash}"):
+        read_records(tmp_path)
+
+
+def test_sweep_yaml_runs_as_it_is(tmp_path: Path) -> None:
+    sweep = simulate.loaded("search.num_trials=5")
+    with Store(tmp_path) as store:
+        store.write_sweep_file(sweep.spec.model_dump(mode="json", exclude_none=True))
+    assert load_sweep(str(tmp_path / "sweep.yaml")).spec == sweep.spec
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be written"):
+        Store(tmp_path / "file" / "sweep")
