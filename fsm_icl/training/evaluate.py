@@ -1,12 +1,14 @@
 """Loss and accuracy on fixed episodes, and the test score of a measure trial.
 
-Letters: N episodes, T time, C classes. Only the query's steps count, whatever the training loss was on.
+Letters: B batch, N episodes of a set, T time, C classes, M places where a next state is asked for. Only the
+query's steps count, whatever the training loss was on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -40,31 +42,38 @@ class Scored:
 
 def evaluate(model: Model, batch: Batch, config: TrialConfig) -> Scored:
     """Predict every query step of `batch` on the model's device, in chunks that bound memory."""
-    device = model.readout.weight.device
-    counted = batch.query_step >= 0
     loss, correct = 0.0, []
     was_training = model.training
     model.eval()
     with torch.inference_mode():
         for part in chunks(batch, config):
-            logits = predict(model, part.tokens.to(device), config).cpu()
-            target = part.targets.masked_fill(part.query_step < 0, IGNORE)
-            flat = functional.cross_entropy(
-                logits.flatten(0, 1), target.flatten(), ignore_index=IGNORE, reduction="none"
-            )
-            loss += float(flat.sum(dtype=torch.float64))
-            correct.append(logits.argmax(-1) == target)
+            at = places(part, "query")
+            logits, targets = predict(model, part, at, config)
+            loss += float(functional.cross_entropy(logits, targets, reduction="none").sum(dtype=torch.float64))
+            hits = torch.zeros(part.tokens.numel(), dtype=torch.bool)
+            hits[at] = (logits.argmax(1) == targets).cpu()
+            correct.append(hits.view_as(part.tokens.t()).t())
     model.train(was_training)
+    counted = batch.query_step >= 0
     return Scored(loss / int(counted.sum()), counted, torch.cat(correct))
 
 
-def predict(model: Model, tokens: Tensor, config: TrialConfig) -> Tensor:
-    """Logits, float32 (B, T, C), computed at the trial's precision."""
-    if config.precision == "float32":
-        return model(tokens)  # type: ignore[no-any-return]
-    with torch.autocast(tokens.device.type, torch.bfloat16):
-        logits: Tensor = model(tokens)
-    return logits.float()
+def places(batch: Batch, loss_on: Literal["query", "transitions"]) -> Tensor:
+    """Where in the flattened (T B) a next state is asked for, int64 (M,): in the query, or in the demos too."""
+    asked = batch.query_step >= 0 if loss_on == "query" else batch.targets != IGNORE
+    return asked.t().flatten().nonzero().squeeze(1)
+
+
+def predict(model: Model, batch: Batch, at: Tensor, config: TrialConfig) -> tuple[Tensor, Tensor]:
+    """Logits, float32 (M, C), at the trial's precision, and targets, int64 (M,), both on the model's device.
+
+    `batch` and `at` are on the CPU: counting the places there spares a GPU the wait.
+    """
+    device = model.readout.weight.device
+    tokens, targets = batch.tokens.to(device), batch.targets.t().flatten()[at].to(device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+        logits: Tensor = model(tokens, at.to(device))
+    return logits.float(), targets
 
 
 def chunks(batch: Batch, config: TrialConfig) -> Iterable[Batch]:
@@ -86,9 +95,7 @@ def score(model: Model, evaluation: EvaluationSet, config: TrialConfig) -> TestS
         accuracy=scored.accuracy,
         loss=scored.loss,
         by_query_step=_slices(scored, ((str(i), step == i) for i in range(int(step.max()) + 1))),
-        by_times_shown=_slices(
-            scored, [("0", shown == 0), ("1", shown == 1), ("2", shown == 2), ("3+", shown >= 3)]
-        ),
+        by_times_shown=_slices(scored, [("0", shown == 0), ("1", shown == 1), ("2", shown == 2), ("3+", shown >= 3)]),
         machine_correct=scored.correct.sum(1).tolist(),
         machine_total=scored.counted.sum(1).tolist(),
         machine_class=evaluation.machine_class.tolist(),

@@ -82,9 +82,7 @@ class _Trial:
             yield report
             cutoff = self.env.cutoffs.get(report.step)
             if cutoff is not None and accuracy < cutoff:
-                raise Pruned(
-                    f"validation accuracy {accuracy:.6f} at step {report.step} is below {cutoff:.6f}"
-                )
+                raise Pruned(f"validation accuracy {accuracy:.6f} at step {report.step} is below {cutoff:.6f}")
 
     def finished(self) -> TrialEnd:
         if self.config.phase != "measure":

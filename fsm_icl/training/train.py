@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from fsm_icl.records import Report
 from fsm_icl.seeding import derive
-from fsm_icl.task.episodes import IGNORE, Batch, evaluation_set
+from fsm_icl.task.episodes import Batch, evaluation_set
 from fsm_icl.training.config import RunEnv, TrialConfig
-from fsm_icl.training.evaluate import evaluate, predict
+from fsm_icl.training.evaluate import evaluate, places, predict
 from fsm_icl.training.state import TrainingState
 
 
@@ -93,7 +93,7 @@ def _steps(config: TrialConfig, state: TrainingState, stop: int, deadline: float
     while state.step < stop:
         batch = stream.batch(state.step)
         state.num_tokens += batch.tokens.numel()
-        state.loss_sum += training_step(config, state, batch.to(state.device))
+        state.loss_sum += training_step(config, state, batch)
         state.step += 1
         if time.monotonic() >= deadline:
             return
@@ -101,21 +101,23 @@ def _steps(config: TrialConfig, state: TrainingState, stop: int, deadline: float
 
 def training_step(config: TrialConfig, state: TrainingState, batch: Batch) -> Tensor:
     """One optimiser step; the loss before it, a float scalar on the device."""
-    targets = batch.targets
-    if config.task.loss_on == "query":
-        targets = targets.masked_fill(batch.query_step < 0, IGNORE)
-    if config.model.dropout > 0:
-        with _seeded(derive(config.seed, "dropout", state.step), state.device):
-            logits = predict(state.model, batch.tokens, config)
-    else:
-        logits = predict(state.model, batch.tokens, config)
-    loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE)
+    at = places(batch, config.task.loss_on)
+    with _dropout_from(config, state):
+        logits, targets = predict(state.model, batch, at, config)
+    loss = functional.cross_entropy(logits, targets)
     state.optimizer.zero_grad()
     torch.autograd.backward(loss)
     torch.nn.utils.clip_grad_norm_(state.parameters, config.optimizer.clip_norm)
     state.optimizer.param_groups[0]["lr"] = learning_rate_at(config, state.step)
     state.optimizer.step()
     return loss.detach()
+
+
+def _dropout_from(config: TrialConfig, state: TrainingState) -> AbstractContextManager[None]:
+    """Where the step's dropout masks come from."""
+    if config.model.dropout == 0:
+        return nullcontext()
+    return _seeded(derive(config.seed, "dropout", state.step), state.device)
 
 
 @contextmanager
