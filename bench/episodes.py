@@ -118,9 +118,7 @@ def main() -> None:
     rng = random.Random(0)
     machines = [plain_train_machine(task, rng) for _ in range(100)]
     split = microseconds(lambda _: [plain_train_machine(task, rng) for _ in range(100)], 100, args.repeats)
-    walks = microseconds(
-        lambda _: [plain_episode(task, machine, rng) for machine in machines], 100, args.repeats
-    )
+    walks = microseconds(lambda _: [plain_episode(task, machine, rng) for machine in machines], 100, args.repeats)
     stream = TrainingStream(task, 0, args.batch_size, 0)
     steps = 2 * BLOCK_EPISODES // args.batch_size
     vectorised = microseconds(
@@ -132,9 +130,7 @@ def main() -> None:
         f"{task.num_states}x{task.num_actions}, walks of {args.length}; "
         f"microseconds an episode, median of {args.repeats}"
     )
-    print(
-        f"plain Python     {split + walks:9.1f}   (machine within the split {split:.1f}, walks {walks:.1f})"
-    )
+    print(f"plain Python     {split + walks:9.1f}   (machine within the split {split:.1f}, walks {walks:.1f})")
     print(f"TrainingStream   {vectorised:9.1f}   (goal: at most {GOAL_US:g})")
     print(f"ratio            {(split + walks) / vectorised:9.1f}   (to 1.3 ms: {1300 / vectorised:.0f})")
 

@@ -52,9 +52,7 @@ def baselines(task: TaskSpec, evaluation: EvaluationSet) -> Baselines:
     ladder["look-up"] = (total - num_unseen + num_unseen / task.num_states) / total
     if task.num_states > MAX_EXACT_STATES:
         return Baselines(ladder, ladder["look-up"], ceiling_exact=False)
-    return Baselines(
-        ladder, (total - num_unseen + _points_on_unseen(task, steps, unseen)) / total, ceiling_exact=True
-    )
+    return Baselines(ladder, (total - num_unseen + _points_on_unseen(task, steps, unseen)) / total, ceiling_exact=True)
 
 
 def _counting(task: TaskSpec, steps: Transitions, query: Tensor) -> dict[str, float]:
@@ -125,7 +123,7 @@ def prior_weight(known: Tensor) -> Tensor:
 
     A table's probability is a sum over the spanning trees it holds. Summed over all that the unknown entries
     may be, a tree's term still factors by source, as the targets of a source's edges differ: an edge is one
-    of the known entries, or one of the unknown ones not yet used, which holds its target with probability 1 / S.
+    of the known entries, or one of the unknown ones not yet used, which holds its target with chance 1 / S.
     So completions need not be listed, however many there are.
 
     Args:
@@ -186,9 +184,7 @@ def spanning_trees(num_states: int, num_actions: int) -> dict[tuple[Branch, ...]
             children[source] += 1
         else:
             pairs = sorted(zip(sources, order, strict=True))
-            tree = tuple(
-                (s, tuple(c for _, c in group)) for s, group in itertools.groupby(pairs, lambda p: p[0])
-            )
+            tree = tuple((s, tuple(c for _, c in group)) for s, group in itertools.groupby(pairs, lambda p: p[0]))
             sums[tree] = sums.get(tree, 0.0) + coefficient
     return sums
 
@@ -197,6 +193,5 @@ def _attachments(num_states: int) -> Iterator[tuple[tuple[int, ...], tuple[int, 
     """All (sources, order): order[i] is attached to sources[i], which is state 0 or attached before it."""
     for order in itertools.permutations(range(1, num_states)):
         yield from (
-            (sources, order)
-            for sources in itertools.product(*(((0, *order)[:k]) for k in range(1, num_states)))
+            (sources, order) for sources in itertools.product(*(((0, *order)[:k]) for k in range(1, num_states)))
         )

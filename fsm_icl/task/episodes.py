@@ -1,7 +1,7 @@
 """Episodes: walks on random machines as tokens, in batches that are pure functions of their seeds.
 
 An episode on a machine of 3 states (0 1 2) and 3 actions (a b c, tokens 3 4 5): two demos of 4 steps +-25 %
-and a query of 3 steps. The targets stand at the actions; nothing has shown 1 a when the query's last step asks.
+and a query of 3 steps. Targets stand at the actions; nothing has shown `1 a` when the query's last step asks.
 
     machine         a  b  c
               0     2  1  2
@@ -58,15 +58,14 @@ def episodes_of(task: TaskSpec, machines: Tensor, generator: torch.Generator) ->
     return _with_targets(task, draw_tokens(task, machines, generator))
 
 
-def _with_targets(task: TaskSpec, tokens: Tensor) -> Batch:
-    """The batch of drawn tokens (B, T + 1)."""
-    after, tokens = tokens[:, 1:], tokens[:, :-1]
-    is_action = (tokens >= task.num_states) & (tokens < task.eos)
-    query = tokens.eq(task.query).byte().argmax(1, keepdim=True)
-    step = (torch.arange(tokens.shape[1]) - query - 1).clamp_(min=-2).bitwise_right_shift_(1)
-    not_action = ~is_action
-    targets = after.long().masked_fill_(not_action, IGNORE)
-    return Batch(tokens.long(), targets, step.masked_fill_(not_action, -1))
+def _with_targets(task: TaskSpec, drawn: Tensor) -> Batch:
+    """The batch of drawn tokens (B, T + 1). Small integers until the end: int64 arithmetic is slower."""
+    tokens, after = drawn[:, :-1], drawn[:, 1:]
+    not_action = (tokens < task.num_states) | (tokens >= task.eos)
+    query = tokens.eq(task.query).nonzero()[:, 1:].int()
+    since_query = torch.arange(tokens.shape[1], dtype=torch.int32) - query - 1
+    step = since_query.clamp_(min=-2).bitwise_right_shift_(1).masked_fill_(not_action, -1)
+    return Batch(tokens.long(), after.masked_fill(not_action, IGNORE).long(), step.long())
 
 
 class TrainingStream:

@@ -21,6 +21,11 @@ Split = Literal["train", "val", "test"]
 SHARES: dict[Split, float] = {"train": 0.6, "val": 0.2, "test": 0.2}
 """Share of the classes in each split."""
 
+_VAL_FROM, _TEST_FROM = (
+    int(2**64 * share).to_bytes(8, "big") for share in (SHARES["train"], SHARES["train"] + SHARES["val"])
+)
+"""Of digests in order, the first 60 % are train, the next 20 % val."""
+
 MIN_CLASSES, CLASS_DRAWS = 100, 20_000
 """Fewer classes than this in so many draws leave too few for three splits."""
 
@@ -93,7 +98,7 @@ def _refine(machines: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
     actions = machines.new_zeros(num, num_actions)
     for _ in range(max(4, num_states.bit_length())):  # a round carries news one edge further
         here = (states * _ODD[0]).unsqueeze(2) + (actions * _ODD[1]).unsqueeze(1)
-        edges = _mix(here.flatten(1) + states.gather(1, target) * _ODD[2] + loops)
+        edges = _mix(here.flatten(1).add_((states * _ODD[2]).gather(1, target)).add_(loops))
         incoming = torch.zeros_like(states).scatter_add_(1, target, edges)
         table = edges.view(machines.shape)
         states = _mix(table.sum(2) * _ODD[0] + incoming * _ODD[1] + states)
@@ -105,24 +110,19 @@ def _refine(machines: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
 
 def _mix(x: Tensor) -> Tensor:
     """Scatter the bits of int64 numbers, so that sums of mixed numbers tell multisets apart."""
-    x = (x ^ (x >> 32)) * _ODD[1]
-    x = (x ^ (x >> 29)) * _ODD[2]
-    return x ^ (x >> 32)
+    x = (x >> 32).bitwise_xor_(x).mul_(_ODD[1])
+    x = (x >> 29).bitwise_xor_(x).mul_(_ODD[2])
+    return (x >> 32).bitwise_xor_(x)
 
 
 @lru_cache(maxsize=2**16)  # small sizes draw the same few classes again and again
 def split_of(key: int, evaluation_seed: int) -> Split:
     """The split of the class with this key: 60 % train, 20 % val, 20 % test, by SHA-256."""
     digest = hashlib.sha256(f"{key} {evaluation_seed}".encode()).digest()
-    place = int.from_bytes(digest[:8], "big") / 2**64
-    if place < SHARES["train"]:
-        return "train"
-    return "val" if place < SHARES["train"] + SHARES["val"] else "test"
+    return "train" if digest < _VAL_FROM else "val" if digest < _TEST_FROM else "test"
 
 
-def sample_machines(
-    task: TaskSpec, split: Split, num: int, evaluation_seed: int, generator: torch.Generator
-) -> Tensor:
+def sample_machines(task: TaskSpec, split: Split, num: int, evaluation_seed: int, generator: torch.Generator) -> Tensor:
     """Draws from the generator, those outside the split thrown away: int64 (num, S, A).
 
     Raises:
