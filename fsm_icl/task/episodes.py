@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,8 +34,8 @@ from fsm_icl.task.walks import draw_tokens, sequence_length
 IGNORE = -100
 """Target where nothing is to be predicted; torch's cross-entropy leaves it out by default."""
 
-BLOCK_EPISODES, BLOCK_TOKENS = 2048, 2**21
-"""A training block's size at most: many episodes share the cost of a torch call, too many fill memory."""
+BLOCK_EPISODES, BLOCK_TOKENS = 2048, 2**20
+"""A training block's size at most: many episodes share the cost of a torch call, too many leave the cache."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,16 @@ def episodes_of(task: TaskSpec, machines: Tensor, generator: torch.Generator) ->
 
 
 def _with_targets(task: TaskSpec, drawn: Tensor) -> Batch:
-    """The batch of drawn tokens (B, T + 1). Small integers until the end: int64 arithmetic is slower."""
-    tokens, after = drawn[:, :-1], drawn[:, 1:]
-    not_action = (tokens < task.num_states) | (tokens >= task.eos)
-    query = tokens.eq(task.query).nonzero()[:, 1:].int()
-    since_query = torch.arange(tokens.shape[1], dtype=torch.int32) - query - 1
-    step = since_query.clamp_(min=-2).bitwise_right_shift_(1).masked_fill_(not_action, -1)
-    return Batch(tokens.long(), after.masked_fill(not_action, IGNORE).long(), step.long())
+    """The batch of drawn tokens (B, T + 1). In NumPy, whose comparisons and `where` are several times faster."""
+    tokens, after = drawn[:, :-1].numpy(), drawn[:, 1:].numpy()
+    is_action = (tokens >= task.num_states) & (tokens < task.eos)
+    query = (tokens == task.query).argmax(1)[:, None]
+    step = np.maximum((np.arange(tokens.shape[1]) - query - 1) >> 1, -1)
+    return Batch(
+        drawn[:, :-1].long(),
+        torch.from_numpy(np.where(is_action, after, np.int64(IGNORE))),
+        torch.from_numpy(np.where(is_action, step, -1)),
+    )
 
 
 class TrainingStream:
