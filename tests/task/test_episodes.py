@@ -14,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+from bench import episodes as bench
 from bench.episodes import plain_episode
 from fsm_icl.task import episodes as module
 from fsm_icl.task.episodes import (
@@ -329,3 +330,14 @@ def test_the_docstring_shows_a_real_episode() -> None:
     ):
         assert ["." if value == nothing else str(value) for value in values[row, :shown].tolist()] == lines[name]
     assert [lines[str(state)] for state in range(3)] == [[str(n) for n in r] for r in evaluation.machines[row].tolist()]
+
+
+def test_the_bench_prints_both_times_and_their_ratio(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["episodes", "--repeats", "1", "--length", "3"])
+    threads = torch.get_num_threads()
+    bench.main()
+    torch.set_num_threads(threads)
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ("plain Python", "TrainingStream", "ratio"))
