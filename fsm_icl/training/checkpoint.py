@@ -1,14 +1,16 @@
-"""What a trial needs to go on where it was stopped, in one file.
+"""What a trial needs to go on where it was stopped, in one file: a line of JSON, then torch's own format.
 
 Batches, learning rate and dropout are functions of (config, step), so no generator state is kept.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import logging
 import os
 import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,6 @@ FORMAT = 1
 
 NAME = "checkpoint.pt"
 SET_ASIDE = "checkpoint-set-aside.pt"
-
-_UNREADABLE = (pickle.UnpicklingError, RuntimeError, zipfile.BadZipFile, EOFError, ValueError, KeyError)
-"""What torch.load raises on a file that is cut short, overwritten or not a checkpoint at all."""
 
 
 class CheckpointNotWrittenError(OSError):
@@ -34,35 +33,46 @@ def save(folder: Path, fingerprint: str, content: dict[str, Any]) -> None:
     Raises:
         CheckpointNotWrittenError: the file could not be written; the one before it is untouched.
     """
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
     path = folder / NAME
     unfinished = path.with_name(f"{NAME}.{os.getpid()}.tmp")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with unfinished.open("wb") as file:
-            torch.save({"format": FORMAT, "fingerprint": fingerprint, "content": content}, file)
+            file.write(_header(fingerprint, buffer.getbuffer()))
+            file.write(buffer.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
-    except (OSError, RuntimeError) as error:  # torch's writer makes a RuntimeError of a full disk
-        unfinished.unlink(missing_ok=True)
+    except OSError as error:
         raise CheckpointNotWrittenError(f"can't write {path}: {error}") from error
+    finally:
+        if unfinished.is_file():
+            unfinished.unlink()
 
 
 def load(folder: Path, fingerprint: str) -> dict[str, Any] | None:
     """The content that was saved for this trial, its tensors on the CPU; None where there is none.
 
-    A file that is unreadable, of another format or of another trial is set aside and counts as none.
+    A file that is damaged, of another format or of another trial is set aside and counts as none.
     """
     path = folder / NAME
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        if saved["format"] != FORMAT or saved["fingerprint"] != fingerprint:
-            raise ValueError(f"format {saved['format']} of trial {saved['fingerprint']}")
-        content: dict[str, Any] = saved["content"]
-    except FileNotFoundError:
+    if not path.is_file():
         return None
-    except (*_UNREADABLE, TypeError) as error:
+    header, _, body = path.read_bytes().partition(b"\n")
+    # The digest is ours because torch doesn't check one, and raises OSError, like a broken disk, on a short file.
+    try:
+        if header + b"\n" != _header(fingerprint, body):
+            raise ValueError(f"it begins with {header[:200]!r}")
+        content: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+    except (ValueError, RuntimeError, pickle.UnpicklingError) as error:
         path.replace(path.with_name(SET_ASIDE))
-        logging.getLogger(__name__).warning("%s is not this trial's, set aside: %s", path, error)
+        logging.getLogger(__name__).warning("set aside %s, which is not this trial's: %s", path, error)
         return None
     return content
+
+
+def _header(fingerprint: str, body: bytes | memoryview) -> bytes:
+    plain = {"format": FORMAT, "fingerprint": fingerprint, "sha256": hashlib.sha256(body).hexdigest()}
+    return json.dumps(plain).encode() + b"\n"

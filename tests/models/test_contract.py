@@ -57,6 +57,11 @@ class TestArchitecture:
         assert logits.shape == (B, T, C)
         assert logits.dtype == torch.float32
 
+    def test_reads_out_only_where_it_is_asked(self, model: Model, tokens: torch.Tensor) -> None:
+        at = torch.tensor([2 * B + 1, 0, 6 * B + 2])  # time-major: (t=2, b=1), (0, 0), (6, 2)
+        expected = model(tokens)[torch.tensor([1, 0, 2]), torch.tensor([2, 0, 6])]
+        torch.testing.assert_close(model(tokens, at), expected)
+
     @pytest.mark.parametrize("changed", range(T))
     def test_a_token_changes_nothing_before_it(
         self, model: Model, tokens: torch.Tensor, changed: int
