@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 import fsm_icl
-from fsm_icl.records import Manifest, Report, TrialRecord
+from fsm_icl.records import Manifest, Report, TrialEnd, TrialRecord
 from fsm_icl.sweep.planner import Planned
 
 
@@ -75,17 +75,16 @@ class Store:
         """Where a trial keeps its checkpoint and log."""
         return self.folder.absolute() / "trials" / trial_hash
 
-    def write(self, planned: Planned, reports: list[Report], closing: Report) -> TrialRecord:
+    def write(self, planned: Planned, reports: list[Report], end: TrialEnd) -> TrialRecord:
         """Keep an ended trial, and drop the checkpoint of a search trial: nobody will ask for it again.
 
         Raises:
             OSError: the record could not be written; it is in memory all the same.
         """
-        assert closing.end is not None
         commit, dirty = code_version()
         config = planned.config.model_dump(mode="json")
         record = TrialRecord(
-            hash=planned.hash, config=config, reports=reports, end=closing.end, commit=commit, dirty=dirty
+            hash=planned.hash, config=config, reports=reports, end=end, commit=commit, dirty=dirty
         )
         known = self.records.get(planned.hash)
         assert known is None or known.config == config, f"two configs with hash {planned.hash}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fsm_icl.records import Report
+from fsm_icl.records import TrialEnd
 from fsm_icl.sweep import store as store_module
 from fsm_icl.sweep.loading import load_sweep
 from fsm_icl.sweep.planner import Planned, Planner
@@ -22,8 +22,8 @@ def planned() -> Planned:
     return Planner(sweep.spec, simulate.cells(sweep), {}).plans[0].searches[0].proposals[0]
 
 
-def closing(outcome: str = "finished") -> Report:
-    return Report(step=600, end=simulate.end(outcome, 600))
+def closing(outcome: str = "finished") -> TrialEnd:
+    return simulate.end(outcome, 600)
 
 
 def test_a_record_comes_back_as_it_was(tmp_path: Path, planned: Planned) -> None:

@@ -1,0 +1,90 @@
+"""The tune command: `python -m fsm_icl.tune SWEEP` and `fsm-icl tune SWEEP`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+
+import typer
+
+
+def tune(
+    sweep: Annotated[str, typer.Argument(help="A shipped sweep (spectrum, capacity, depth) or a path to a YAML file.")],
+    scale: Annotated[
+        str | None, typer.Option(help="A scale of the file; default: paper with a GPU, laptop without.")
+    ] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, checked like the file; may be repeated.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The sweep's seed; the test set stays the same.")] = None,
+    results: Annotated[Path, typer.Option(help="Folder that holds the sweeps' folders.")] = Path("results"),
+    wandb: Annotated[Literal["offline", "online", "disabled"], typer.Option(help="Where W&B runs go.")] = "offline",
+    max_concurrent: Annotated[
+        int | None, typer.Option(min=1, help="Trials at a time; default: one a CPU core.")
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would run, and how long; train nothing.")] = False,
+) -> None:
+    """Search each cell's hyperparameters, then measure each winner on fresh seeds. Run it again to go on."""
+    from fsm_icl.sweep.yaml_file import SpecError  # imported late: --help answers at once
+
+    settings = [*(sets or []), *([f"seed={seed}"] if seed is not None else [])]
+    try:
+        code = _run(sweep, scale, settings, results, wandb, max_concurrent, plan)
+    except SpecError as error:
+        _refuse("\n".join(error.problems))
+    except KeyboardInterrupt:
+        print("\nstopped; what has ended is kept, the same command goes on from there", file=sys.stderr)
+        code = 130
+    raise typer.Exit(code)
+
+
+def _run(
+    sweep: str,
+    scale: str | None,
+    sets: list[str],
+    results: Path,
+    mode: Literal["offline", "online", "disabled"],
+    max_concurrent: int | None,
+    plan: bool,
+) -> int:
+    import os
+
+    from rich.console import Console
+
+    from fsm_icl.sweep.cells import cells_of, declared
+    from fsm_icl.sweep.loading import load_sweep
+    from fsm_icl.sweep.planner import Planner
+    from fsm_icl.sweep.store import Store, StoreError, read_records
+    from fsm_icl.sweep.tracking import TrackingError, check_online
+    from fsm_icl.tune.plan import headline, print_plan
+
+    loaded = load_sweep(sweep, scale, sets)
+    cells = cells_of(loaded)
+    declared(loaded, cells)
+    folder = results / f"{loaded.name}-{loaded.scale}"
+    concurrent = max_concurrent or len(os.sched_getaffinity(0))
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    try:
+        planner = Planner(loaded.spec, cells, read_records(folder))
+        console.print(headline(loaded, planner, folder, scale), highlight=False)
+        if plan:
+            print_plan(planner, concurrent, console)
+            return 0
+        if mode == "online":
+            check_online()
+        store = Store(folder)
+    except (StoreError, TrackingError) as error:
+        _refuse(str(error))
+    from fsm_icl.tune.ended import print_end
+    from fsm_icl.tune.sweep import run_sweep
+
+    with store:
+        ended = run_sweep(loaded, store, mode, concurrent, console)
+    print_end(ended, folder, console)
+    return 0 if ended.sound else 1
+
+
+def _refuse(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    raise typer.Exit(2)

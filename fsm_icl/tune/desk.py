@@ -1,0 +1,111 @@
+"""What the driver knows while a sweep runs: which trials are in flight, and what to do with what they say.
+
+Its methods are called by Ray's searcher, which swallows exceptions and then runs good trials again. So none of them
+raises: a record that can't be written stays in memory, `broken` says why, and the sweep stops.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from fsm_icl.records import Manifest, Report, TrialEnd
+from fsm_icl.sweep.planner import Planned, Planner
+from fsm_icl.sweep.store import Store
+from fsm_icl.sweep.tracking import Tracker
+from fsm_icl.tune.trainable import job, read_report
+
+
+@dataclass
+class InFlight:
+    """A trial that Ray has been given."""
+
+    planned: Planned
+    started: float = field(default_factory=time.monotonic)
+    reports: dict[int, Report] = field(default_factory=dict)
+    """step -> report; a resumed trial says its earlier reports again."""
+
+
+class Desk:
+    """Hands out trials and takes in what comes back."""
+
+    def __init__(self, planner: Planner, store: Store, tracker: Tracker, manifest: Callable[[], Manifest]) -> None:
+        """`manifest` makes the manifest as it stands."""
+        self.planner, self.store, self.tracker, self.manifest = planner, store, tracker, manifest
+        self.in_flight: dict[str, InFlight] = {}
+        self.lost: list[Planned] = []
+        """Trials whose worker died too often; the next run asks for them again."""
+        self.broken: str | None = None
+        self.worked_seconds = 0.0
+        """Sum of the trials' own seconds."""
+
+    def next(self, trial_id: str) -> dict[str, Any] | None:
+        """The job of the trial to start next, None when there is none to start now."""
+        busy = {flight.planned.hash for flight in self.in_flight.values()} | {p.hash for p in self.lost}
+        planned = None if self.broken else self.planner.next(busy)
+        if planned is None:
+            return None
+        self.in_flight[trial_id] = InFlight(planned)
+        return job(planned, self.store.trial_folder(planned.hash))
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is in flight and nothing more can be started."""
+        return not self.in_flight and (self.broken is not None or self.nothing_left)
+
+    @property
+    def nothing_left(self) -> bool:
+        """All that is missing has been given up on, or nothing is."""
+        return self.planner.next({p.hash for p in self.lost}) is None
+
+    def heard(self, trial_id: str, result: dict[str, Any]) -> None:
+        """A live report."""
+        flight, report = self.in_flight.get(trial_id), _readable(result)
+        if flight is not None and report is not None:
+            flight.reports[report.step] = report
+            self.tracker.report(flight.planned, report)
+
+    def ended(self, trial_id: str, result: dict[str, Any] | None) -> None:
+        """A trial's last word; without a closing report it has no outcome and stays missing."""
+        flight = self.in_flight.pop(trial_id, None)
+        if flight is None:
+            return
+        closing = _readable(result)
+        if closing is not None and closing.end is not None:
+            self._keep(flight, _checked(flight, closing, closing.end))
+        elif self.broken is None:
+            self.lost.append(flight.planned)
+
+    def _keep(self, flight: InFlight, closing: TrialEnd) -> None:
+        self.worked_seconds += closing.seconds
+        planned = flight.planned
+        plan = self.planner.plan_of(planned)
+        decided = plan.searched
+        try:
+            record = self.store.write(planned, list(flight.reports.values()), closing)
+            self.planner.advance(planned)
+            if plan.searched != decided:
+                self.store.write_manifest(self.manifest())
+        except OSError as error:
+            self.broken = f"{error.filename or self.store.folder}: {error.strerror}"
+            return
+        self.tracker.record(planned, record)
+
+
+def _checked(flight: InFlight, closing: Report, end: TrialEnd) -> TrialEnd:
+    """The end as the worker told it, unless the report that it rests on never came."""
+    if end.outcome in ("finished", "pruned") and closing.step not in flight.reports:
+        return end.model_copy(update={"outcome": "failed", "reason": f"no valid report at step {closing.step}"})
+    return end
+
+
+def _readable(result: dict[str, Any] | None) -> Report | None:
+    """The report in a result. A row that is none (a worker with other code, say) is as good as unsaid."""
+    try:
+        return read_report(result or {})
+    except (KeyError, ValidationError):
+        return None

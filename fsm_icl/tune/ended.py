@@ -1,0 +1,88 @@
+"""How a sweep's run ended, and what is printed then: the table by cell, what went wrong, the next command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.report import print_cell_table
+from rich.console import Console
+from rich.table import Table
+
+from analysis.load import load_sweep
+from fsm_icl.records import TrialRecord
+from fsm_icl.sweep.planner import Planned, Planner
+
+
+def ended_trials(planner: Planner) -> list[tuple[Planned, TrialRecord]]:
+    """Every wanted trial that has a record, with it."""
+    records = planner.records
+    return [(p, records[p.hash]) for plan in planner.plans for p in plan.wanted() if p.hash in records]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a sweep's run ended."""
+
+    planner: Planner
+    wall_seconds: float
+    """Of the Tune phase, Ray's start and end included."""
+    worked_seconds: float
+    """The trials' own seconds, summed."""
+    workers: int
+    broken: str | None
+    lost: int
+    wandb_problem: str | None
+
+    @property
+    def failed(self) -> list[TrialRecord]:
+        """Records of wanted trials whose code raised an exception."""
+        return [record for _, record in ended_trials(self.planner) if record.end.outcome == "failed"]
+
+    @property
+    def sound(self) -> bool:
+        """All that the sweep asks for is there, and none of it failed."""
+        cells_failed = any(plan.failed for plan in self.planner.plans)
+        return self.planner.complete and not self.failed and not cells_failed and self.broken is None
+
+
+def print_end(ended: Ended, folder: Path, console: Console) -> None:
+    """The table by cell, what went wrong if anything did, and what to run next."""
+    print_cell_table(load_sweep(folder), console)
+    if ended.worked_seconds:
+        busy = ended.worked_seconds / (ended.workers * ended.wall_seconds)
+        console.print(f"trained for {ended.wall_seconds:.0f} s, workers busy {busy:.0%} of it", highlight=False)
+    _print_lost_trials(ended, folder, console)
+    for problem in _problems(ended):
+        console.print(problem, style="red", highlight=False)
+    if ended.planner.complete:
+        console.print(f"next: python -m analysis {folder}", highlight=False)
+
+
+def _problems(ended: Ended) -> list[str]:
+    """One line for each thing that the user should know about."""
+    problems = []
+    if ended.broken:
+        problems.append(f"stopped: {ended.broken}; mend that, then run the same command again")
+    if ended.lost:
+        problems.append(f"{ended.lost} trials lost their worker again and again; the same command tries them again")
+    for plan in ended.planner.plans:
+        if plan.failed:
+            problems.append(f"{plan.cell.label}: no proposal finished, so it has no winner and was not measured")
+    if ended.wandb_problem:
+        problems.append(f"W&B could not log everything ({ended.wandb_problem}); the next run logs the rest")
+    return problems
+
+
+def _print_lost_trials(ended: Ended, folder: Path, console: Console) -> None:
+    records = [r for _, r in ended_trials(ended.planner) if r.end.outcome in ("failed", "diverged")]
+    if not records:
+        return
+    table = Table(title="trials that failed or diverged", title_justify="left")
+    for name in ("trial", "phase", "outcome", "reason", "log"):
+        table.add_column(name, overflow="fold")
+    for record in records:
+        log = folder / "trials" / record.hash / "log.txt"
+        shown = str(log) if log.is_file() else ""
+        table.add_row(record.hash[:8], record.phase, record.end.outcome, record.end.reason or "", shown)
+    console.print(table)

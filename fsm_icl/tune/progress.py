@@ -1,0 +1,112 @@
+"""The live table by cell: rich's Live on a terminal, a plain line every ten seconds elsewhere."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ray.tune.progress_reporter import TrialProgressCallback
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from fsm_icl.sweep.estimate import remaining_seconds
+from fsm_icl.sweep.planner import CellPlan
+from fsm_icl.tune.desk import Desk, InFlight
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
+    """Replaces Tune's own printer; Tune recognises it by its base class."""
+
+    def __init__(self, desk: Desk, console: Console, concurrent: int) -> None:
+        """Show what `desk` knows on `console`."""
+        super().__init__()
+        self.desk, self.console, self.concurrent = desk, console, concurrent
+        self.started = self.last_line = time.monotonic()
+        self.live: Live | None = None
+
+    def setup(self, **_: Any) -> None:
+        """Tune starts."""
+        self.started = self.last_line = time.monotonic()
+        if self.console.is_terminal:
+            self.live = Live(console=self.console, get_renderable=self.table, refresh_per_second=2)
+            self.live.start()
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        """Called all the time: says a line when it is time for one."""
+        if self.live is None and time.monotonic() - self.last_line >= SECONDS_BETWEEN_LINES:
+            self.last_line = time.monotonic()
+            self.console.print(self.line(), highlight=False)
+
+    def on_experiment_end(self, *_: Any, **__: Any) -> None:
+        """Tune is done: leave the last table standing."""
+        if self.live is not None:
+            self.live.stop()
+
+    def log_result(self, trial: Any, result: dict[str, Any], error: bool = False) -> None:
+        """Tune's own line for a result: none."""
+
+    def on_trial_complete(self, *_: Any, **__: Any) -> None:
+        """Tune's own line for a trial: none."""
+
+    def on_trial_error(self, *_: Any, **__: Any) -> None:
+        """Tune's own lines for an error: none; the last table has them."""
+
+    def line(self) -> str:
+        """How far the whole sweep is."""
+        plans = self.desk.planner.plans
+        done = sum(plan.done(p) for plan in plans for p in plan.wanted())
+        pruned = sum(_pruned(plan) for plan in plans)
+        running = ", ".join(_running(f) for f in list(self.desk.in_flight.values()))
+        total = sum(plan.total() for plan in plans)
+        return f"{self._clock()}  {done}/{total} trials done ({pruned} pruned)  running: {running or '-'}"
+
+    def table(self) -> Table:
+        """A row a cell."""
+        table = Table(title=self._clock(), title_justify="left")
+        for name in ("cell", "searched", "pruned", "measured", "running (step)", "best val/accuracy"):
+            table.add_column(name, justify="left" if name in ("cell", "running (step)") else "right")
+        for plan in self.desk.planner.plans:
+            table.add_row(plan.cell.label, *self._cells(plan))
+        return table
+
+    def _cells(self, plan: CellPlan) -> list[str]:
+        spec = plan.spec
+        proposals = [p for s in plan.searches for p in s.proposals]
+        searched = sum(plan.done(p) for p in proposals)
+        measured = sum(plan.done(p) for p in plan.measures)
+        best = max((s.accuracy for p in proposals if (s := plan.seen(p)) is not None), default=None)
+        flights = [f for f in list(self.desk.in_flight.values()) if f.planned.cell is plan.cell]
+        return [
+            f"{searched}/{spec.search.num_trials * spec.search.repeats}",
+            str(_pruned(plan)),
+            f"{measured}/{spec.measure.num_seeds}",
+            ", ".join(_running(f, short=True) for f in flights),
+            "" if best is None else f"{best:.3f}",
+        ]
+
+    def _clock(self) -> str:
+        planner = self.desk.planner
+        left = sum(remaining_seconds(plan, planner.records) for plan in planner.plans) / self.concurrent
+        return f"{_minutes(time.monotonic() - self.started)} gone, about {_minutes(left)} to go"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles callbacks; a display can't be."""
+        return {}
+
+
+def _pruned(plan: CellPlan) -> int:
+    return sum((s := plan.seen(p)) is not None and s.outcome == "pruned" for p in plan.wanted() if p.phase == "search")
+
+
+def _running(flight: InFlight, short: bool = False) -> str:
+    step = max(flight.reports, default=0)
+    place = f"{step}/{flight.planned.config.budget.steps}"
+    return place if short else f"{flight.planned.cell.label} {place}"
+
+
+def _minutes(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"

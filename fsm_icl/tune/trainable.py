@@ -1,0 +1,66 @@
+"""A class Trainable around `run_trial`: one report a step, and the same process for trial after trial.
+
+Reusing the process saves some six seconds a trial (a new one has to import torch).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+
+from fsm_icl.records import Report
+from fsm_icl.sweep.planner import Planned
+from fsm_icl.training.config import RunEnv, TrialConfig
+from fsm_icl.training.run import run_trial
+
+CPUS_PER_TRIAL = 1
+
+
+def job(planned: Planned, folder: Path) -> dict[str, Any]:
+    """What travels to the worker: the trial, and apart from it the environment. Strings, so that Tune leaves it be."""
+    env = {"folder": str(folder), "cutoffs": dict(planned.cutoffs)}
+    return {"trial": planned.config.model_dump_json(), "env": json.dumps(env)}
+
+
+def read_report(result: Mapping[str, Any]) -> Report:
+    """The report in a Tune result."""
+    return Report.model_validate_json(result["report"])
+
+
+class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray is untyped
+    """Runs one trial; reset_config puts in the next."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Begin the trial in `config` (see `job`)."""
+        env = json.loads(config["env"])
+        cutoffs = {int(step): value for step, value in env["cutoffs"].items()}
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        where = RunEnv(device=device, threads=CPUS_PER_TRIAL, folder=Path(env["folder"]), cutoffs=cutoffs)
+        self._reports: Iterator[Report] = run_trial(TrialConfig.model_validate_json(config["trial"]), where)
+
+    def step(self) -> dict[str, Any]:
+        """The trial's next report; the closing one ends it."""
+        report = next(self._reports)
+        return {"report": report.model_dump_json(), "done": report.end is not None}
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Leave the trial there was and begin another."""
+        self.cleanup()
+        self.setup(new_config)
+        return True
+
+    def cleanup(self) -> None:
+        """Close the trial's generator, so that its `finally` blocks run now."""
+        if hasattr(self._reports, "close"):
+            self._reports.close()
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: a trial keeps its own checkpoint in its own folder, Tune only asks whether this exists."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing, likewise."""

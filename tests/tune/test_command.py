@@ -1,0 +1,82 @@
+"""What a user types and sees, without training."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from fsm_icl.cli import app
+
+HEAVY = ("torch", "ray", "wandb", "optuna", "pandas", "matplotlib")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+def fsm(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["tune", *arguments])
+
+
+def test_plan_shows_cells_and_writes_nothing(tmp_path: Path) -> None:
+    done = fsm("capacity", "--scale", "laptop", "--plan")
+    assert done.exit_code == 0, done.stderr
+    assert "rnn-d128-L1" in done.stdout
+    assert "34,563" in done.stdout
+    assert "0 of 8" in done.stdout
+    assert "rough figure" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_default_scale_is_laptop_without_a_gpu_and_says_so() -> None:
+    first = fsm("spectrum", "--plan").stdout.splitlines()[0]
+    assert "scale laptop" in first
+    assert "no GPU was found" in first
+
+
+def test_set_reaches_the_plan() -> None:
+    done = fsm("spectrum", "--plan", "--set", "search.num_trials=3", "--set", "measure.num_seeds=7")
+    assert "3 proposals and 7 seeds each" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["spectrm"], "did you mean 'spectrum'?"),
+        (["spectrum", "--scale", "laptp"], "did you mean 'laptop'?"),
+        (["spectrum", "--set", "serch.num_trials=3"], "serch: unknown key; did you mean 'search'?"),
+        (["spectrum", "--wandb", "onlin"], "'onlin' is not one of"),
+        (["spectrum", "--max-concurrent", "0"], "greater than or equal to 1"),
+        (["spectrum", "--seed", "-1"], "greater than or equal to 0"),
+        (["spectrum", "--results", "/proc/nowhere"], "/proc/nowhere/spectrum-laptop: cannot be written"),
+    ],
+)
+def test_bad_input_is_one_clear_error(tmp_path: Path, arguments: list[str], message: str) -> None:
+    done = fsm(*arguments)
+    assert done.exit_code == 2
+    assert message in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["-m", "fsm_icl.tune", "--help"], ["-m", "fsm_icl.cli", "--help"]])
+def test_help_needs_nothing_heavy(arguments: list[str]) -> None:
+    code = f"""
+import runpy, sys
+sys.argv = {["x", "--help"]!r}
+try:
+    runpy.run_module({arguments[1]!r}, run_name="__main__")
+except SystemExit:
+    pass
+found = [name for name in {HEAVY!r} if name in sys.modules]
+sys.exit(f"imported {{found}}" if found else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,107 @@
+"""The desk: takes in whatever workers say, never raises, and loses nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fsm_icl.records import Report
+from fsm_icl.sweep import store as store_module
+from fsm_icl.sweep.planner import Planner
+from fsm_icl.sweep.store import Store, read_records
+from fsm_icl.sweep.tracking import Tracker
+from fsm_icl.tune.desk import Desk
+from tests.sweep import simulate
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    sweep = simulate.loaded()
+    with Store(tmp_path) as store:
+        planner = Planner(sweep.spec, simulate.cells(sweep), store.records)
+        tracker = Tracker(tmp_path, "spectrum", store.id, "laptop", "disabled")
+        yield Desk(planner, store, tracker, lambda: pytest.fail("no cell is decided here"))
+
+
+def row(step: int, accuracy: float = 0.5) -> dict[str, Any]:
+    return {"report": Report(step=step, metrics={"val/accuracy": accuracy, "val/loss": 1.0}).model_dump_json()}
+
+
+def closing(outcome: str = "finished") -> dict[str, Any]:
+    return {"report": Report(step=600, end=simulate.end(outcome, 600)).model_dump_json(), "done": True}
+
+
+def test_a_trial_becomes_a_record_with_each_report_once(desk: Desk, tmp_path: Path) -> None:
+    assert desk.next("a")
+    for step in (30, 60, 30, 60, 600):  # lost its worker after 60, and said its reports again
+        desk.heard("a", row(step))
+    desk.ended("a", closing())
+    (record,) = read_records(tmp_path).values()
+    assert [r.step for r in record.reports] == [30, 60, 600]
+    assert desk.in_flight == {}
+
+
+@pytest.mark.parametrize(
+    "result", [{"report": '{"step": 30, "metrics": {"val/accuracy": NaN}}'}, {"report": "{}"}, {}, {"report": "x"}]
+)
+def test_a_row_that_cannot_be_read_ends_nothing(desk: Desk, result: dict[str, Any]) -> None:
+    assert desk.next("a")
+    desk.heard("a", result)
+    desk.heard("a", row(60))
+    assert list(desk.in_flight["a"].reports) == [60]
+
+
+@pytest.mark.parametrize("result", [None, {}, {"report": '{"step": 3}'}])
+def test_a_trial_without_an_outcome_leaves_no_record_and_is_not_asked_for_again(
+    desk: Desk, result: dict[str, Any] | None, tmp_path: Path
+) -> None:
+    first = desk.next("a")
+    desk.ended("a", result)
+    assert read_records(tmp_path) == {}
+    assert [p.config.model_dump_json() for p in desk.lost] == [first["trial"]]  # type: ignore[index]
+    handed = [job["trial"] for name in "bcdefgh" if (job := desk.next(name))]
+    assert len(handed) == 7
+    assert first["trial"] not in handed  # type: ignore[index]
+
+
+def test_an_end_whose_last_report_never_came_is_a_failure(desk: Desk, tmp_path: Path) -> None:
+    assert desk.next("a")
+    desk.heard("a", row(30))
+    desk.ended("a", closing())
+    (record,) = read_records(tmp_path).values()
+    assert (record.end.outcome, record.end.reason) == ("failed", "no valid report at step 600")
+
+
+def test_unknown_trials_are_ignored(desk: Desk) -> None:
+    desk.heard("x", row(30))
+    desk.ended("x", closing())
+
+
+def test_a_record_that_cannot_be_written_stops_the_sweep_and_stays_in_memory(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, _: str) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    assert desk.next("a")
+    monkeypatch.setattr(store_module, "write_atomically", full)
+    desk.ended("a", closing())
+    assert desk.broken is not None
+    assert "No space left on device" in desk.broken
+    assert "records" in desk.broken
+    assert len(desk.store.records) == 1
+    assert desk.next("b") is None
+    assert desk.finished
+
+
+def test_cutoffs_travel_with_the_trial_and_not_in_its_identity(desk: Desk) -> None:
+    planned = desk.planner.plans[0].searches[0].proposals[0]
+    job = desk.next("a")
+    assert job is not None
+    assert "cutoffs" not in job["trial"]
+    assert json.loads(job["env"])["cutoffs"] == {}
+    assert json.loads(job["trial"])["seed"] == planned.config.seed
