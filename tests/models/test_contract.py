@@ -63,9 +63,7 @@ class TestArchitecture:
         torch.testing.assert_close(model(tokens, at), expected)
 
     @pytest.mark.parametrize("changed", range(T))
-    def test_a_token_changes_nothing_before_it(
-        self, model: Model, tokens: torch.Tensor, changed: int
-    ) -> None:
+    def test_a_token_changes_nothing_before_it(self, model: Model, tokens: torch.Tensor, changed: int) -> None:
         other = tokens.clone()
         other[:, changed] = (other[:, changed] + 1) % V
         before, after = model(tokens), model(other)
@@ -139,9 +137,7 @@ class TestArchitecture:
     def test_weights_are_a_function_of_the_seed(self, spec: CoreSpec, model: Model) -> None:
         torch.rand(5)
         again, other = build_model(spec, V, C, seed=0), build_model(spec, V, C, seed=1)
-        for (name, a), b, c in zip(
-            model.named_parameters(), again.parameters(), other.parameters(), strict=True
-        ):
+        for (name, a), b, c in zip(model.named_parameters(), again.parameters(), other.parameters(), strict=True):
             assert torch.equal(a, b), name
             assert a.ndim == 1 or not torch.equal(a, c), name
 

@@ -92,21 +92,13 @@ def test_chunks_change_nothing(
     episodes: int,
 ) -> None:
     whole = evaluate(model, test_set.batch, config)
-    time = test_set.batch.tokens.shape[1]
-    monkeypatch.setattr(evaluate_module, "CHUNK_FLOATS", episodes * time * 8 * 6)
-    sizes = [len(part.tokens) for part in chunks(test_set.batch, config)]
+    monkeypatch.setattr(evaluate_module, "CHUNK_EPISODES", episodes)
+    sizes = [len(part.tokens) for part in chunks(test_set.batch)]
     assert sum(sizes) == 24
     assert max(sizes) == episodes
     parts = evaluate(model, test_set.batch, config)
     assert parts.loss == pytest.approx(whole.loss, rel=1e-6)
     assert torch.equal(parts.correct, whole.correct)
-
-
-def test_an_episode_too_large_for_the_bound_goes_alone(
-    config: TrialConfig, test_set: EvaluationSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(evaluate_module, "CHUNK_FLOATS", 1)
-    assert all(len(part.tokens) == 1 for part in chunks(test_set.batch, config))
 
 
 def test_evaluates_without_dropout_and_gives_the_model_back(test_set: EvaluationSet) -> None:
