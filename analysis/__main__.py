@@ -51,9 +51,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _folder(sweep: str, scale: str | None, results: Path) -> Path:
     if (results / "manifest.json").is_file():
-        raise ValueError(
-            f"--results {results} is itself a sweep's folder; type: python -m analysis {results}"
-        )
+        raise ValueError(f"--results {results} is itself a sweep's folder; type: python -m analysis {results}")
     return sweep_folder(sweep, scale, results)
 
 

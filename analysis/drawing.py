@@ -18,15 +18,15 @@ from analysis import style
 from analysis.figures import CellPoints, FigureInfo
 from analysis.style import ArchStyle, arch_styles, shade, spread
 
-_AXIS_LABELS = {"d_model": "width d_model", "num_layers": "layers (num_layers)"}
+_AXIS_LABELS = {"d_model": "width d_model (log scale)", "num_layers": "layers num_layers (log scale)"}
 _LABEL_GAP = 0.052
 """Least distance between two labels beside a panel, as a share of its height: one line of 7 points."""
 
 
 def save_figure(info: FigureInfo, stem: Path) -> list[Path]:
     """Draw `info` and write <stem>.png and <stem>.pdf. No clock time goes into the files."""
+    figure = draw(info)
     with mpl.rc_context(style.RC):
-        figure = draw(info)
         png, pdf = stem.with_suffix(".png"), stem.with_suffix(".pdf")
         figure.savefig(png, dpi=style.DPI, metadata={"Software": None})
         figure.savefig(pdf, metadata={"CreationDate": None})
@@ -35,18 +35,19 @@ def save_figure(info: FigureInfo, stem: Path) -> list[Path]:
 
 def draw(info: FigureInfo) -> Any:
     """The two-panel figure of `info`, as a matplotlib Figure outside pyplot."""
-    figure = Figure(figsize=(style.WIDTH, style.HEIGHT))
-    left, right = figure.subplots(1, 2)
-    figure.subplots_adjust(left=0.075, right=0.985, top=0.92, bottom=0.265, wspace=0.62)
-    styles = arch_styles(cell.arch for cell in info.cells)
-    draw_accuracy(info, left, styles)
-    if info.kind == "capacity":
-        draw_against_params(info, right, styles)
-    elif info.kind == "depth":
-        draw_curves(info, right, styles)
-    else:
-        draw_params(info.cells, right, styles)
-    _legend(info, figure, styles)
+    with mpl.rc_context(style.RC):
+        figure = Figure(figsize=(style.WIDTH, style.HEIGHT))
+        left, right = figure.subplots(1, 2)
+        figure.subplots_adjust(left=0.075, right=0.985, top=0.92, bottom=0.265, wspace=0.62)
+        styles = arch_styles(cell.arch for cell in info.cells)
+        draw_accuracy(info, left, styles)
+        if info.kind == "capacity":
+            draw_against_params(info, right, styles)
+        elif info.kind == "depth":
+            draw_curves(info, right, styles)
+        else:
+            draw_params(info.cells, right, styles)
+        _legend(info, figure, styles)
     return figure
 
 
@@ -79,7 +80,7 @@ def draw_against_params(info: FigureInfo, ax: Axes, styles: dict[str, ArchStyle]
     swept = [cell.num_params for series in info.series for cell in series.cells]
     _log_axis(ax, swept, swept + [cell.num_params for cell in info.references])
     _accuracy_axis(info, ax)
-    ax.set_xlabel("parameters")
+    ax.set_xlabel("parameters (log scale)")
     ax.set_title("Test accuracy by parameters", loc="left")
 
 
@@ -149,9 +150,7 @@ def _draw_lines(info: FigureInfo, ax: Axes) -> list[tuple[float, str, str]]:
     return labels
 
 
-def _draw_series(
-    cells: Sequence[tuple[float, CellPoints]], ax: Axes, look: ArchStyle, aside: float = 0.0
-) -> None:
+def _draw_series(cells: Sequence[tuple[float, CellPoints]], ax: Axes, look: ArchStyle, aside: float = 0.0) -> None:
     """IQMs with intervals joined by a line, `aside` points from their x; a word where there is none yet."""
     place = _shifted(ax, aside)
     known = [(x, cell.score.iqm) for x, cell in cells if cell.score]
@@ -238,36 +237,17 @@ def _write_labels(ax: Axes, labels: list[tuple[float, str, str]]) -> None:
     low, high = ax.get_ylim()
     labels = sorted(labels)
     heights = [(value - low) / (high - low) for value, _, _ in labels]
-    for height, place, (_, text, colour) in zip(
-        heights, spread(heights, _LABEL_GAP, 0.0, 1.02), labels, strict=True
-    ):
-        ax.annotate(
-            text,
-            xy=(1.0, height),
-            xytext=(1.07, place),
-            xycoords="axes fraction",
-            textcoords="axes fraction",
-            va="center",
-            size=7,
-            color=colour,
-            annotation_clip=False,
-            arrowprops={
-                "arrowstyle": "-",
-                "lw": 0.5,
-                "color": colour,
-                "shrinkA": 0,
-                "shrinkB": 0,
-                "relpos": (0, 0.5),
-            },
-        )
+    places = spread(heights, _LABEL_GAP, 0.0, 1.02)
+    for height, place, (_, text, colour) in zip(heights, places, labels, strict=True):
+        ax.text(1.07, place, text, transform=ax.transAxes, va="center", size=7, color=colour)
+        leader = Line2D([1.0, 1.06], [height, place], transform=ax.transAxes, color=colour, lw=0.5, clip_on=False)
+        ax.add_artist(leader)
 
 
 def _legend(info: FigureInfo, figure: Any, styles: dict[str, ArchStyle]) -> None:
     """What colours and marks mean, below the panels."""
-    handles = [
-        Line2D([], [], color=s.colour, marker=s.marker, ms=5, lw=1, label=s.label) for s in styles.values()
-    ]
-    figure.legend(handles=handles, loc="lower left", ncols=len(handles), bbox_to_anchor=(0.06, 0.065))
+    handles = [Line2D([], [], color=s.colour, marker=s.marker, ms=5, lw=1, label=s.label) for s in styles.values()]
+    figure.legend(handles=handles, loc="lower left", ncols=len(handles), bbox_to_anchor=(0.06, 0.07))
     notes = ["Large marks: IQM; bars: 95 % interval; small marks: seeds."]
     if info.references and info.axis:
         notes.append("Dashes, bands: base-size references.")
@@ -277,7 +257,7 @@ def _legend(info: FigureInfo, figure: Any, styles: dict[str, ArchStyle]) -> None
         notes.append("No interval below 5 seeds.")
     if info.ended < info.asked:
         notes.append(f"Partial: {info.ended} of {info.asked} trials.")
-    figure.text(0.075, 0.015, textwrap.fill(" ".join(notes), 135), size=7, va="bottom", color=style.REFERENCE)
+    figure.text(0.075, 0.078, textwrap.fill(" ".join(notes), 125), size=7, va="top", color=style.REFERENCE)
 
 
 def _say(ax: Axes, text: str) -> None:

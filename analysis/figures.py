@@ -97,9 +97,7 @@ class FigureInfo:
         """The numbers behind the figure, one a row; no clock times, so equal sweeps give equal tables."""
         frame = pd.DataFrame(list(_rows(self)), columns=_COLUMNS)
         whole = ["x", "num_params", "seed", "num_seeds"]
-        return frame.astype(
-            dict.fromkeys(whole, "Int64") | dict.fromkeys(["value", "low", "high"], "float64")
-        )
+        return frame.astype(dict.fromkeys(whole, "Int64") | dict.fromkeys(["value", "low", "high"], "float64"))
 
 
 _COLUMNS = ["what", "series", "cell", "arch", "x", "num_params", "seed", "outcome"]

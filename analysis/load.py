@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,11 +11,11 @@ from typing import Any, TypeVar
 import pandas as pd
 from pydantic import ValidationError
 
-from fsm_icl.records import FrozenModel, Manifest, ManifestCell, TaskEntry, TrialRecord, WantedTrial
+from analysis.checks import check_manifest, check_numbers, check_records, place
+from fsm_icl.records import FrozenModel, Manifest, ManifestCell, TaskEntry, TrialRecord
 
 MISSING = "missing"
 """Outcome, in the table, of a wanted trial that has no record yet."""
-_COORDINATES = ("arch", "d_model", "num_layers")
 _COUNTS = ("num_params", "state_size", "flops_per_token", "steps")
 _Model = TypeVar("_Model", bound=FrozenModel)
 
@@ -73,19 +72,17 @@ def load_sweep(folder: Path) -> Sweep:
     if not path.is_file():
         raise ValueError(f"{folder} is not a sweep's folder: it has no manifest.json")
     manifest = _read(path, Manifest)
-    _check_manifest(manifest, path)
-    places = {w.hash: f"{cell.label} {_place(w)}" for cell in manifest.cells for w in cell.wanted}
+    check_manifest(manifest, path)
+    places = {w.hash: f"{cell.label} {place(w)}" for cell in manifest.cells for w in cell.wanted}
     paths = sorted(p for p in (folder / "records").glob("*.json") if not p.name.startswith("."))
     found = {record.hash: record for record in _read_records(paths, places)}
     records = {hash_: record for hash_, record in found.items() if hash_ in places}
-    _check_records(manifest, records, places)
+    check_records(manifest, records, places)
     rows = list(_rows(manifest, records))
-    _check_numbers(rows)
+    check_numbers(rows)
     outcomes = Counter[str](record.end.outcome for record in records.values())
     asked = sum(c.num_proposals + (0 if c.failed else c.num_seeds) for c in manifest.cells)
-    counts = Counts(
-        asked, len(records), len(places) - len(records), len(found) - len(records), dict(outcomes)
-    )
+    counts = Counts(asked, len(records), len(places) - len(records), len(found) - len(records), dict(outcomes))
     return Sweep(folder, manifest, records, counts, _frame(rows))
 
 
@@ -106,65 +103,6 @@ def _read_records(paths: Iterable[Path], places: Mapping[str, str]) -> Iterator[
         if record.hash != path.stem:
             raise ValueError(f"{path}: holds the record of {record.hash}, so it is not where it belongs")
         yield record
-
-
-def _place(wanted: WantedTrial) -> str:
-    return f"{wanted.phase} repeat {wanted.repeat} index {wanted.index}"
-
-
-def _twice(names: Iterable[str]) -> list[str]:
-    return [name for name, times in Counter(names).items() if times > 1]
-
-
-def _check_manifest(manifest: Manifest, path: Path) -> None:
-    labels = [cell.label for cell in manifest.cells]
-    if double := _twice(labels):
-        raise ValueError(f"{path}: two cells have the same label: {', '.join(double)}")
-    for cell in manifest.cells:
-        if absent := [name for name in _COORDINATES if name not in cell.fields]:
-            raise ValueError(f"{path}: cell {cell.label} has no {', '.join(absent)} among its fields")
-        if cell.task not in manifest.tasks:
-            raise ValueError(f"{path}: cell {cell.label} has the unknown task {cell.task!r}")
-        if double := _twice(_place(w) for w in cell.wanted):
-            raise ValueError(f"{path}: cell {cell.label} wants twice: {', '.join(double)}")
-    rows = [(w.hash, f"{cell.label} {_place(w)}") for cell in manifest.cells for w in cell.wanted]
-    if double := _twice(hash_ for hash_, _ in rows):
-        named = "; ".join(row for hash_, row in rows if hash_ in double)
-        raise ValueError(f"{path}: several rows are one trial (equal hash): {named}")
-    for hypothesis in manifest.hypotheses:
-        if unknown := [name for name in hypothesis.cells.values() if name not in labels]:
-            raise ValueError(f"{path}: hypothesis {hypothesis.name!r} names no cell: {', '.join(unknown)}")
-
-
-def _check_records(manifest: Manifest, records: Mapping[str, TrialRecord], places: Mapping[str, str]) -> None:
-    """Phases are as wanted; finished measure trials have a score, all of a task on the same test episodes."""
-    for cell in manifest.cells:
-        for wanted in (w for w in cell.wanted if w.hash in records):
-            record, row = records[wanted.hash], f"{places[wanted.hash]} ({wanted.hash[:8]})"
-            if record.config.get("phase") != wanted.phase:
-                raise ValueError(f"{row}: the record's phase is {record.config.get('phase')!r}")
-            if wanted.phase == "measure" and record.end.outcome == "finished":
-                _check_score(record, row)
-    by_task: dict[str, tuple[object, str]] = {}
-    for cell in manifest.cells:
-        for wanted in cell.wanted:
-            if wanted.hash in records and (test := records[wanted.hash].end.test) is not None:
-                episodes = (test.machine_class, test.machine_total)
-                first, row = by_task.setdefault(cell.task, (episodes, places[wanted.hash]))
-                if first != episodes:
-                    raise ValueError(
-                        f"{places[wanted.hash]} and {row} were not scored on the same test episodes"
-                    )
-
-
-def _check_score(record: TrialRecord, row: str) -> None:
-    if (test := record.end.test) is None:
-        raise ValueError(f"{row}: a finished measure trial without a test score")
-    total = sum(test.machine_total)
-    if total == 0 or sorted(set(test.machine_class)) != list(range(max(test.machine_class) + 1)):
-        raise ValueError(f"{row}: no test steps, or class numbers that are not 0, 1, 2, ...")
-    if abs(sum(test.machine_correct) / total - test.accuracy) > 1e-4:  # float32 evaluation is exact to 1e-7
-        raise ValueError(f"{row}: test accuracy {test.accuracy} is not what the counts by machine say")
 
 
 def _rows(manifest: Manifest, records: Mapping[str, TrialRecord]) -> Iterator[dict[str, Any]]:
@@ -210,22 +148,7 @@ def _setting(record: TrialRecord | None, name: str) -> float | None:
 
 def last_metric(record: TrialRecord | None, name: str) -> float | None:
     """The metric in the last report that has it; None where no report does."""
-    return (
-        next((r.metrics[name] for r in reversed(record.reports) if name in r.metrics), None)
-        if record
-        else None
-    )
-
-
-def _check_numbers(rows: Iterable[Mapping[str, Any]]) -> None:
-    bad = [
-        f"{row['cell']} {row['phase']} repeat {row['repeat']} index {row['index']}: {name} is {value}"
-        for row in rows
-        for name, value in row.items()
-        if isinstance(value, float) and not math.isfinite(value)
-    ]
-    if bad:
-        raise ValueError(f"numbers that are not finite: {'; '.join(bad)}")
+    return next((r.metrics[name] for r in reversed(record.reports) if name in r.metrics), None) if record else None
 
 
 def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:

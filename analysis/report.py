@@ -25,7 +25,8 @@ def print_cell_table(sweep: Sweep, console: Console) -> None:
     """Print the table of cells (fits 110 columns), and below it what a reader must know of single cells."""
     rows = cell_table(sweep)
     table = _rich_table(rows, gap=1)
-    if console.measure(table).maximum > console.width:
+    unclipped = console.options.update(max_width=1000)
+    if console.measure(table, options=unclipped).maximum > console.width:
         table = _rich_table(rows, gap=0)
     console.print(table)
     for line in (*cell_notes(rows), protocol(sweep)):
@@ -92,9 +93,7 @@ def cell_notes(rows: pd.DataFrame) -> list[str]:
     for row in rows.to_dict("records"):
         notes = []
         if row["no_winner"]:
-            notes.append(
-                f"fails within {row['steps']:,} steps: no proposal finished, there is no winner to measure"
-            )
+            notes.append(f"fails within {row['steps']:,} steps: no proposal finished, there is no winner to measure")
         if row["at_edge"]:
             notes.append(f"the winner lies at the edge of its range ({row['at_edge']})")
         if row["still_rising"]:

@@ -84,10 +84,7 @@ def spread(positions: list[float], gap: float, low: float, high: float) -> list[
     clusters: list[list[float]] = []
     for position in positions:
         clusters.append([position])
-        while (
-            len(clusters) > 1
-            and _start(clusters[-1], gap, low, high) < _end(clusters[-2], gap, low, high) + gap
-        ):
+        while len(clusters) > 1 and _start(clusters[-1], gap, low, high) < _end(clusters[-2], gap, low, high) + gap:
             last = clusters.pop()
             clusters[-1] = clusters[-1] + last
     return [_start(cluster, gap, low, high) + gap * i for cluster in clusters for i in range(len(cluster))]

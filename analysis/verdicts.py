@@ -58,9 +58,7 @@ def judge(sweep: Sweep, hypothesis: DeclaredHypothesis) -> Verdict:
         if sweep.manifest.repeats == 1 and finding.estimate and finding.estimate.interval
         else ""
     )
-    sentence = (
-        f"{hypothesis.claim}: {finding.outcome}. {_compared(finding, hypothesis, cells)}{finding.reason}"
-    )
+    sentence = f"{hypothesis.claim}: {finding.outcome}. {_compared(finding, hypothesis, cells)}{finding.reason}"
     return Verdict(
         name=hypothesis.name,
         claim=hypothesis.claim,
@@ -123,9 +121,7 @@ def _find(sweep: Sweep, hypothesis: DeclaredHypothesis, cells: Mapping[str, Cell
     return _place_difference(hypothesis, summary.difference(a, b), summary.value(b), floor, b.ceiling)
 
 
-def _place_difference(
-    h: DeclaredHypothesis, estimate: Estimate, base: float, floor: float, ceiling: float
-) -> _Finding:
+def _place_difference(h: DeclaredHypothesis, estimate: Estimate, base: float, floor: float, ceiling: float) -> _Finding:
     """On which side the interval of a - b lies, and whether the base left room to go beyond the threshold."""
     assert estimate.interval is not None  # cells with too few seeds are dealt with before
     side = 1 if h.threshold >= 0 else -1
@@ -136,9 +132,7 @@ def _place_difference(
     left = f"the base has {points(max(room, 0.0))} points to {bound}"
     if low > size:
         outcome: Outcome = "supported" if far_supports else "refuted"
-        return _Finding(
-            outcome, f"the interval lies wholly beyond {points(h.threshold)} points", estimate=estimate
-        )
+        return _Finding(outcome, f"the interval lies wholly beyond {points(h.threshold)} points", estimate=estimate)
     if room < size:
         return _Finding("saturated", f"{left}, less than the threshold of {points(size)}", estimate=estimate)
     if high < size and room > size:
@@ -157,7 +151,7 @@ def _find_share(h: DeclaredHypothesis, cells: Mapping[str, CellSummary]) -> _Fin
         return _Finding("inconclusive", reason, quantity)
     if gap.interval.low <= GAP:
         wide = f"the gap {high.label} - {low.label} is {points(gap.value)} points {span(gap)}"
-        reason = f"{wide}, not wholly beyond {points(GAP)}, so no share of it is given"
+        reason = f"{wide}, not wholly beyond {points(GAP)} points, so no share of it is given"
         return _Finding("inconclusive", reason, quantity)
     estimate = summary.share(low, mid, high)
     assert estimate.interval is not None  # enough seeds, as checked above

@@ -1,0 +1,84 @@
+"""What must hold of a results folder before anything is computed from it; every message names the rows."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fsm_icl.records import Manifest, TrialRecord, WantedTrial
+
+_COORDINATES = ("arch", "d_model", "num_layers")
+
+
+def place(wanted: WantedTrial) -> str:
+    """The trial's place in the protocol, in words."""
+    return f"{wanted.phase} repeat {wanted.repeat} index {wanted.index}"
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    return [name for name, times in Counter(names).items() if times > 1]
+
+
+def check_manifest(manifest: Manifest, path: Path) -> None:
+    """Labels, places and hashes occur once; tasks and cells that are named exist. Raises ValueError."""
+    labels = [cell.label for cell in manifest.cells]
+    if double := _twice(labels):
+        raise ValueError(f"{path}: two cells have the same label: {', '.join(double)}")
+    for cell in manifest.cells:
+        if absent := [name for name in _COORDINATES if name not in cell.fields]:
+            raise ValueError(f"{path}: cell {cell.label} has no {', '.join(absent)} among its fields")
+        if cell.task not in manifest.tasks:
+            raise ValueError(f"{path}: cell {cell.label} has the unknown task {cell.task!r}")
+        if double := _twice(place(w) for w in cell.wanted):
+            raise ValueError(f"{path}: cell {cell.label} wants twice: {', '.join(double)}")
+    rows = [(w.hash, f"{cell.label} {place(w)}") for cell in manifest.cells for w in cell.wanted]
+    if double := _twice(hash_ for hash_, _ in rows):
+        named = "; ".join(row for hash_, row in rows if hash_ in double)
+        raise ValueError(f"{path}: several rows are one trial (equal hash): {named}")
+    for hypothesis in manifest.hypotheses:
+        if unknown := [name for name in hypothesis.cells.values() if name not in labels]:
+            raise ValueError(f"{path}: hypothesis {hypothesis.name!r} names no cell: {', '.join(unknown)}")
+
+
+def check_records(manifest: Manifest, records: Mapping[str, TrialRecord], places: Mapping[str, str]) -> None:
+    """Phases are as wanted; finished measure trials have a score, all of a task on the same test episodes."""
+    for cell in manifest.cells:
+        for wanted in (w for w in cell.wanted if w.hash in records):
+            record, row = records[wanted.hash], f"{places[wanted.hash]} ({wanted.hash[:8]})"
+            if record.config.get("phase") != wanted.phase:
+                raise ValueError(f"{row}: the record's phase is {record.config.get('phase')!r}")
+            if wanted.phase == "measure" and record.end.outcome == "finished":
+                _check_score(record, row)
+    by_task: dict[str, tuple[object, str]] = {}
+    for cell in manifest.cells:
+        for wanted in cell.wanted:
+            if wanted.hash in records and (test := records[wanted.hash].end.test) is not None:
+                episodes = (test.machine_class, test.machine_total)
+                first, row = by_task.setdefault(cell.task, (episodes, places[wanted.hash]))
+                if first != episodes:
+                    raise ValueError(f"{places[wanted.hash]} and {row} were not scored on the same test episodes")
+
+
+def _check_score(record: TrialRecord, row: str) -> None:
+    if (test := record.end.test) is None:
+        raise ValueError(f"{row}: a finished measure trial without a test score")
+    total = sum(test.machine_total)
+    if total == 0 or sorted(set(test.machine_class)) != list(range(max(test.machine_class) + 1)):
+        raise ValueError(f"{row}: no test steps, or class numbers that are not 0, 1, 2, ...")
+    if abs(sum(test.machine_correct) / total - test.accuracy) > 1e-4:  # float32 evaluation is exact to 1e-7
+        raise ValueError(f"{row}: test accuracy {test.accuracy} is not what the counts by machine say")
+
+
+def check_numbers(rows: Iterable[Mapping[str, Any]]) -> None:
+    """No number is NaN or infinite; None stands for one that does not exist. Raises ValueError."""
+    bad = [
+        f"{row['cell']} {row['phase']} repeat {row['repeat']} index {row['index']}: {name} is {value}"
+        for row in rows
+        for name, value in row.items()
+        if isinstance(value, float) and not math.isfinite(value)
+    ]
+    if bad:
+        raise ValueError(f"numbers that are not finite: {'; '.join(bad)}")

@@ -1,0 +1,150 @@
+from itertools import pairwise
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.drawing import compact, draw, save_figure
+from analysis.figures import FigureInfo, figure_info
+from analysis.load import load_sweep
+from analysis.style import arch_styles, shade, spread
+from tests.analysis.builder import CEILING, LADDER, STEPS, Plan, around, spectrum, write_sweep
+
+GATED = [Plan("gru", around(0.989, 0.001)), Plan("lstm", around(0.990, 0.001))]
+
+
+def widths() -> list[Plan]:
+    return [Plan("rnn", around(0.56 + d / 2000, 0.01), d_model=d) for d in (128, 32, 64)] + GATED
+
+
+def depths() -> list[Plan]:
+    return [Plan("rnn", around(0.57 + n / 100, 0.01), num_layers=n) for n in (16, 2, 5)] + GATED
+
+
+def info_of(folder: Path, plans: list[Plan], name: str = "spectrum") -> FigureInfo:
+    return figure_info(load_sweep(write_sweep(folder / name, plans, sweep=name)))
+
+
+def test_capacity_has_a_series_by_width_and_references_at_the_base_size(tmp_path: Path) -> None:
+    info = info_of(tmp_path, widths(), "capacity")
+    assert (info.kind, info.axis) == ("capacity", "d_model")
+    assert [(s.arch, [c.x for c in s.cells]) for s in info.series] == [("rnn", [32, 64, 128])]
+    assert [cell.label for cell in info.references] == ["gru-d64-L1", "lstm-d64-L1"]
+    assert [c.num_params for c in info.series[0].cells] == sorted(c.num_params for c in info.series[0].cells)
+    assert info.curves == ()
+
+
+def test_depth_has_learning_curves_of_the_swept_depths(tmp_path: Path) -> None:
+    info = info_of(tmp_path, depths(), "depth")
+    assert [curve.x for curve in info.curves] == [2, 5, 16]
+    curve = info.curves[0]
+    assert (curve.steps[-1], curve.num_seeds[-1]) == (STEPS, 6)
+    assert curve.low[-1] <= curve.median[-1] <= curve.high[-1]
+    finals = [0.57 + 0.02 - 0.01, 0.57 + 0.02 + 0.01]
+    assert (curve.low[-1], curve.high[-1]) == pytest.approx(finals, abs=1e-3)
+
+
+def test_a_curve_is_the_median_and_range_of_measure_trials_by_step(tmp_path: Path) -> None:
+    sweep = load_sweep(write_sweep(tmp_path / "depth", depths(), sweep="depth"))
+    curve = figure_info(sweep).curves[0]
+    values = [
+        r.metrics["val/accuracy"] for t in sweep.ended(curve.label, "measure") for r in t.reports if r.step == 300
+    ]
+    at = curve.steps.index(300)
+    expected = (np.median(values), min(values), max(values))
+    assert (curve.median[at], curve.low[at], curve.high[at]) == expected
+
+
+def test_spectrum_orders_base_cells_by_architecture_and_matched_ones_after(tmp_path: Path) -> None:
+    info = info_of(tmp_path, spectrum()[::-1])
+    assert [cell.label for cell in info.cells] == ["rnn-d64-L1", "gru-d64-L1", "lstm-d64-L1", "lstm-d32-L1"]
+    assert [cell.x for cell in info.cells] == [0, 1, 2, 3]
+    assert {line.label: line.value for line in info.lines} == LADDER | {"ceiling": CEILING}
+
+
+@pytest.mark.parametrize(("plans", "kind"), [(widths(), "capacity"), (depths(), "depth"), (spectrum()[:3], "spectrum")])
+def test_other_sweeps_get_the_figure_of_what_varies(tmp_path: Path, plans: list[Plan], kind: str) -> None:
+    assert info_of(tmp_path, plans, "mine").kind == kind
+
+
+def test_cells_of_different_tasks_have_no_common_lines(tmp_path: Path) -> None:
+    info = info_of(tmp_path, [Plan("rnn", task="3x3"), Plan("gru", task="5x5")])
+    assert info.lines == ()
+
+
+def test_the_table_holds_every_seed_estimate_line_and_curve(tmp_path: Path) -> None:
+    info = info_of(tmp_path, depths(), "depth")
+    table = info.table()
+    assert table["what"].value_counts().to_dict() == {
+        "seed": 30,
+        "iqm": 5,
+        "line": 7,
+        "curve": 3 * STEPS // 30,
+    }
+    row = table.query("what == 'iqm' and cell == 'gru-d64-L1'").iloc[0]
+    score = info.references[0].score
+    assert score is not None
+    assert score.iqm.interval is not None
+    assert (row["value"], row["low"]) == (score.iqm.value, score.iqm.interval.low)
+
+
+NOTHING = [Plan(a, [None] * 6, d_model=d, search=[]) for a in ("rnn", "gru") for d in (32, 64)]
+FEW = [Plan("rnn", [0.57, "diverged"]), Plan("gru", [None] * 2, failed=True), Plan("mamba", [0.98, None])]
+
+
+@pytest.mark.parametrize("name", ["spectrum", "capacity", "depth"])
+@pytest.mark.parametrize("plans", [NOTHING, FEW, spectrum(1), [Plan("rnn")], widths(), depths()])
+def test_every_figure_can_be_drawn_of_every_sweep(tmp_path: Path, name: str, plans: list[Plan]) -> None:
+    figure = draw(info_of(tmp_path, plans, name))
+    assert len(figure.axes) == 2
+    figure.canvas.draw()
+
+
+@pytest.mark.parametrize(("plans", "name"), [(widths(), "capacity"), (depths(), "depth"), (spectrum(), "spectrum")])
+def test_no_two_labels_beside_a_panel_touch(tmp_path: Path, plans: list[Plan], name: str) -> None:
+    figure = draw(info_of(tmp_path, plans, name))
+    figure.canvas.draw()
+    boxes = sorted((t.get_window_extent() for t in figure.axes[0].texts), key=lambda box: box.y0)
+    assert len(boxes) >= 7
+    assert all(below.y1 <= above.y0 + 1 for below, above in pairwise(boxes))
+    right = figure.axes[1].get_tightbbox()
+    assert max(box.x1 for box in boxes) < right.x0
+
+
+def test_saving_touches_no_state_and_gives_equal_bytes(tmp_path: Path) -> None:
+    info, before = info_of(tmp_path, spectrum()), dict(mpl.rcParams)
+    first = [path.read_bytes() for path in save_figure(info, tmp_path / "a")]
+    second = [path.read_bytes() for path in save_figure(info, tmp_path / "b")]
+    assert first == second
+    assert dict(mpl.rcParams) == before
+
+
+def test_styles_are_fixed_for_known_architectures_and_free_for_others() -> None:
+    alone, many = arch_styles(["lstm"]), arch_styles(["xlstm", "gru", "mamba", "lstm", "rnn"])
+    assert alone["lstm"] == many["lstm"]
+    assert list(many) == ["rnn", "gru", "lstm", "mamba", "xlstm"]
+    assert len({s.colour for s in many.values()}) == len({s.marker for s in many.values()}) == 5
+
+
+def test_shades_are_ordered_from_light_to_dark() -> None:
+    brightness = [sum(shade("#D55E00", rank, 3)) for rank in range(3)]
+    assert brightness == sorted(brightness, reverse=True)
+
+
+@given(st.lists(st.floats(0, 1), max_size=10))
+def test_spread_keeps_order_and_distance(heights: list[float]) -> None:
+    placed = spread(sorted(heights), 0.05, 0.0, 1.0)
+    assert all(b - a >= 0.05 - 1e-9 for a, b in pairwise(placed))
+    assert all(-1e-9 <= place <= 1 + 1e-9 for place in placed)
+
+
+def test_spread_leaves_alone_what_does_not_touch() -> None:
+    assert spread([0.1, 0.5, 0.9], 0.05, 0, 1) == [0.1, 0.5, 0.9]
+
+
+@pytest.mark.parametrize(("number", "text"), [(950, "950"), (8400, "8.4k"), (132_000, "132k"), (1_250_000, "1.25M")])
+def test_compact_counts(number: int, text: str) -> None:
+    assert compact(number) == text

@@ -1,0 +1,121 @@
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from analysis.load import Sweep, load_sweep
+from analysis.report import conclusion, gain_text, print_cell_table, protocol, verdict_markdown
+from analysis.tables import cell_table, gain_table, gains
+from analysis.verdicts import judge
+from tests.analysis.builder import Plan, around, hypothesis, share_hypothesis, spectrum, write_sweep
+
+
+def load(folder: Path, plans: list[Plan], name: str = "spectrum", **manifest: object) -> Sweep:
+    labels = {plan.label for plan in plans}
+    hypotheses = [h for h in (hypothesis(), share_hypothesis()) if labels >= set(h.cells.values())]
+    return load_sweep(write_sweep(folder / name, plans, hypotheses, sweep=name, **manifest))
+
+
+def printed(sweep: Sweep, width: int = 110) -> str:
+    console = Console(file=StringIO(), width=width)
+    print_cell_table(sweep, console)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_row_of_the_table_by_hand(tmp_path: Path) -> None:
+    accuracies = [0.5, 0.975, 0.98, 0.985, 0.99, 0.995]
+    row = cell_table(load(tmp_path, [Plan("rnn", accuracies)], "one")).set_index("cell").loc["rnn-d64-L1"]
+    assert row["iqm"] == pytest.approx(0.9825, abs=1e-4)
+    assert row["mean"] == pytest.approx(sum(accuracies) / 6, abs=1e-4)
+    assert (row["minimum"], row["maximum"]) == pytest.approx((0.5, 0.995), abs=2e-4)
+    assert (row["seeds"], row["seeds_asked"], row["successes"]) == (6, 6, 5)
+    assert (row["best_learning_rate"], row["pruned"], row["diverged"], row["failed"]) == ("0.01", 2, 0, 0)
+
+
+def test_gains_from_architecture_to_architecture(tmp_path: Path) -> None:
+    found = gains(load(tmp_path, spectrum()[::-1]))
+    assert [(g.before, g.after) for g in found] == [
+        ("rnn-d64-L1", "gru-d64-L1"),
+        ("gru-d64-L1", "lstm-d64-L1"),
+    ]
+    row = gain_table(found).iloc[0]
+    assert row["points"] == pytest.approx(41.5, abs=0.1)
+    assert row["points_low"] < row["points"] < row["points_high"]
+
+
+@pytest.mark.parametrize("name", ["capacity", "depth"])
+def test_gains_along_the_axis(tmp_path: Path, name: str) -> None:
+    axis = "d_model" if name == "capacity" else "num_layers"
+    sizes = [Plan("rnn", around(0.57, 0.01), **{axis: size}) for size in (16, 2, 5)]  # type: ignore[arg-type]
+    found = gains(load(tmp_path, [*sizes, Plan("gru"), Plan("lstm")], name))
+    labels = [f"rnn-d{n}-L1" if name == "capacity" else f"rnn-d64-L{n}" for n in (2, 5, 16)]
+    assert [(g.before, g.after) for g in found] == [(labels[0], labels[1]), (labels[1], labels[2])]
+
+
+def test_gains_in_words(tmp_path: Path) -> None:
+    plans = [Plan("rnn", around(0.57, 0.01)), Plan("gru", [0.99] * 4 + [0.6] * 2), Plan("lstm", [None] * 6)]
+    first, second = gains(load(tmp_path, plans))
+    assert gain_text(first).startswith("+")
+    assert gain_text(first).endswith("seeds that succeed: 0 of 6 -> 4 of 6")
+    assert gain_text(second) == "not yet measured"
+
+
+def test_the_printed_table_fits_110_columns_on_one_line_a_cell(tmp_path: Path) -> None:
+    wide = [Plan("lstm", around(0.98, 0.01), d_model=1024, num_layers=16), *spectrum()]
+    text = printed(load(tmp_path, wide))
+    assert max(map(len, text.splitlines())) <= 110
+    line = next(line for line in text.splitlines() if line.strip().startswith("lstm-d1024-L16"))
+    assert line.rstrip().endswith("2/0/0")
+
+
+def test_the_printed_table_says_what_to_beware_of(tmp_path: Path) -> None:
+    plans = [
+        Plan("rnn", [0.6] * 3 + ["diverged", None, None], at_edge=["learning_rate"], still_rising=True),
+        Plan("gru", [None] * 6, failed=True),
+    ]
+    text = " ".join(printed(load(tmp_path, plans)).split())
+    for words in (
+        "rnn-d64-L1: the winner lies at the edge of its range (learning_rate); the winner was still rising",
+        "gru-d64-L1: fails within 600 steps: no proposal finished",
+        "partial: 12 of 14 trials",
+        "2/1/0",
+        "conditional on the chosen hyperparameters",
+        "4 of 6",
+    ):
+        assert words in text
+
+
+def test_several_searches_show_the_range_of_learning_rates(tmp_path: Path) -> None:
+    sweep = load(tmp_path, spectrum())
+    cell = sweep.manifest.cells[0]
+    second = cell.winners[0].model_copy(update={"repeat": 1, "params": {"learning_rate": 0.002}})
+    cells = [cell.model_copy(update={"winners": [cell.winners[0], second]}), *sweep.manifest.cells[1:]]
+    manifest = sweep.manifest.model_copy(update={"cells": cells, "repeats": 2})
+    changed = Sweep(sweep.folder, manifest, sweep.records, sweep.counts, sweep.table)
+    assert "0.002-0.01" in printed(changed)
+    assert "over 2 searches a cell" in protocol(changed)
+
+
+def test_verdict_md_holds_all_that_was_computed(tmp_path: Path) -> None:
+    sweep = load(tmp_path, spectrum())
+    verdicts = [judge(sweep, h) for h in sweep.manifest.hypotheses]
+    text = verdict_markdown(sweep, verdicts)
+    assert text.startswith("# Is simple gating enough?\n\n2 of 2 declared claims are decided. Supported: ")
+    for verdict in verdicts:
+        assert verdict.sentence in text
+    assert "| Gates help | accuracy | 41.5 points | 39." in text
+    assert "40 of 40 trials" in text
+    assert "| rnn-d64-L1 | gru-d64-L1 | +41.5 points [39." in text
+    assert "| gru-d64-L1 | 25,731 | 64 | 6 of 6 | .989 [.98" in text
+
+
+def test_a_partial_sweep_says_so_beside_its_conclusion(tmp_path: Path) -> None:
+    sweep = load(tmp_path, [*spectrum()[:3], Plan("lstm", [0.9, None, None], d_model=32)])
+    verdicts = [judge(sweep, h) for h in sweep.manifest.hypotheses]
+    assert conclusion(sweep, verdicts).endswith("So far: 35 of 37 trials.")
+
+
+def test_a_sweep_without_hypotheses_concludes_nothing(tmp_path: Path) -> None:
+    text = verdict_markdown(load(tmp_path, spectrum()), [])
+    assert "the sweep file declares no hypothesis" in text
