@@ -1,17 +1,17 @@
 """Episodes: walks on random machines as tokens, in batches that are pure functions of their seeds.
 
 An episode on a machine of 3 states (0 1 2) and 3 actions (a b c, tokens 3 4 5): two demos of 4 steps +-25 %
-and a query of 3 steps. Targets stand at the actions; nothing has shown `1 a` when the query's last step asks.
+and a query of 3 steps. Targets stand at the actions; nothing has shown `2 b` when the query's last step asks.
 
     machine         a  b  c
-              0     2  1  2
-              1     0  0  2
-              2     1  0  0
+              0     0  2  1
+              1     1  0  2
+              2     1  1  2
 
-    tokens         2 b 0 b 1 c 2 c 0 <eos> 1 c 2 c 0 b 1 <eos> <query> 2 b 0 b 1 a 0 <eos> <pad> ...
-    targets        . 0 . 1 . 2 . 0 .   .   . 2 . 0 . 1 .   .      .    . 0 . 1 . 0 .   .     .
+    tokens         2 a 1 c 2 c 2 c 2 <eos> 1 b 0 a 0 a 0 <eos> <query> 1 c 2 c 2 b 1 <eos> <pad> ...
+    targets        . 1 . 2 . 2 . 2 .   .   . 0 . 0 . 0 .   .      .    . 2 . 2 . 1 .   .     .
     query_step     . . . . . . . . .   .   . . . . . . .   .      .    . 0 . 1 . 2 .   .     .
-    times_shown    . 0 . 0 . 0 . 0 .   .   . 1 . 1 . 1 .   .      .    . 1 . 2 . 0 .   .     .
+    times_shown    . 0 . 0 . 0 . 1 .   .   . 0 . 0 . 1 .   .      .    . 1 . 2 . 0 .   .     .
 
 A dot is IGNORE in targets, -1 in the other two.
 """

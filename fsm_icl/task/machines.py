@@ -94,7 +94,7 @@ def _refine(machines: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
     """A key (N,) from state colours (N, S) and their refinement, and whether two states still look alike."""
     num, num_states, num_actions = machines.shape
     target = machines.flatten(1)
-    loops = _mix(target.eq(torch.arange(num_states).repeat_interleave(num_actions)).long() + 1)
+    loops = target.eq(torch.arange(num_states).repeat_interleave(num_actions)).long().mul_(_ODD[1])
     actions = machines.new_zeros(num, num_actions)
     for _ in range(max(4, num_states.bit_length())):  # a round carries news one edge further
         here = (states * _ODD[0]).unsqueeze(2) + (actions * _ODD[1]).unsqueeze(1)

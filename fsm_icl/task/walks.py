@@ -8,6 +8,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -79,10 +80,10 @@ def _lay_out(task: TaskSpec, states: Tensor, actions: Tensor, lengths: Tensor) -
     query[:, :, :-1, 1] = states[:, -1:]
     query[..., 0].scatter_(2, ends[:, -1:] + 1, task.eos)
     query[..., 1].scatter_(2, ends[:, -1:] + 1, task.pad)
-    last = lengths.clone()
-    last[:, -1] += 1
-    kept = torch.arange(steps + 2) <= last.unsqueeze(2)
+    spans = lengths.numpy() + 1
+    spans[:, -1] += 1
     tokens = torch.full((num, sequence_length(task) + 1), task.pad, dtype=torch.int16)
-    filled = torch.arange(tokens.shape[1] // 2) < (last + 1).sum(1, keepdim=True)
-    tokens.view(torch.int32).masked_scatter_(filled, pairs.view(torch.int32).squeeze(3).masked_select(kept))
+    filled = np.arange(tokens.shape[1] // 2) < spans.sum(1, keepdims=True)
+    kept = np.arange(steps + 2) < spans[:, :, None]
+    tokens.numpy().view(np.int32)[filled] = pairs.numpy().view(np.int32)[kept, 0]
     return tokens
