@@ -268,15 +268,14 @@ def test_batches_are_the_same_in_every_process() -> None:
         assert result.stdout.strip() == digest(3)
 
 
-GOLDEN_TOKENS = [
-    int(token) for token in "0 3 1 4 2 5 0 4 1 6 1 4 2 5 0 5 1 4 2 6 2 3 0 4 1 5 2 3 0 6 7 1 4 2 5 0 5 1 6".split()
-]
+GOLDEN_TOKENS = "0 3 1 4 2 5 0 4 1 6 1 4 2 5 0 5 1 4 2 6 2 3 0 4 1 5 2 3 0 6 7 1 4 2 5 0 5 1 6"
 
 
 def test_golden_batches() -> None:
     """A change here means other data under the same config: raise RESULTS_VERSION."""
     assert digest(3) == "2233507"
-    assert evaluation_set(SMALL, "test", 0).batch.tokens[0].tolist() == GOLDEN_TOKENS
+    tokens = evaluation_set(SMALL, "test", 0).batch.tokens[0].tolist()
+    assert " ".join(map(str, tokens)) == GOLDEN_TOKENS
 
 
 def test_the_docstring_shows_a_real_episode() -> None:
