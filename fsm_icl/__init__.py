@@ -1,1 +1,16 @@
-"""What the project is and where it lives (written last)."""
+"""Which recurrent architecture learns finite-state machines in context, and how sure are we?
+
+A sweep file names a grid of cells (architecture x d_model x num_layers). Inside each cell a search proposes and prunes
+hyperparameters; each cell's winner is then measured on fresh seeds and on machines never seen in training; analysis
+turns the records into figures with intervals and a verdict. Five wings stand one above the other, and a file imports
+only its own wing and those below:
+
+    cli.py        `fsm-icl`: thin commands
+    tune/         RAY: runs what a sweep asks for, the only wing that imports ray
+    sweep/        MANY TRIALS: sweep files, cells, the search-then-measure protocol, records, W&B
+    training/     ONE TRIAL: a config, the training loop, scoring, checkpoints, how it ended
+    task/         WHAT IS LEARNT: machines, episodes, baselines        models/  WHAT LEARNS: one file an architecture
+    records.py    what a trial leaves behind: the contract with analysis/      seeding.py  named independent generators
+
+The way of the data: YAML -> SweepSpec -> TrialConfig -> train() -> Report -> TrialRecord -> table -> figure.
+"""

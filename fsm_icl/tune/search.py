@@ -14,7 +14,7 @@ class ProtocolSearcher(Searcher):  # type: ignore[misc]  # ray is untyped
     """Asks the desk. Keeps nothing of its own: our records are what is known, Tune's state is never read."""
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__(metric="report", mode="max")
+        super().__init__()  # no metric: with one, Tune ends the whole sweep at a result that lacks it
         self.desk = desk
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: Any, **spec: Any) -> bool:

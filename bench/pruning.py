@@ -1,0 +1,50 @@
+"""What pruning saves and what it costs: python -m bench.pruning PRUNED UNPRUNED.
+
+Both are folders of the same sweep, the second run with --set 'search.rungs=[]'. A copy of the first is a good start
+for the second, since only what was pruned is then trained again:
+
+    cp -r results/spectrum-laptop results-unpruned/ && python -m fsm_icl.tune spectrum --results results-unpruned \
+        --set 'search.rungs=[]'
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from fsm_icl.records import Manifest, TrialRecord
+
+
+def read(folder: Path) -> tuple[Manifest, dict[str, TrialRecord]]:
+    """Manifest and records of a sweep's folder."""
+    manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+    paths = (folder / "records").glob("*.json")
+    return manifest, {p.stem: TrialRecord.model_validate_json(p.read_bytes()) for p in paths}
+
+
+def search_steps(manifest: Manifest, records: dict[str, TrialRecord]) -> int:
+    """Steps that the sweep's search trials trained."""
+    wanted = [w.hash for cell in manifest.cells for w in cell.wanted if w.phase == "search"]
+    return sum(records[h].reports[-1].step if records[h].reports else 0 for h in wanted)
+
+
+def main() -> None:
+    """Print the steps of both searches and their winners."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pruned", type=Path)
+    parser.add_argument("unpruned", type=Path)
+    arguments = parser.parse_args()
+    (pruned, some), (unpruned, every) = read(arguments.pruned), read(arguments.unpruned)
+    few, all_steps = search_steps(pruned, some), search_steps(unpruned, every)
+    print(f"search steps: {few:,} pruned, {all_steps:,} unpruned: {1 - few / all_steps:.0%} saved")
+    for ours, theirs in zip(pruned.cells, unpruned.cells, strict=True):
+        for a, b in zip(ours.winners, theirs.winners, strict=True):
+            accuracy = [
+                records[w.hash].reports[-1].metric("val/accuracy") for w, records in ((a, some), (b, every))
+            ]
+            same = "same winner" if a.hash == b.hash else "another winner"
+            print(f"{ours.label}: {same}; validation accuracy {accuracy[0]:.4f} pruned, {accuracy[1]:.4f} unpruned")
+
+
+if __name__ == "__main__":
+    main()
