@@ -10,6 +10,7 @@ import hashlib
 from functools import lru_cache
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -115,7 +116,6 @@ def _mix(x: Tensor) -> Tensor:
     return (x >> 32).bitwise_xor_(x)
 
 
-@lru_cache(maxsize=2**16)  # small sizes draw the same few classes again and again
 def split_of(key: int, evaluation_seed: int) -> Split:
     """The split of the class with this key: 60 % train, 20 % val, 20 % test, by SHA-256."""
     digest = hashlib.sha256(f"{key} {evaluation_seed}".encode()).digest()
@@ -134,9 +134,10 @@ def sample_machines(task: TaskSpec, split: Split, num: int, evaluation_seed: int
     while missing > 0:
         draws = int(missing / SHARES[split] * 1.02) + 16
         machines = uniform_machines(draws, task.num_states, task.num_actions, generator)
-        keys: list[int] = machine_key(machines).tolist()
-        inside = [split_of(key, evaluation_seed) == split for key in keys]
-        kept.append(machines[torch.tensor(inside)][:missing])
+        keys = machine_key(machines).numpy()
+        classes, member = np.unique(keys, return_inverse=True)  # small sizes draw the same few again and again
+        inside = np.array([split_of(key, evaluation_seed) == split for key in classes.tolist()])
+        kept.append(machines[torch.from_numpy(inside[member])][:missing])
         missing -= len(kept[-1])
     return torch.cat(kept)
 

@@ -80,10 +80,10 @@ def _lay_out(task: TaskSpec, states: Tensor, actions: Tensor, lengths: Tensor) -
     query[:, :, :-1, 1] = states[:, -1:]
     query[..., 0].scatter_(2, ends[:, -1:] + 1, task.eos)
     query[..., 1].scatter_(2, ends[:, -1:] + 1, task.pad)
-    spans = lengths.numpy() + 1
+    spans = lengths.numpy().astype(np.int32) + 1
     spans[:, -1] += 1
     tokens = torch.full((num, sequence_length(task) + 1), task.pad, dtype=torch.int16)
-    filled = np.arange(tokens.shape[1] // 2) < spans.sum(1, keepdims=True)
-    kept = np.arange(steps + 2) < spans[:, :, None]
-    tokens.numpy().view(np.int32)[filled] = pairs.numpy().view(np.int32)[kept, 0]
+    filled = np.arange(tokens.shape[1] // 2, dtype=np.int32) < spans.sum(1, keepdims=True, dtype=np.int32)
+    kept = np.arange(steps + 2, dtype=np.int32) < spans[:, :, None]
+    tokens.numpy().view(np.int32)[filled] = pairs.numpy().view(np.int32).squeeze(-1)[kept]
     return tokens
