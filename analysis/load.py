@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from analysis.checks import check_manifest, check_numbers, check_records, place
-from fsm_icl.records import FrozenModel, Manifest, ManifestCell, TaskEntry, TrialRecord
+from fsm_icl.records import FrozenModel, Manifest, ManifestCell, TaskEntry, TrialRecord, WantedTrial
 
 MISSING = "missing"
 """Outcome, in the table, of a wanted trial that has no record yet."""
@@ -76,7 +76,7 @@ def load_sweep(folder: Path) -> Sweep:
     places = {w.hash: f"{cell.label} {place(w)}" for cell in manifest.cells for w in cell.wanted}
     paths = sorted(p for p in (folder / "records").glob("*.json") if not p.name.startswith("."))
     found = {record.hash: record for record in _read_records(paths, places)}
-    records = {hash_: record for hash_, record in found.items() if hash_ in places}
+    records = {w.hash: _read_as(w, found[w.hash]) for c in manifest.cells for w in c.wanted if w.hash in found}
     check_records(manifest, records, places)
     rows = list(_rows(manifest, records))
     check_numbers(rows)
@@ -103,6 +103,11 @@ def _read_records(paths: Iterable[Path], places: Mapping[str, str]) -> Iterator[
         if record.hash != path.stem:
             raise ValueError(f"{path}: holds the record of {record.hash}, so it is not where it belongs")
         yield record
+
+
+def _read_as(wanted: WantedTrial, record: TrialRecord) -> TrialRecord:
+    """The record through the sweep file's present pruning rule."""
+    return record if wanted.pruned_at is None else record.pruned_at(wanted.pruned_at)
 
 
 def _rows(manifest: Manifest, records: Mapping[str, TrialRecord]) -> Iterator[dict[str, Any]]:

@@ -39,9 +39,7 @@ def main() -> None:
     print(f"search steps: {few:,} pruned, {all_steps:,} unpruned: {1 - few / all_steps:.0%} saved")
     for ours, theirs in zip(pruned.cells, unpruned.cells, strict=True):
         for a, b in zip(ours.winners, theirs.winners, strict=True):
-            accuracy = [
-                records[w.hash].reports[-1].metric("val/accuracy") for w, records in ((a, some), (b, every))
-            ]
+            accuracy = [records[w.hash].reports[-1].metric("val/accuracy") for w, records in ((a, some), (b, every))]
             same = "same winner" if a.hash == b.hash else "another winner"
             print(f"{ours.label}: {same}; validation accuracy {accuracy[0]:.4f} pruned, {accuracy[1]:.4f} unpruned")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -158,6 +157,12 @@ class TrialRecord(FrozenModel):
         phase: Phase = self.config["phase"]
         return phase
 
+    def pruned_at(self, step: int) -> TrialRecord:
+        """The record as it would be if the trial had been pruned at `step`: what came later is left out."""
+        end = self.end.model_copy(update={"outcome": "pruned", "steps": step, "test": None})
+        reports = [report for report in self.reports if report.step <= step]
+        return self.model_copy(update={"reports": reports, "end": end})
+
 
 class WantedTrial(FrozenModel):
     """A trial the sweep asks for: its hash and its place in the protocol."""
@@ -166,6 +171,8 @@ class WantedTrial(FrozenModel):
     phase: Phase
     repeat: Count
     index: Count
+    pruned_at: Count | None = None
+    """Step at which the sweep file's present rule prunes the trial, where its record goes on beyond it."""
 
 
 class Winner(FrozenModel):
@@ -269,19 +276,23 @@ def default_scale() -> str:
 def sweep_folder(sweep: str, scale: str | None, results: Path) -> Path:
     """The folder SWEEP means in a command: itself if it is one, else the newest results/<sweep>-<scale>[-n].
 
+    Without a scale it is the machine's default one, or the only one there is.
+
     Raises:
         ValueError: nothing is there; the message lists the sweeps that are.
     """
     if (Path(sweep) / "manifest.json").is_file():
         return Path(sweep)
-    name = f"{sweep}-{scale or default_scale()}"
-    numbered = re.compile(re.escape(name) + r"(?:-(\d+))?")
-    found = [(int(m[1] or 1), p) for p in _folders(results) if (m := numbered.fullmatch(p.name))]
-    if not found:
-        there = ", ".join(p.name for p in _folders(results)) or "none"
-        raise ValueError(f"no sweep at {sweep!r} nor at {results / name} (in {results}: {there})")
-    return max(found)[1]
-
-
-def _folders(results: Path) -> Sequence[Path]:
-    return sorted(p.parent for p in results.glob("*/manifest.json"))
+    there = sorted(path.parent for path in results.glob("*/manifest.json"))
+    numbered = re.compile(re.escape(sweep) + r"-(?P<scale>.+?)(?:-(?P<n>\d+))?")
+    found: dict[str, dict[int, Path]] = {}
+    for path in there:
+        if match := numbered.fullmatch(path.name):
+            found.setdefault(match["scale"], {})[int(match["n"] or 1)] = path
+    chosen = scale or default_scale()
+    if scale is None and chosen not in found and len(found) == 1:
+        (chosen,) = found
+    if chosen not in found:
+        names = ", ".join(path.name for path in there) or "none"
+        raise ValueError(f"no sweep at {sweep!r} nor at {results / f'{sweep}-{chosen}'} (in {results}: {names})")
+    return max(found[chosen].items())[1]

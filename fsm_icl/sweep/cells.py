@@ -102,20 +102,19 @@ def _points(loaded: LoadedSweep) -> Iterator[tuple[int, dict[str, Scalar]]]:
 
 
 def _check_key(loaded: LoadedSweep, path: Path_, key: str) -> None:
-    section, dot, field = key.partition(".")
     known = [
         *_MODEL_FIELDS,
         "precision",
         *(f"{s}.{f}" for s in _SECTIONS for f in fields_at(SweepSpec, (s,))),
     ]
-    name = field_or_key(key)
+    name = _field_of(key)
     if key in (name, f"optimizer.{name}") and name in loaded.spec.search.ranges():
         raise loaded.error(path, f"{key} is searched (search.{name}); it can't be in the grid too")
     if key not in known:
         raise loaded.error(path, f"unknown key; {nearest(key, known)}")
 
 
-def field_or_key(key: str) -> str:
+def _field_of(key: str) -> str:
     """`optimizer.weight_decay` -> `weight_decay`."""
     return key.rpartition(".")[2]
 
@@ -149,7 +148,7 @@ def _cell(loaded: LoadedSweep, entry: int, fields: dict[str, Scalar]) -> Cell:
 
 def _label(fields: Mapping[str, Scalar]) -> str:
     base = f"{fields['arch']}-d{fields['d_model']}-L{fields['num_layers']}"
-    extra = [f"{field_or_key(k)}={v}" for k, v in fields.items() if k not in ("arch", "d_model", "num_layers")]
+    extra = [f"{_field_of(k)}={v}" for k, v in fields.items() if k not in ("arch", "d_model", "num_layers")]
     return "-".join([base, *extra])
 
 

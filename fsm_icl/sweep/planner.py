@@ -29,11 +29,6 @@ class Planned:
     params: Mapping[str, float]
     cutoffs: Mapping[int, float] = field(default_factory=dict)
 
-    @property
-    def place(self) -> WantedTrial:
-        """Its place in the protocol, for the manifest."""
-        return WantedTrial(hash=self.hash, phase=self.phase, repeat=self.repeat, index=self.index)
-
 
 class Search:
     """One search of one cell. Advances over the records there are; what it knows is a function of them alone."""
@@ -209,12 +204,22 @@ def manifest_cell(spec: SweepSpec, plan: CellPlan, task: str) -> ManifestCell:
         state_size=model.state_size(),
         flops_per_token=model.flops_per_token(classes),
         steps=template.budget.steps,
-        wanted=[planned.place for planned in plan.wanted()],
+        wanted=[_wanted(plan, planned) for planned in plan.wanted()],
         winners=[_winner(spec, plan, best) for s in plan.searches if (best := s.winner()) is not None],
         num_proposals=spec.search.num_trials * spec.search.repeats,
         num_seeds=spec.measure.num_seeds,
         failed=plan.failed,
     )
+
+
+def _wanted(plan: CellPlan, planned: Planned) -> WantedTrial:
+    place = WantedTrial(hash=planned.hash, phase=planned.phase, repeat=planned.repeat, index=planned.index)
+    seen = plan.seen(planned) if planned.phase == "search" else None
+    if seen is None or seen.outcome != "pruned":
+        return place
+    end = plan.records[planned.hash].end
+    as_recorded = end.outcome == "pruned" and end.steps == seen.steps
+    return place if as_recorded else place.model_copy(update={"pruned_at": seen.steps})
 
 
 def _winner(spec: SweepSpec, plan: CellPlan, best: Planned) -> Winner:

@@ -83,9 +83,7 @@ class Store:
         """
         commit, dirty = code_version()
         config = planned.config.model_dump(mode="json")
-        record = TrialRecord(
-            hash=planned.hash, config=config, reports=reports, end=end, commit=commit, dirty=dirty
-        )
+        record = TrialRecord(hash=planned.hash, config=config, reports=reports, end=end, commit=commit, dirty=dirty)
         known = self.records.get(planned.hash)
         assert known is None or known.config == config, f"two configs with hash {planned.hash}"
         self.records[planned.hash] = record

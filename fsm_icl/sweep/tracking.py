@@ -155,7 +155,8 @@ def run_config(planned: Planned, sweep: str, scale: str) -> dict[str, Any]:
         "sweep": sweep,
         "scale": scale,
         "cell": planned.cell.label,
-        **planned.place.model_dump(exclude={"hash", "phase"}),
+        "repeat": planned.repeat,
+        "index": planned.index,
     }
 
 

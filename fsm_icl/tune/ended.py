@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.report import print_cell_table
 from rich.console import Console
 from rich.table import Table
 
 from analysis.load import load_sweep
+from analysis.report import print_cell_table
 from fsm_icl.records import TrialRecord
 from fsm_icl.sweep.planner import Planned, Planner
 

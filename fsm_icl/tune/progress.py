@@ -66,7 +66,7 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
     def table(self) -> Table:
         """A row a cell."""
         table = Table(title=self._clock(), title_justify="left")
-        for name in ("cell", "searched", "pruned", "measured", "running (step)", "best val/accuracy"):
+        for name in ("cell", "searched", "pruned", "measured", "running (step)", "best val/accuracy", "to go"):
             table.add_column(name, justify="left" if name in ("cell", "running (step)") else "right")
         for plan in self.desk.planner.plans:
             table.add_row(plan.cell.label, *self._cells(plan))
@@ -85,6 +85,7 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
             f"{measured}/{spec.measure.num_seeds}",
             ", ".join(_running(f, short=True) for f in flights),
             "" if best is None else f"{best:.3f}",
+            _minutes(remaining_seconds(plan, self.desk.planner.records)),
         ]
 
     def _clock(self) -> str:

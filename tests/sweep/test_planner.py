@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from fsm_icl.sweep.planner import Planner
+from fsm_icl.records import TrialRecord
+from fsm_icl.sweep.planner import Planner, manifest_cell
 from tests.sweep import simulate
 
 TWELVE = ("search.num_trials=12",)  # start-up points and TPE both
 
 
 @pytest.fixture(scope="module")
-def clean() -> tuple[dict[str, object], dict[str, list[str]]]:
+def clean() -> tuple[dict[str, TrialRecord], dict[str, list[str]]]:
     sweep = simulate.loaded(*TWELVE)
     records = simulate.run(sweep, workers=1)
     return dict(records), simulate.winners(sweep, records)
 
 
 @pytest.mark.parametrize("workers", [2, 3, 8, 64])
-def test_workers_and_order_change_nothing(workers: int, clean: tuple[dict[str, object], dict[str, list[str]]]) -> None:
+def test_workers_and_order_change_nothing(
+    workers: int, clean: tuple[dict[str, TrialRecord], dict[str, list[str]]]
+) -> None:
     sweep = simulate.loaded(*TWELVE)
     for order in range(3):
         records = simulate.run(sweep, workers, order)
@@ -27,7 +30,7 @@ def test_workers_and_order_change_nothing(workers: int, clean: tuple[dict[str, o
 
 
 def test_stopping_anywhere_and_going_on_changes_nothing(
-    clean: tuple[dict[str, object], dict[str, list[str]]],
+    clean: tuple[dict[str, TrialRecord], dict[str, list[str]]],
 ) -> None:
     sweep = simulate.loaded(*TWELVE)
     for stop in (1, 5, 17, 40):
@@ -36,9 +39,17 @@ def test_stopping_anywhere_and_going_on_changes_nothing(
         assert simulate.run(sweep, 2, order=stop, records=records) == clean[0]
 
 
-def test_the_simulation_has_every_outcome(clean: tuple[dict[str, object], dict[str, list[str]]]) -> None:
-    outcomes = {record.end.outcome for record in clean[0].values()}  # type: ignore[attr-defined]
+def test_the_simulation_has_every_outcome(clean: tuple[dict[str, TrialRecord], dict[str, list[str]]]) -> None:
+    outcomes = {record.end.outcome for record in clean[0].values()}
     assert outcomes == {"finished", "pruned", "diverged", "failed"}
+
+
+def test_records_read_back_from_json_give_the_same_proposals(
+    clean: tuple[dict[str, TrialRecord], dict[str, list[str]]],
+) -> None:
+    back = {h: TrialRecord.model_validate_json(record.model_dump_json()) for h, record in clean[0].items()}
+    assert back == clean[0]
+    assert simulate.winners(simulate.loaded(*TWELVE), back) == clean[1]
 
 
 def test_no_more_than_the_window_of_one_cell_is_in_flight() -> None:
@@ -89,6 +100,25 @@ def test_records_are_read_through_todays_rule(other: str) -> None:
     records = simulate.run(usual)
     assert simulate.winners(changed, simulate.run(changed, records=records)) == clean_changed
     assert simulate.winners(usual, simulate.run(usual, records=records)) == clean_usual
+
+
+def test_the_manifest_says_where_todays_rule_cuts_a_longer_record() -> None:
+    usual = simulate.loaded()
+    clean = simulate.run(usual)
+    records = simulate.run(simulate.loaded("search.rungs=[]"))
+    simulate.run(usual, records=records)
+    planner = Planner(usual.spec, simulate.cells(usual), records)
+    cut = 0
+    for plan in planner.plans:
+        for wanted in manifest_cell(usual.spec, plan, "task").wanted:
+            if wanted.pruned_at is None:
+                assert records[wanted.hash] == clean[wanted.hash]
+            else:
+                cut += 1
+                as_read = records[wanted.hash].pruned_at(wanted.pruned_at)
+                assert as_read.reports == clean[wanted.hash].reports
+                assert (as_read.end.outcome, as_read.end.steps) == ("pruned", clean[wanted.hash].end.steps)
+    assert cut > 3
 
 
 def test_repeats_are_independent_searches_and_share_the_seeds() -> None:

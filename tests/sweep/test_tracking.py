@@ -160,6 +160,11 @@ def test_online_without_a_key_is_refused_and_never_prompts() -> None:
 
 def test_online_with_a_host_that_does_not_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     code = "from fsm_icl.sweep.tracking import *\ntry: check_online(timeout=1)\nexcept TrackingError as e: print(e)"
-    environment = {"WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": "http://127.0.0.1:9", "PATH": "/usr/bin", "HOME": "/tmp"}
+    environment = {
+        "WANDB_API_KEY": "0" * 40,
+        "WANDB_BASE_URL": "http://127.0.0.1:9",
+        "PATH": "/usr/bin",
+        "HOME": "/tmp",
+    }
     out = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert "http://127.0.0.1:9 does not answer in 1 s" in out.stdout

@@ -26,7 +26,9 @@ class Faulty(TrialTrainable):
     def setup(self, config: dict[str, Any]) -> None:
         super().setup(config)
         trial = json.loads(config["trial"])
-        self.bad = trial["model"]["arch"] == "gru" and trial["phase"] == "search" and not json.loads(config["env"])["cutoffs"]
+        self.bad = (
+            trial["model"]["arch"] == "gru" and trial["phase"] == "search" and not json.loads(config["env"])["cutoffs"]
+        )
         self.folder = Path(json.loads(config["env"])["folder"])
 
     def step(self) -> dict[str, Any]:

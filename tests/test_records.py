@@ -1,0 +1,57 @@
+"""The contract with analysis: what SWEEP means, and numbers that are absent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from fsm_icl.records import METRICS, Report, Slice, default_scale, sweep_folder
+
+
+def make(results: Path, *names: str) -> None:
+    for name in names:
+        (results / name).mkdir(parents=True)
+        (results / name / "manifest.json").write_text("{}")
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+def test_a_name_means_the_newest_folder_of_the_default_scale(tmp_path: Path) -> None:
+    make(tmp_path, "spectrum-laptop", "spectrum-laptop-2", "spectrum-laptop-10", "spectrum-paper", "spectrum2-laptop")
+    assert default_scale() == "laptop"
+    assert sweep_folder("spectrum", None, tmp_path).name == "spectrum-laptop-10"
+    assert sweep_folder("spectrum", "paper", tmp_path).name == "spectrum-paper"
+    assert sweep_folder(str(tmp_path / "spectrum-laptop-2"), None, tmp_path).name == "spectrum-laptop-2"
+
+
+def test_the_only_scale_there_is_will_do(tmp_path: Path) -> None:
+    make(tmp_path, "mine-default")
+    assert sweep_folder("mine", None, tmp_path).name == "mine-default"
+    make(tmp_path, "mine-other")
+    with pytest.raises(ValueError, match=r"in .*: mine-default, mine-other"):
+        sweep_folder("mine", None, tmp_path)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no sweep at 'spectrum' nor at .*spectrum-laptop .*none"):
+        sweep_folder("spectrum", None, tmp_path)
+
+
+def test_absent_is_absent() -> None:
+    with pytest.raises(ValueError, match="empty"):
+        _ = Slice(label="0", correct=0, total=0).accuracy
+    with pytest.raises(ValidationError, match="unknown metric 'val/acc'"):
+        Report(step=1, metrics={"val/acc": 0.5})
+    with pytest.raises(ValidationError, match="finite"):
+        Report(step=1, metrics={"val/accuracy": float("nan")})
+
+
+def test_every_metric_says_which_way_is_better() -> None:
+    for metric in METRICS.values():
+        assert metric.low <= metric.worst <= metric.high
+        assert metric.worst == (metric.low if metric.mode == "max" else metric.worst)
