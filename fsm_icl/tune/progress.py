@@ -40,8 +40,8 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
             self.last_line = time.monotonic()
             self.console.print(self.line(), highlight=False)
 
-    def on_experiment_end(self, *_: Any, **__: Any) -> None:
-        """Tune is done: leave the last table standing."""
+    def close(self) -> None:
+        """Leave the last table standing and give the cursor back."""
         if self.live is not None:
             self.live.stop()
 

@@ -114,8 +114,9 @@ def run_sweep(loaded: LoadedSweep, store: Store, mode: Mode, max_concurrent: int
     desk = Desk(planner, store, tracker, lambda: maker(planner))
     started = time.monotonic()
     if not planner.complete:
-        with _ray(max_concurrent) as folder:
-            _tuner(desk, max_concurrent, Progress(desk, console, max_concurrent), folder).fit()
+        progress = Progress(desk, console, max_concurrent)
+        with _ray(max_concurrent) as folder, contextlib.closing(progress):
+            _tuner(desk, max_concurrent, progress, folder).fit()
     seconds = time.monotonic() - started
     if desk.broken is None:
         store.write_manifest(maker(planner))
