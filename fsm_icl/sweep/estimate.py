@@ -7,16 +7,19 @@ from collections.abc import Iterable
 
 from fsm_icl.records import TrialRecord
 from fsm_icl.sweep.cells import Cell
-from fsm_icl.sweep.planner import CellPlan, Records
+from fsm_icl.sweep.planner import CellPlan, Planner, Records
 
 FLOPS_PER_SECOND = 1.5e10
 SECONDS_PER_TOKEN_STEP = 4e-5
 """A CPU core's speed on small recurrent layers, and what each position of a sequence costs whatever the width."""
 
+RECORD_BYTES = 100_000
+"""A record and an offline W&B run of a trial, but for what grows with the test set."""
+
 
 def seconds_per_trial(plan: CellPlan, records: Records) -> tuple[float, bool]:
     """Seconds of one unpruned trial of the cell, and whether that was measured (else it is a rough figure)."""
-    ended = [records[p.hash] for p in plan.wanted() if p.hash in records]
+    ended = [records[p.hash] for p in plan.wanted() if p.hash in records] if records else []
     steps = plan.cell.template.budget.steps
     measured = _seconds_per_step(ended)
     return (steps * measured, True) if measured is not None else (_rough_seconds(plan.cell), False)
@@ -41,5 +44,18 @@ def _rough_seconds(cell: Cell) -> float:
 
 def remaining_seconds(plan: CellPlan, records: Records) -> float:
     """Seconds of work that the cell still needs, pruning left out of account."""
-    done = sum(plan.done(p) for p in plan.wanted())
+    done = plan.num_searched + plan.num_measured
     return max(0, plan.total() - done) * seconds_per_trial(plan, records)[0]
+
+
+def bytes_needed(planner: Planner, concurrent: int) -> int:
+    """Disk space that the rest of a sweep may take: checkpoints of measure and running trials, records, W&B runs."""
+    largest, total = 0, 0
+    for plan in planner.plans:
+        task, model = plan.cell.template.task, plan.cell.template.model
+        checkpoint = 3 * 4 * model.num_params(task.num_tokens, task.num_classes)  # weights and AdamW's two moments
+        left = plan.total() - sum(plan.done(p) for p in plan.wanted())
+        measures = plan.spec.measure.num_seeds - sum(plan.done(p) for p in plan.measures)
+        total += checkpoint * measures + (RECORD_BYTES + 40 * task.test_machines) * left
+        largest = max(largest, checkpoint)
+    return total + 2 * largest * concurrent  # the one there is, and the next one until it has replaced it

@@ -26,6 +26,9 @@ from fsm_icl.records import Manifest, Report, TrialEnd, TrialRecord
 from fsm_icl.sweep.planner import Planned
 
 
+PROBE_BYTES = 100_000
+
+
 class StoreError(Exception):
     """The results folder can't be used: what is wrong with it, and what would help."""
 
@@ -92,6 +95,17 @@ class Store:
         if planned.phase == "search" and record.end.outcome in ("finished", "pruned"):
             shutil.rmtree(folder, ignore_errors=True)
         return record
+
+    def check_space(self, needed: int) -> None:
+        """Raises StoreError when the disk has less than `needed` bytes free."""
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise StoreError(f"{self.folder}: needs about {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free")
+
+    def check_writable(self) -> None:
+        """Raises OSError when nothing can be written any more, however little."""
+        write_atomically(self.folder / "probe", "x" * PROBE_BYTES)
+        (self.folder / "probe").unlink()
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Replace manifest.json."""

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
+
+from fsm_icl.tune.options import RunOptions, duration
+
+_INTERRUPTIONS = {
+    "TimeLimitReached": ("the time limit is reached", 124),
+    "Terminated": ("terminated", 143),
+}
+"""What ended a run early -> how to say it, and the exit code (as timeout(1) and shells have it)."""
+
+
+def _duration(text: str) -> float:
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def tune(
@@ -23,6 +39,13 @@ def tune(
     max_concurrent: Annotated[
         int | None, typer.Option(min=1, help="Trials at a time; default: one a CPU core.")
     ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(parser=_duration, metavar="DURATION", help="End after 90s, 45m, 2h, ...; run it again to go on."),
+    ] = None,
+    stall_limit: Annotated[
+        float, typer.Option(parser=_duration, metavar="DURATION", help="Give up a worker that is silent for so long.")
+    ] = "30m",  # type: ignore[assignment]  # typer parses defaults too
     plan: Annotated[bool, typer.Option("--plan", help="Show what would run, and how long; train nothing.")] = False,
 ) -> None:
     """Search each cell's hyperparameters, then measure each winner on fresh seeds. Run it again to go on."""
@@ -30,12 +53,18 @@ def tune(
 
     settings = [*(sets or []), *([f"seed={seed}"] if seed is not None else [])]
     try:
-        code = _run(sweep, scale, settings, results, wandb, max_concurrent, plan)
+        options = RunOptions(
+            wandb=wandb,
+            max_concurrent=max_concurrent or len(os.sched_getaffinity(0)),
+            time_limit=time_limit,
+            stall_limit=stall_limit,
+        )
+        code = _run(sweep, scale, settings, results, options, plan)
     except SpecError as error:
         _refuse("\n".join(error.problems))
-    except KeyboardInterrupt:
-        print("\nstopped; what has ended is kept, the same command goes on from there", file=sys.stderr)
-        code = 130
+    except KeyboardInterrupt as error:
+        why, code = _INTERRUPTIONS.get(type(error).__name__, ("stopped", 130))
+        print(f"\n{why}; what has ended is kept, the same command goes on from there", file=sys.stderr)
     raise typer.Exit(code)
 
 
@@ -44,15 +73,13 @@ def _run(
     scale: str | None,
     sets: list[str],
     results: Path,
-    mode: Literal["offline", "online", "disabled"],
-    max_concurrent: int | None,
+    options: RunOptions,
     plan: bool,
 ) -> int:
-    import os
-
     from rich.console import Console
 
     from fsm_icl.sweep.cells import cells_of, declared
+    from fsm_icl.sweep.estimate import bytes_needed
     from fsm_icl.sweep.loading import load_sweep
     from fsm_icl.sweep.planner import Planner
     from fsm_icl.sweep.store import Store, StoreError, read_records
@@ -63,24 +90,24 @@ def _run(
     cells = cells_of(loaded)
     declared(loaded, cells)
     folder = results / f"{loaded.name}-{loaded.scale}"
-    concurrent = max_concurrent or len(os.sched_getaffinity(0))
     console = Console(width=None if sys.stdout.isatty() else 110)
     try:
         planner = Planner(loaded.spec, cells, read_records(folder))
         console.print(headline(loaded, planner, folder, scale), highlight=False)
         if plan:
-            print_plan(planner, concurrent, console)
+            print_plan(planner, options.max_concurrent, console)
             return 0
-        if mode == "online":
+        if options.wandb == "online":
             check_online()
         store = Store(folder)
+        store.check_space(bytes_needed(planner, options.max_concurrent))
     except (StoreError, TrackingError) as error:
         _refuse(str(error))
     from fsm_icl.tune.ended import print_end
     from fsm_icl.tune.sweep import run_sweep
 
     with store:
-        ended = run_sweep(loaded, store, mode, concurrent, console)
+        ended = run_sweep(loaded, store, options, console)
     print_end(ended, folder, console)
     return 0 if ended.sound else 1
 

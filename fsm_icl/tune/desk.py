@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -33,9 +34,12 @@ class InFlight:
 class Desk:
     """Hands out trials and takes in what comes back."""
 
-    def __init__(self, planner: Planner, store: Store, tracker: Tracker, manifest: Callable[[], Manifest]) -> None:
+    def __init__(
+        self, planner: Planner, store: Store, tracker: Tracker, manifest: Callable[[], Manifest], stall_limit: float
+    ) -> None:
         """`manifest` makes the manifest as it stands."""
         self.planner, self.store, self.tracker, self.manifest = planner, store, tracker, manifest
+        self.stall_limit = stall_limit
         self.in_flight: dict[str, InFlight] = {}
         self.lost: list[Planned] = []
         """Trials whose worker died too often; the next run asks for them again."""
@@ -50,7 +54,7 @@ class Desk:
         if planned is None:
             return None
         self.in_flight[trial_id] = InFlight(planned)
-        return job(planned, self.store.trial_folder(planned.hash))
+        return job(planned, self.store.trial_folder(planned.hash), self.stall_limit)
 
     @property
     def finished(self) -> bool:
@@ -78,7 +82,15 @@ class Desk:
         if closing is not None and closing.end is not None:
             self._keep(flight, _checked(flight, closing, closing.end))
         elif self.broken is None:
-            self.lost.append(flight.planned)
+            self._lose(flight.planned)
+
+    def _lose(self, planned: Planned) -> None:
+        """A trial without an outcome. Where the reason is a full or read-only disk, trying others is no use."""
+        self.lost.append(planned)
+        try:
+            self.store.check_writable()
+        except OSError as error:
+            self.broken = told(error, self.store.folder)
 
     def _keep(self, flight: InFlight, closing: TrialEnd) -> None:
         self.worked_seconds += closing.seconds
@@ -91,9 +103,14 @@ class Desk:
             if plan.searched != decided:
                 self.store.write_manifest(self.manifest())
         except OSError as error:
-            self.broken = f"{error.filename or self.store.folder}: {error.strerror}"
+            self.broken = told(error, self.store.folder)
             return
         self.tracker.record(planned, record)
+
+
+def told(error: OSError, folder: Path) -> str:
+    """What could not be written, and why."""
+    return f"{error.filename or folder}: {error.strerror or error}"
 
 
 def _checked(flight: InFlight, closing: Report, end: TrialEnd) -> TrialEnd:

@@ -31,7 +31,8 @@ class Ended:
     """The trials' own seconds, summed."""
     workers: int
     broken: str | None
-    lost: int
+    lost: list[Planned]
+    """Trials whose worker died too often; the next run asks for them again."""
     wandb_problem: str | None
 
     @property
@@ -48,7 +49,8 @@ class Ended:
 
 def print_end(ended: Ended, folder: Path, console: Console) -> None:
     """The table by cell, what went wrong if anything did, and what to run next."""
-    print_cell_table(load_sweep(folder), console)
+    if (folder / "manifest.json").is_file():  # not where the disk was full from the start
+        print_cell_table(load_sweep(folder), console)
     if ended.worked_seconds:
         busy = ended.worked_seconds / (ended.workers * ended.wall_seconds)
         console.print(f"trained for {ended.wall_seconds:.0f} s, workers busy {busy:.0%} of it", highlight=False)
@@ -65,7 +67,7 @@ def _problems(ended: Ended) -> list[str]:
     if ended.broken:
         problems.append(f"stopped: {ended.broken}; mend that, then run the same command again")
     if ended.lost:
-        problems.append(f"{ended.lost} trials lost their worker again and again; the same command tries them again")
+        problems.append(f"{len(ended.lost)} trials lost their worker again and again; the same command tries them again")
     for plan in ended.planner.plans:
         if plan.failed:
             problems.append(f"{plan.cell.label}: no proposal finished, so it has no winner and was not measured")

@@ -35,19 +35,16 @@ from fsm_icl.sweep.cells import Cell, cells_of, declared
 from fsm_icl.sweep.loading import LoadedSweep
 from fsm_icl.sweep.planner import Planner, manifest_cell
 from fsm_icl.sweep.store import Store
-from fsm_icl.sweep.tracking import Mode, Tracker
+from fsm_icl.sweep.tracking import Tracker
 from fsm_icl.task.baselines import baselines
 from fsm_icl.task.episodes import evaluation_set
 from fsm_icl.training.config import identity, sha256_of
-from fsm_icl.tune.desk import Desk
+from fsm_icl.tune.desk import Desk, told
 from fsm_icl.tune.ended import Ended, ended_trials
+from fsm_icl.tune.options import RunOptions, interruptions
 from fsm_icl.tune.progress import Progress
 from fsm_icl.tune.search import ProtocolSearcher, StopWhenBroken
 from fsm_icl.tune.trainable import CPUS_PER_TRIAL, TrialTrainable
-
-MAX_FAILURES = 3
-"""How often a trial is begun again after its worker died, before it is left to the next run."""
-
 
 class ManifestMaker:
     """Makes the manifest as it stands. The ladders of its tasks are computed once, at the start."""
@@ -98,34 +95,46 @@ def _task_entry(cell: Cell, evaluation_seed: int) -> TaskEntry:
     )
 
 
-def run_sweep(loaded: LoadedSweep, store: Store, mode: Mode, max_concurrent: int, console: Console) -> Ended:
+def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, console: Console) -> Ended:
     """Run all that is missing of a sweep.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; workers are gone, records are kept.
+        KeyboardInterrupt: Ctrl-C, SIGTERM or the time limit; workers are gone, records are kept.
     """
     cells = cells_of(loaded)
     planner = Planner(loaded.spec, cells, store.records)
     maker = ManifestMaker(loaded, cells, store)
-    store.write_sweep_file(loaded.spec.model_dump(mode="json", exclude_none=True))
-    store.write_manifest(maker(planner))
-    tracker = Tracker(store.folder, loaded.name, store.id, loaded.scale, mode)
-    tracker.catch_up(ended_trials(planner))
-    desk = Desk(planner, store, tracker, lambda: maker(planner))
+    tracker = Tracker(store.folder, loaded.name, store.id, loaded.scale, options.wandb)
+    desk = Desk(planner, store, tracker, lambda: maker(planner), options.stall_limit)
     started = time.monotonic()
-    if not planner.complete:
-        progress = Progress(desk, console, max_concurrent)
-        with _ray(max_concurrent) as folder, contextlib.closing(progress):
-            _tuner(desk, max_concurrent, progress, folder).fit()
-    seconds = time.monotonic() - started
-    if desk.broken is None:
+    try:
+        store.write_sweep_file(loaded.spec.model_dump(mode="json", exclude_none=True))
         store.write_manifest(maker(planner))
+        tracker.catch_up(ended_trials(planner))
+        if not planner.complete:
+            _tune(desk, options, console)
+        if desk.broken is None:
+            store.write_manifest(maker(planner))
+    except OSError as error:
+        desk.broken = desk.broken or told(error, store.folder)
+    seconds = time.monotonic() - started
     tracker.catch_up(ended_trials(planner))
     tracker.close()
-    return Ended(planner, seconds, desk.worked_seconds, max_concurrent, desk.broken, len(desk.lost), tracker.problem)
+    return Ended(planner, seconds, desk.worked_seconds, options.max_concurrent, desk.broken, desk.lost, tracker.problem)
 
 
-def _tuner(desk: Desk, max_concurrent: int, progress: Progress, folder: Path) -> tune.Tuner:
+def _tune(desk: Desk, options: RunOptions, console: Console) -> None:
+    """Let Ray run what the desk hands out."""
+    progress = Progress(desk, console, options.max_concurrent)
+    with (
+        _ray(options.max_concurrent) as folder,
+        interruptions(options.time_limit),  # after Ray has put its own handler on SIGTERM
+        contextlib.closing(progress),
+    ):
+        _tuner(desk, options, progress, folder).fit()
+
+
+def _tuner(desk: Desk, options: RunOptions, progress: Progress, folder: Path) -> tune.Tuner:
     gpus = 1 if ray.cluster_resources().get("GPU") else 0
     return tune.Tuner(
         tune.with_resources(TrialTrainable, {"cpu": CPUS_PER_TRIAL, "gpu": gpus}),
@@ -133,7 +142,7 @@ def _tuner(desk: Desk, max_concurrent: int, progress: Progress, folder: Path) ->
             search_alg=ProtocolSearcher(desk),
             scheduler=FIFOScheduler(),
             num_samples=-1,
-            max_concurrent_trials=max_concurrent,
+            max_concurrent_trials=options.max_concurrent,
             reuse_actors=True,
             trial_name_creator=lambda trial: str(trial.trial_id),
             trial_dirname_creator=lambda trial: str(trial.trial_id),
@@ -142,7 +151,7 @@ def _tuner(desk: Desk, max_concurrent: int, progress: Progress, folder: Path) ->
             name="tune",
             storage_path=str(folder),
             stop=StopWhenBroken(desk),
-            failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
+            failure_config=tune.FailureConfig(max_failures=options.max_failures),
             callbacks=[progress],
             verbose=0,
         ),

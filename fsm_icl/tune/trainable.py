@@ -5,6 +5,7 @@ Reusing the process saves some six seconds a trial (a new one has to import torc
 
 from __future__ import annotations
 
+import faulthandler
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,9 +22,13 @@ from fsm_icl.training.run import run_trial
 CPUS_PER_TRIAL = 1
 
 
-def job(planned: Planned, folder: Path) -> dict[str, Any]:
+STACK = "stack.txt"
+"""In the trial's folder: where its worker stood when it was given up as hung."""
+
+
+def job(planned: Planned, folder: Path, stall_limit: float) -> dict[str, Any]:
     """What travels to the worker: the trial, and apart from it the environment. Strings, so that Tune leaves it be."""
-    env = {"folder": str(folder), "cutoffs": dict(planned.cutoffs)}
+    env = {"folder": str(folder), "cutoffs": dict(planned.cutoffs), "stall_limit": stall_limit}
     return {"trial": planned.config.model_dump_json(), "env": json.dumps(env)}
 
 
@@ -41,11 +46,22 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         cutoffs = {int(step): value for step, value in env["cutoffs"].items()}
         device = "cuda" if torch.cuda.is_available() else "cpu"
         where = RunEnv(device=device, threads=CPUS_PER_TRIAL, folder=Path(env["folder"]), cutoffs=cutoffs)
+        self._stall_limit: float = env["stall_limit"]
+        stack = Path(env["folder"]) / STACK
+        stack.parent.mkdir(parents=True, exist_ok=True)
+        self._stack = stack.open("a")
         self._reports: Iterator[Report] = run_trial(TrialConfig.model_validate_json(config["trial"]), where)
 
     def step(self) -> dict[str, Any]:
-        """The trial's next report; the closing one ends it."""
-        report = next(self._reports)
+        """The trial's next report; the closing one ends it.
+
+        A watchdog ends this process when none comes for `stall_limit` seconds: Tune then sees a dead worker.
+        """
+        faulthandler.dump_traceback_later(self._stall_limit, exit=True, file=self._stack)
+        try:
+            report = next(self._reports)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
         return {"report": report.model_dump_json(), "done": report.end is not None}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -55,9 +71,13 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         return True
 
     def cleanup(self) -> None:
-        """Close the trial's generator, so that its `finally` blocks run now."""
+        """Close the trial's generator, so that its `finally` blocks run now, and the watchdog's file."""
         if hasattr(self._reports, "close"):
             self._reports.close()
+        self._stack.close()
+        stack = Path(self._stack.name)
+        if stack.is_file() and stack.stat().st_size == 0:
+            stack.unlink()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: a trial keeps its own checkpoint in its own folder, Tune only asks whether this exists."""

@@ -24,7 +24,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     with Store(tmp_path) as store:
         planner = Planner(sweep.spec, simulate.cells(sweep), store.records)
         tracker = Tracker(tmp_path, "spectrum", store.id, "laptop", "disabled")
-        yield Desk(planner, store, tracker, lambda: pytest.fail("no cell is decided here"))
+        yield Desk(planner, store, tracker, lambda: pytest.fail("no cell is decided here"), 60)
 
 
 def row(step: int, accuracy: float = 0.5) -> dict[str, Any]:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from fsm_icl.records import Report
 from fsm_icl.sweep.loading import load_sweep
 from fsm_icl.sweep.store import Store
+from fsm_icl.training import run
+from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.tune import sweep as sweep_module
 from fsm_icl.tune.ended import Ended
+from fsm_icl.tune.options import RunOptions
 from fsm_icl.tune.trainable import TrialTrainable
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
+OPTIONS = RunOptions(wandb="disabled", max_concurrent=2, stall_limit=8)
 SETS = ["grid={arch: [gru, rnn], d_model: 8}", "hypotheses=[]"]
 
 
@@ -49,13 +57,57 @@ class SaysNothing(Faulty):
         return {"done": False}
 
 
-class DiesOnce(Faulty):
+class KilledOnce(Faulty):
     def spoil(self, result: dict[str, Any]) -> dict[str, Any]:
-        mark = self.folder / "died"
-        if not mark.exists():
-            mark.touch()
-            os._exit(1)
+        if first_time(self.folder / "killed"):
+            os.kill(os.getpid(), signal.SIGKILL)
         return result
+
+
+class HangsOnce(Faulty):
+    def spoil(self, result: dict[str, Any]) -> dict[str, Any]:
+        if first_time(self.folder / "hung"):
+            self._reports = sleeping()
+        return result
+
+
+class OutOfMemoryOnce(Faulty):
+    def spoil(self, result: dict[str, Any]) -> dict[str, Any]:
+        if first_time(self.folder / "full"):
+            raise MemoryError
+        return result
+
+
+class CodeRaises(Faulty):
+    """An exception of the code while it trains."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        super().setup(config)
+        if self.bad:
+            trial = TrialConfig.model_validate_json(config["trial"])
+            self._reports = exploding(trial, RunEnv(folder=self.folder))
+
+    def spoil(self, result: dict[str, Any]) -> dict[str, Any]:
+        return result
+
+
+def first_time(mark: Path) -> bool:
+    seen = mark.exists()
+    mark.touch()
+    return not seen
+
+
+def sleeping() -> Iterator[Report]:
+    time.sleep(600)
+    yield Report(step=1)
+
+
+def exploding(config: TrialConfig, env: RunEnv) -> Iterator[Report]:
+    original, run.train = run.train, lambda *_: 1 / 0  # type: ignore[assignment]
+    try:
+        yield from run.run_trial(config, env)
+    finally:
+        run.train = original
 
 
 class AlwaysRaises(Faulty):
@@ -63,38 +115,57 @@ class AlwaysRaises(Faulty):
         raise MemoryError
 
 
-def run(folder: Path, trainable: type, monkeypatch: pytest.MonkeyPatch) -> tuple[Ended, Store]:
-    monkeypatch.setattr(sweep_module, "TrialTrainable", trainable)
-    loaded = load_sweep("spectrum", "smoke", SETS)
-    with Store(folder) as store:
-        return sweep_module.run_sweep(loaded, store, "disabled", 2, Console(quiet=True)), store
+def sweep(folder: Path, trainable: type) -> tuple[Ended, Store]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweep_module, "TrialTrainable", trainable)
+        loaded = load_sweep("spectrum", "smoke", SETS)
+        with Store(folder) as store:
+            return sweep_module.run_sweep(loaded, store, OPTIONS, Console(quiet=True)), store
+
+
+def found(store: Store) -> dict[str, Any]:
+    """Hash -> what a trial found, without what the clock said."""
+    return {h: (r.reports, r.end.outcome, r.end.test, r.end.steps) for h, r in store.records.items()}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return found(sweep(tmp_path_factory.mktemp("clean"), TrialTrainable)[1])
 
 
 @pytest.mark.parametrize("trainable", [SaysNaN, SaysNothing])
-def test_a_metric_that_is_missing_or_nan_never_ends_the_sweep(
-    trainable: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ended, store = run(tmp_path, trainable, monkeypatch)
+def test_a_metric_that_is_missing_or_nan_never_ends_the_sweep(trainable: type, tmp_path: Path) -> None:
+    ended, store = sweep(tmp_path, trainable)
     assert ended.planner.complete
     assert len(store.records) == 2 * (4 + 2)
 
 
-def test_a_worker_that_dies_is_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("trainable", [KilledOnce, HangsOnce, OutOfMemoryOnce])
+def test_a_worker_that_is_lost_is_no_result(trainable: type, tmp_path: Path, undisturbed: dict[str, Any]) -> None:
     """The trial is begun again, and the records are those of an undisturbed sweep."""
-    ended, store = run(tmp_path / "died", DiesOnce, monkeypatch)
+    ended, store = sweep(tmp_path, trainable)
     assert ended.sound
-    monkeypatch.undo()
-    _, clean = run(tmp_path / "clean", TrialTrainable, monkeypatch)
-    assert {h: r.reports for h, r in store.records.items()} == {h: r.reports for h, r in clean.records.items()}
-    assert list((tmp_path / "died").glob("trials/*/died")) == []  # search folders go with their records
+    assert found(store) == undisturbed
 
 
 def test_a_trial_that_always_loses_its_worker_is_left_to_the_next_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
-    ended, store = run(tmp_path, AlwaysRaises, monkeypatch)
+    ended, store = sweep(tmp_path, AlwaysRaises)
     assert not ended.sound
-    assert ended.lost >= 1
+    assert len(ended.lost) >= 1
     assert not ended.planner.complete
-    assert {r.end.outcome for r in store.records.values()} <= {"finished", "pruned"}
+    assert found(store).items() < undisturbed.items()
     assert sum(r.config["model"]["arch"] == "rnn" for r in store.records.values()) == 4 + 2
+    ended, store = sweep(tmp_path, TrialTrainable)
+    assert found(store) == undisturbed
+
+
+def test_an_exception_of_the_code_is_an_outcome(tmp_path: Path) -> None:
+    ended, store = sweep(tmp_path, CodeRaises)
+    assert ended.planner.complete
+    assert not ended.sound
+    reasons = {r.end.reason for r in ended.failed}
+    assert reasons == {"ZeroDivisionError: division by zero"}
+    for record in ended.failed:
+        assert "ZeroDivisionError" in (store.trial_folder(record.hash) / "log.txt").read_text()

@@ -75,7 +75,13 @@ def test_workers_change_nothing(undisturbed: Path, tmp_path: Path, workers: str)
     assert table(tmp_path) == table(undisturbed)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+SAID = {
+    signal.SIGINT: (130, "stopped; what has ended is kept, the same command goes on from there"),
+    signal.SIGTERM: (143, "terminated; what has ended is kept, the same command goes on from there"),
+}
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_driver_that_is_killed_loses_nothing(undisturbed: Path, tmp_path: Path, how: signal.Signals) -> None:
     with subprocess.Popen(command(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as driver:
         while len(records(tmp_path)) < 5:
@@ -86,15 +92,21 @@ def test_a_driver_that_is_killed_loses_nothing(undisturbed: Path, tmp_path: Path
         _, said = driver.communicate(timeout=60)
     kept = records(tmp_path)
     assert 5 <= len(kept) < TRIALS
-    if how == signal.SIGINT:
-        assert driver.returncode == 130
-        assert "the same command goes on from there" in said
-        assert "Traceback" not in said
+    if how in SAID:
+        assert (driver.returncode, said.strip()) == SAID[how]
         assert time.monotonic() - started < 20
     assert sweep(tmp_path).returncode == 0
     assert records(tmp_path) == records(undisturbed)
     assert kept.items() <= records(tmp_path).items()
     assert table(tmp_path) == table(undisturbed)
+
+
+def test_a_time_limit_ends_the_driver_and_the_next_run_goes_on(undisturbed: Path, tmp_path: Path) -> None:
+    done = sweep(tmp_path, "--time-limit", "12s")
+    assert done.returncode == 124
+    assert "the time limit is reached; what has ended is kept" in done.stderr
+    assert sweep(tmp_path).returncode == 0
+    assert records(tmp_path) == records(undisturbed)
 
 
 def test_more_seeds_and_proposals_add_only_what_is_missing(tmp_path: Path) -> None:
