@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -31,97 +32,189 @@ class Planned:
 
 
 class Search:
-    """One search of one cell. Advances over the records there are; what it knows is a function of them alone."""
+    """One search of one cell. Advances over the records there are; what it knows is a function of them alone.
 
-    def __init__(self, spec: SweepSpec, cell: Cell, repeat: int) -> None:
-        self.spec, self.cell, self.repeat = spec, cell, repeat
+    Proposals are made when they are asked for: planning a sweep of many cells makes none, a step of it only a few.
+    """
+
+    def __init__(self, spec: SweepSpec, cell: Cell, repeat: int, records: Records) -> None:
+        """`records` is read again at each `advance`; it may grow by trials that `missing` gave out."""
+        self.spec, self.cell, self.repeat, self.records = spec, cell, repeat, records
         self.steps = protocol.rung_steps(spec.search, cell.template.budget)
-        self.proposals: list[Planned] = []
-        self.seen: list[Seen | None] = []
+        self.num_done = self.num_pruned = 0
+        self.num_in_row = 0
+        """So many proposals, from the first on, are read."""
+        self._made: list[Planned] = []
+        self._seen: list[Seen | None] = []
+        self._winner: Planned | None = None
+        self._resumed = bool(records)
+        if self._resumed:
+            self._make_all()
 
-    def advance(self, records: Records) -> None:
-        """Read new records and propose what they allow."""
-        for i, proposal in enumerate(self.proposals):
-            if self.seen[i] is None:
-                self.seen[i] = self._read(proposal, records)
-        while len(self.proposals) < self.spec.search.num_trials:
-            prefix = self._prefix(len(self.proposals))
-            if prefix is None:
-                return
-            proposal = self._propose(len(self.proposals), prefix)
-            self.proposals.append(proposal)
-            self.seen.append(self._read(proposal, records))
+    def advance(self) -> None:
+        """Read new records."""
+        for i in range(self.num_in_row, len(self._made)):
+            if self._seen[i] is None:
+                self._read(i)
+        self._count_row()
+        if self._resumed:  # what may be proposed now may have been trained long ago
+            self._make_all()
 
-    def _prefix(self, index: int) -> list[Seen] | None:
-        """Proposals 0 .. index-w as read, None while one of them is missing."""
-        known = self.seen[: max(0, index - self.spec.search.window + 1)]
-        found = [seen for seen in known if seen is not None]
-        return found if len(found) == len(known) else None
+    @property
+    def proposals(self) -> list[Planned]:
+        """All that the records allow to propose."""
+        self._make_all()
+        return self._made
 
-    def _propose(self, index: int, prefix: Sequence[Seen]) -> Planned:
+    def missing(self) -> Iterator[Planned]:
+        """Proposals that may start now and have no record, made as they are asked for."""
+        i = self.num_in_row
+        while i < len(self._made) or self._make_next():
+            if self._seen[i] is None:
+                yield self._made[i]
+            i += 1
+
+    def seen(self, index: int) -> Seen | None:
+        """Proposal `index` as the present rule reads it."""
+        return self._seen[index]
+
+    def _make_all(self) -> None:
+        while self._make_next():
+            pass
+
+    def _make_next(self) -> bool:
+        """Proposal i may be made when proposals 0 .. i-w are read. Returns whether it could be."""
+        search, index = self.spec.search, len(self._made)
+        if index >= min(search.num_trials, self.num_in_row + search.window):
+            return False
+        self._made.append(self._propose(index))
+        self._seen.append(None)
+        self._read(index)
+        self._count_row()
+        return True
+
+    def _propose(self, index: int) -> Planned:
         search = self.spec.search
+        prefix = [seen for seen in self._seen[: max(0, index - search.window + 1)] if seen is not None]
         seed = derive(self.spec.seed, self.cell.key, self.repeat, "proposals")
-        pending = [p.params for p in self.proposals[len(prefix) :]]
+        pending = [p.params for p in self._made[len(prefix) :]]
         params = protocol.propose(search, seed, index, prefix, pending)
         limits = protocol.cutoffs(prefix, self.steps, search.eta)
         return _planned(self.spec, self.cell, params, "search", self.repeat, index, limits)
 
-    def _read(self, proposal: Planned, records: Records) -> Seen | None:
-        record = records.get(proposal.hash)
-        return protocol.read(record, proposal.params, self.steps, proposal.cutoffs) if record else None
+    def _read(self, index: int) -> None:
+        proposal = self._made[index]
+        record = self.records.get(proposal.hash)
+        seen = protocol.read(record, proposal.params, self.steps, proposal.cutoffs) if record else None
+        self._seen[index] = seen
+        self.num_done += seen is not None
+        self.num_pruned += seen is not None and seen.outcome == "pruned"
+
+    def _count_row(self) -> None:
+        while self.num_in_row < len(self._seen) and self._seen[self.num_in_row] is not None:
+            self.num_in_row += 1
 
     @property
     def complete(self) -> bool:
         """All proposals made and read."""
-        return len(self.seen) == self.spec.search.num_trials and None not in self.seen
+        return self.num_in_row == self.spec.search.num_trials
 
     def winner(self) -> Planned | None:
         """The winning proposal of a complete search, None when none finished or the search goes on."""
-        if not self.complete:
-            return None
-        best = protocol.winner([seen for seen in self.seen if seen is not None])
-        return None if best is None else self.proposals[best]
+        if self.complete and self._winner is None:
+            best = protocol.winner([seen for seen in self._seen if seen is not None])
+            self._winner = None if best is None else self._made[best]
+        return self._winner
+
+
+Order = tuple[bool, int]
+"""Measure trials first, then the lowest index."""
 
 
 class CellPlan:
     """One cell: its searches, then its measure trials."""
 
-    def __init__(self, spec: SweepSpec, cell: Cell) -> None:
-        self.spec, self.cell = spec, cell
-        self.searches = [Search(spec, cell, repeat) for repeat in range(spec.search.repeats)]
+    def __init__(self, spec: SweepSpec, cell: Cell, records: Records) -> None:
+        """Take in the records there are now; `records` is read again at each `advance`."""
+        self.spec, self.cell, self.records = spec, cell, records
+        self.searches = [Search(spec, cell, repeat, records) for repeat in range(spec.search.repeats)]
         self.measures: list[Planned] = []
-        self.records: Records = {}
+        self._unmeasured: list[Planned] = []
+        self._complete_searches = 0
+        self._take_in()
 
-    def advance(self, records: Records) -> None:
+    def advance(self) -> None:
         """Take in the records there are now."""
-        self.records = records
         for search in self.searches:
-            search.advance(records)
+            search.advance()
+        self._take_in()
+
+    def _take_in(self) -> None:
+        complete = sum(search.complete for search in self.searches)
+        if complete != self._complete_searches:
+            self._complete_searches = complete
+            self.measures = self._unmeasured = self._measures()
+        self._unmeasured = [m for m in self._unmeasured if m.hash not in self.records]
+
+    def _measures(self) -> list[Planned]:
         known = {(m.repeat, m.index): m for m in self.measures}
         winners = {s.repeat: w for s in self.searches if (w := s.winner()) is not None}
-        self.measures = [
+        return [
             known.get((r, j)) or _planned(self.spec, self.cell, winners[r].params, "measure", r, j, {})
             for j in range(self.spec.measure.num_seeds)
             if (r := j % self.spec.search.repeats) in winners
         ]
 
     def wanted(self) -> list[Planned]:
-        """Every trial known to be wanted, measure trials first."""
+        """Every trial known to be wanted, measure trials first. Makes all proposals that may be made."""
         return self.measures + [p for search in self.searches for p in search.proposals]
 
     def done(self, planned: Planned) -> bool:
         """Its record is there, and today's rule asks for no more of it."""
-        if planned.phase == "measure":
-            return planned.hash in self.records
-        return self.searches[planned.repeat].seen[planned.index] is not None
+        return planned.hash in self.records if planned.phase == "measure" else self.seen(planned) is not None
 
     def seen(self, planned: Planned) -> Seen | None:
         """A search trial as the present rule reads it."""
-        return self.searches[planned.repeat].seen[planned.index]
+        return self.searches[planned.repeat].seen(planned.index)
 
     def missing(self) -> Iterator[Planned]:
         """Trials that may start now and have no record, measure trials first."""
-        return (p for p in self.wanted() if not self.done(p))
+        yield from self._unmeasured
+        for search in self.searches:
+            yield from search.missing()
+
+    def first_missing(self) -> Order | None:
+        """No missing trial comes before this; None where nothing is missing. Makes no proposal."""
+        if self._unmeasured:
+            return False, self._unmeasured[0].index
+        return min(((True, s.num_in_row) for s in self.searches if not s.complete), default=None)
+
+    def next(self, busy: Collection[str]) -> Planned | None:
+        """The first of the missing that are not `busy`, by Order and then by repeat."""
+        for planned in self._unmeasured:
+            if planned.hash not in busy:
+                return planned
+        best: Planned | None = None
+        for search in self.searches:
+            if best is None or search.num_in_row < best.index:
+                found = next((p for p in search.missing() if p.hash not in busy), None)
+                best = found if found and (best is None or found.index < best.index) else best
+        return best
+
+    @property
+    def num_searched(self) -> int:
+        """Search trials that are done."""
+        return sum(search.num_done for search in self.searches)
+
+    @property
+    def num_measured(self) -> int:
+        """Measure trials that are done."""
+        return len(self.measures) - len(self._unmeasured)
+
+    @property
+    def num_pruned(self) -> int:
+        """Search trials that the present rule prunes."""
+        return sum(search.num_pruned for search in self.searches)
 
     @property
     def searched(self) -> bool:
@@ -136,7 +229,7 @@ class CellPlan:
     @property
     def complete(self) -> bool:
         """Nothing is missing any more."""
-        return self.searched and not any(True for _ in self.missing())
+        return self.searched and not self._unmeasured
 
     def total(self) -> int:
         """Trials the cell will have had at the end."""
@@ -150,33 +243,62 @@ class Planner:
     def __init__(self, spec: SweepSpec, cells: Sequence[Cell], records: Records) -> None:
         """`records` is read again at each `advance`; it may grow meanwhile."""
         self.records = records
-        self.plans = [CellPlan(spec, cell) for cell in cells]
-        for plan in self.plans:
-            plan.advance(records)
+        self.plans = [CellPlan(spec, cell, records) for cell in cells]
+        self._place = {plan.cell.key: place for place, plan in enumerate(self.plans)}
+        self._queued: dict[int, Order] = {}
+        self._queue: list[tuple[Order, int]] = []
+        for place in self._place.values():
+            self._enqueue(place)
 
     def advance(self, planned: Planned) -> None:
         """Take in the record of `planned`."""
-        self.plan_of(planned).advance(self.records)
+        self.plan_of(planned).advance()
+        self._enqueue(self._place[planned.cell.key])
 
     def plan_of(self, planned: Planned) -> CellPlan:
         """The plan of a trial's cell."""
-        return next(p for p in self.plans if p.cell.key == planned.cell.key)
+        return self.plans[self._place[planned.cell.key]]
 
     def next(self, busy: Collection[str]) -> Planned | None:
         """The trial to start next, None while all that may start are `busy` (hashes in flight or given up).
 
         Measure trials come before proposals, and cells whose searches are furthest behind come first, so that no
-        cell is left alone at the end.
+        cell is left alone at the end. Asked several times a second: looks at the first cells of a queue until what
+        it found comes before all that the rest can have.
         """
-        startable = [(p, plan) for plan in self.plans for p in plan.missing() if p.hash not in busy]
-        if not startable:
-            return None
-        return min(startable, key=lambda pair: (pair[0].phase == "search", pair[0].index))[0]
+        best: tuple[Order, int] | None = None
+        found: Planned | None = None
+        looked_at = []
+        while self._queue and (best is None or self._queue[0] < best):
+            first, place = heapq.heappop(self._queue)
+            if self._queued.get(place) != first:
+                continue  # the cell has moved on and stands elsewhere in the queue
+            del self._queued[place]
+            looked_at.append(place)
+            planned = self.plans[place].next(busy)
+            if planned is not None and (best is None or (_order(planned), place) < best):
+                best, found = (_order(planned), place), planned
+        for place in looked_at:
+            self._enqueue(place)
+        return found
+
+    def _enqueue(self, place: int) -> None:
+        """Put a cell where its first missing trial stands, unless it stands there already."""
+        first = self.plans[place].first_missing()
+        if first is None:
+            self._queued.pop(place, None)
+        elif self._queued.get(place) != first:
+            self._queued[place] = first
+            heapq.heappush(self._queue, (first, place))
 
     @property
     def complete(self) -> bool:
         """Nothing is missing in any cell."""
         return all(plan.complete for plan in self.plans)
+
+
+def _order(planned: Planned) -> Order:
+    return planned.phase == "search", planned.index
 
 
 def _planned(

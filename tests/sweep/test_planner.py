@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
+from typing import Any
+
 import pytest
 
 from fsm_icl.records import TrialRecord
+from fsm_icl.sweep import protocol
 from fsm_icl.sweep.planner import Planner, manifest_cell
 from tests.sweep import simulate
 
@@ -164,3 +168,54 @@ def test_measure_trials_come_before_proposals() -> None:
     following = planner.next(set())
     assert following is not None
     assert following.phase == "measure"
+
+
+def slow_next(planner: Planner, busy: set[str]) -> simulate.Planned | None:
+    """Which trial is next, looking at every one."""
+    startable = [p for plan in planner.plans for p in plan.wanted() if not plan.done(p) and p.hash not in busy]
+    return min(startable, key=lambda p: (p.phase == "search", p.index), default=None)
+
+
+@pytest.mark.parametrize("sets", [(), ("search.repeats=3", "search.window=1"), ("search.window=5",)])
+@pytest.mark.parametrize("keep", [0, 25])
+def test_next_is_what_looking_at_every_trial_gives(sets: tuple[str, ...], keep: int) -> None:
+    sweep = simulate.loaded(*sets, "measure.num_seeds=4", "search.num_trials=9")
+    draw = random.Random(keep)
+    records = dict(draw.sample(sorted(simulate.run(sweep).items()), keep))
+    planner = Planner(sweep.spec, simulate.cells(sweep), records)
+    given_up = {p.hash for plan in planner.plans for p in plan.missing() if draw.random() < 0.1}
+    flying: dict[str, simulate.Planned] = {}
+    for _ in range(200):
+        while len(flying) < draw.randint(1, 12):
+            slow = Planner(sweep.spec, simulate.cells(sweep), dict(records))
+            planned = planner.next(flying.keys() | given_up)
+            assert planned == slow_next(slow, flying.keys() | given_up)
+            if planned is None:
+                break
+            flying[planned.hash] = planned
+        if not flying:
+            break
+        planned = flying.pop(draw.choice(sorted(flying)))
+        records[planned.hash] = simulate.train(planned)
+        planner.advance(planned)
+    assert sum(plan.num_searched + plan.num_measured for plan in planner.plans) > 40
+    for plan in planner.plans:
+        done = [p for p in plan.wanted() if plan.done(p)]
+        assert plan.num_searched + plan.num_measured == len(done)
+        assert plan.num_pruned == sum(p.phase == "search" and plan.seen(p).outcome == "pruned" for p in done)  # type: ignore[union-attr]
+
+
+def test_a_start_makes_one_proposal(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    propose = protocol.propose
+
+    def counted(*arguments: Any) -> dict[str, float]:
+        made.append(arguments[2])
+        return propose(*arguments)
+
+    monkeypatch.setattr(protocol, "propose", counted)
+    sweep = simulate.loaded("search.window=8", "search.repeats=5")
+    planner = Planner(sweep.spec, simulate.cells(sweep), {})
+    assert made == []
+    assert planner.next(set()) is not None
+    assert made == [0]
