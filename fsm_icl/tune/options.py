@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fsm_icl.sweep.tracking import Mode
 
+MAX_TRIALS = 10_000
+"""A sweep that asks for more trials than this runs with --yes only: a slip in a grid is made quickly."""
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -53,14 +56,18 @@ def duration(text: str) -> float:
 @contextlib.contextmanager
 def interruptions(time_limit: float | None) -> Iterator[None]:
     """Inside, SIGTERM and the end of the time limit raise in the main thread, as Ctrl-C does."""
+    why: list[type[KeyboardInterrupt]] = []
 
     def end(number: int, _: FrameType | None) -> None:
-        raise TimeLimitReached if number == signal.SIGALRM else Terminated
+        why.append(TimeLimitReached if number == signal.SIGALRM else Terminated)
+        raise why[0]
 
     before = {number: signal.signal(number, end) for number in (signal.SIGALRM, signal.SIGTERM)}
     try:
         signal.setitimer(signal.ITIMER_REAL, time_limit or 0)
         yield
+    except KeyboardInterrupt:
+        raise (why[0] if why else KeyboardInterrupt) from None  # Ray's own code turns each into a plain one
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
