@@ -1,0 +1,95 @@
+"""Storage that fills up or turns read-only, before and while trials run: said plainly, and nothing is lost."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.tune.test_ray_sweep import command, records, sweep, undisturbed
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
+__all__ = ["undisturbed"]  # a fixture, used by name
+
+
+def mount(*arguments: str) -> None:
+    done = subprocess.run(["mount", *arguments], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"needs the right to mount a tmpfs: {done.stderr.strip()}")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount("-t", "tmpfs", "-o", "size=32m", "tmpfs", str(disk))
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as stream, pytest.raises(OSError, match="No space left"):
+        while True:
+            stream.write(b"x" * 4096)
+    return filler
+
+
+def test_a_disk_without_room_is_refused_before_anything_starts(small_disk: Path, tmp_path: Path) -> None:
+    fill(small_disk)
+    refused = sweep(small_disk)
+    assert refused.returncode == 2
+    assert "No space left on device" in refused.stderr
+    mount("-o", "remount,size=33m", str(small_disk))
+    refused = sweep(small_disk)
+    assert refused.returncode == 2
+    assert "needs about" in refused.stderr
+    assert "MB are free" in refused.stderr
+
+
+@pytest.mark.parametrize("how", ["full", "read-only"])
+def test_a_disk_that_is_lost_while_trials_run(how: str, small_disk: Path, undisturbed: Path) -> None:
+    """From the first record on there is no room, or no right, for another; then there is again."""
+    with subprocess.Popen(command(small_disk), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as driver:
+        while not records(small_disk):
+            assert driver.poll() is None
+            time.sleep(0.02)
+        if how == "full":
+            filler = fill(small_disk)
+        else:
+            mount("-o", "remount,ro", str(small_disk))
+        said, errors = driver.communicate(timeout=100)
+    assert driver.returncode == 1, said + errors
+    assert "Traceback" not in errors
+    reason = "No space left on device" if how == "full" else "Read-only file system"
+    assert f"{reason}; mend that, then run the same command again" in " ".join(said.split())
+    kept = records(small_disk)
+    if how == "read-only":
+        refused = sweep(small_disk)
+        assert refused.returncode == 2
+        assert "cannot be written: Read-only file system" in refused.stderr
+        assert records(small_disk) == kept
+        mount("-o", "remount,rw", str(small_disk))
+    else:
+        filler.unlink()
+    assert sweep(small_disk).returncode == 0
+    assert records(small_disk) == records(undisturbed)
+
+
+def test_a_disk_that_is_full_at_the_report(small_disk: Path) -> None:
+    done = sweep(small_disk, "--set", "grid={arch: gru, d_model: 8}", "--set", "hypotheses=[]")
+    assert done.returncode == 0
+    folder = small_disk / "spectrum-smoke"
+    before = records(small_disk)
+    filler = fill(small_disk)
+    analysis = [command(small_disk)[0], "-m", "analysis", str(folder)]
+    full = subprocess.run(analysis, capture_output=True, text=True, timeout=60)
+    assert full.returncode == 1
+    assert "No space left on device" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert records(small_disk) == before
+    filler.unlink()
+    assert subprocess.run(analysis, capture_output=True, timeout=60).returncode == 0
