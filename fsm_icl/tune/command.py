@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
@@ -21,13 +23,15 @@ def tune(
     results: Annotated[Path, typer.Option(help="Folder that holds the sweeps' folders.")] = Path("results"),
     wandb: Annotated[Literal["offline", "online", "disabled"], typer.Option(help="Where W&B runs go.")] = "offline",
     max_concurrent: Annotated[
-        int | None, typer.Option(min=1, help="Trials at a time; default: one a CPU core.")
+        int | None, typer.Option(min=1, help="Trials at a time; default: one a GPU, or one a CPU core.")
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would run, and how long; train nothing.")] = False,
 ) -> None:
     """Search each cell's hyperparameters, then measure each winner on fresh seeds. Run it again to go on."""
     from fsm_icl.sweep.yaml_file import SpecError  # imported late: --help answers at once
 
+    # A process that a script starts with `&` inherits SIGINT ignored, and Ctrl-C would do nothing.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     settings = [*(sets or []), *([f"seed={seed}"] if seed is not None else [])]
     try:
         code = _run(sweep, scale, settings, results, wandb, max_concurrent, plan)
@@ -48,14 +52,13 @@ def _run(
     max_concurrent: int | None,
     plan: bool,
 ) -> int:
-    import os
-
     from rich.console import Console
 
+    from fsm_icl.records import num_gpus, read_records
     from fsm_icl.sweep.cells import cells_of, declared
     from fsm_icl.sweep.loading import load_sweep
     from fsm_icl.sweep.planner import Planner
-    from fsm_icl.sweep.store import Store, StoreError, read_records
+    from fsm_icl.sweep.store import Store, StoreError
     from fsm_icl.sweep.tracking import TrackingError, check_online
     from fsm_icl.tune.plan import headline, print_plan
 
@@ -63,18 +66,18 @@ def _run(
     cells = cells_of(loaded)
     declared(loaded, cells)
     folder = results / f"{loaded.name}-{loaded.scale}"
-    concurrent = max_concurrent or len(os.sched_getaffinity(0))
+    concurrent = max_concurrent or num_gpus() or _cores()
     console = Console(width=None if sys.stdout.isatty() else 110)
     try:
         planner = Planner(loaded.spec, cells, read_records(folder))
-        console.print(headline(loaded, planner, folder, scale), highlight=False)
+        console.print(headline(loaded, planner, folder, scale), highlight=False, markup=False)
         if plan:
             print_plan(planner, concurrent, console)
             return 0
         if mode == "online":
             check_online()
         store = Store(folder)
-    except (StoreError, TrackingError) as error:
+    except (StoreError, TrackingError, ValueError) as error:
         _refuse(str(error))
     from fsm_icl.tune.ended import print_end
     from fsm_icl.tune.sweep import run_sweep
@@ -83,6 +86,11 @@ def _run(
         ended = run_sweep(loaded, store, mode, concurrent, console)
     print_end(ended, folder, console)
     return 0 if ended.sound else 1
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _refuse(message: str) -> NoReturn:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from analysis.load import load_sweep
-from analysis.report import print_cell_table
+from analysis.report import print_cell_table, say
 from fsm_icl.records import TrialRecord
 from fsm_icl.sweep.planner import Planned, Planner
 
@@ -51,12 +53,12 @@ def print_end(ended: Ended, folder: Path, console: Console) -> None:
     print_cell_table(load_sweep(folder), console)
     if ended.worked_seconds:
         busy = ended.worked_seconds / (ended.workers * ended.wall_seconds)
-        console.print(f"trained for {ended.wall_seconds:.0f} s, workers busy {busy:.0%} of it", highlight=False)
+        say(console, f"trained for {ended.wall_seconds:.0f} s, workers busy {busy:.0%} of it")
     _print_lost_trials(ended, folder, console)
     for problem in _problems(ended):
-        console.print(problem, style="red", highlight=False)
+        console.print(Text(problem, style="red"))
     if ended.planner.complete:
-        console.print(f"next: python -m analysis {folder}", highlight=False)
+        say(console, f"next: python -m analysis {shlex.quote(str(folder))}")
 
 
 def _problems(ended: Ended) -> list[str]:
@@ -84,5 +86,6 @@ def _print_lost_trials(ended: Ended, folder: Path, console: Console) -> None:
     for record in records:
         log = folder / "trials" / record.hash / "log.txt"
         shown = str(log) if log.is_file() else ""
-        table.add_row(record.hash[:8], record.phase, record.end.outcome, record.end.reason or "", shown)
+        row = (record.hash[:8], record.phase, record.end.outcome, record.end.reason or "", shown)
+        table.add_row(*(Text(text) for text in row))
     console.print(table)

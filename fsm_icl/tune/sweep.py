@@ -74,7 +74,6 @@ class ManifestMaker:
             evaluation_seed=spec.evaluation_seed,
             success_margin=spec.success_margin,
             repeats=spec.search.repeats,
-            pruned_search=bool(spec.search.rungs),
             spec=spec.model_dump(mode="json", exclude_none=True),
             hypotheses=self.hypotheses,
             tasks=self.tasks,
@@ -115,11 +114,13 @@ def run_sweep(loaded: LoadedSweep, store: Store, mode: Mode, max_concurrent: int
     started = time.monotonic()
     if not planner.complete:
         progress = Progress(desk, console, max_concurrent)
-        with _ray(max_concurrent) as folder, contextlib.closing(progress):
-            _tuner(desk, max_concurrent, progress, folder).fit()
+        try:
+            with _ray(max_concurrent) as folder, contextlib.closing(progress):
+                _tuner(desk, max_concurrent, progress, folder).fit()
+        finally:  # after Ctrl-C too
+            if desk.broken is None:
+                store.write_manifest(maker(planner))
     seconds = time.monotonic() - started
-    if desk.broken is None:
-        store.write_manifest(maker(planner))
     tracker.catch_up(ended_trials(planner))
     tracker.close()
     return Ended(planner, seconds, desk.worked_seconds, max_concurrent, desk.broken, len(desk.lost), tracker.problem)

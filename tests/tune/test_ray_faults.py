@@ -49,6 +49,11 @@ class SaysNothing(Faulty):
         return {"done": False}
 
 
+class LacksTheMetric(Faulty):
+    def spoil(self, result: dict[str, Any]) -> dict[str, Any]:
+        return result | {"report": '{"step": 2, "metrics": {"val/loss": 1.0}}'}
+
+
 class DiesOnce(Faulty):
     def spoil(self, result: dict[str, Any]) -> dict[str, Any]:
         mark = self.folder / "died"
@@ -70,7 +75,7 @@ def run(folder: Path, trainable: type, monkeypatch: pytest.MonkeyPatch) -> tuple
         return sweep_module.run_sweep(loaded, store, "disabled", 2, Console(quiet=True)), store
 
 
-@pytest.mark.parametrize("trainable", [SaysNaN, SaysNothing])
+@pytest.mark.parametrize("trainable", [SaysNaN, SaysNothing, LacksTheMetric])
 def test_a_metric_that_is_missing_or_nan_never_ends_the_sweep(
     trainable: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
