@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,7 +52,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _folder(sweep: str, scale: str | None, results: Path) -> Path:
     if (results / "manifest.json").is_file():
-        raise ValueError(f"--results {results} is itself a sweep's folder; type: python -m analysis {results}")
+        typed = shlex.quote(str(results))
+        raise ValueError(f"--results {results} is itself a sweep's folder; type: python -m analysis {typed}")
     return sweep_folder(sweep, scale, results)
 
 

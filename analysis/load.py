@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
-from pydantic import ValidationError
 
 from analysis.checks import check_manifest, check_numbers, check_records, place
-from fsm_icl.records import FrozenModel, Manifest, ManifestCell, TaskEntry, TrialRecord, WantedTrial
+from fsm_icl.records import Manifest, ManifestCell, TaskEntry, TrialRecord, WantedTrial, read_manifest, read_records
 
 MISSING = "missing"
 """Outcome, in the table, of a wanted trial that has no record yet."""
 _COUNTS = ("num_params", "state_size", "flops_per_token", "steps")
-_Model = TypeVar("_Model", bound=FrozenModel)
 
 
 @dataclass(frozen=True)
@@ -68,14 +66,10 @@ def load_sweep(folder: Path) -> Sweep:
         ValueError: a file is missing, not JSON or not what records.py says; a hash, label or place in the
             protocol occurs twice; a number is not finite; the message names the file or the rows.
     """
-    path = folder / "manifest.json"
-    if not path.is_file():
-        raise ValueError(f"{folder} is not a sweep's folder: it has no manifest.json")
-    manifest = _read(path, Manifest)
-    check_manifest(manifest, path)
+    manifest = read_manifest(folder)
+    check_manifest(manifest, folder / "manifest.json")
     places = {w.hash: f"{cell.label} {place(w)}" for cell in manifest.cells for w in cell.wanted}
-    paths = sorted(p for p in (folder / "records").glob("*.json") if not p.name.startswith("."))
-    found = {record.hash: record for record in _read_records(paths, places)}
+    found = read_records(folder, places)
     records = {w.hash: _read_as(w, found[w.hash]) for c in manifest.cells for w in c.wanted if w.hash in found}
     check_records(manifest, records, places)
     rows = list(_rows(manifest, records))
@@ -84,25 +78,6 @@ def load_sweep(folder: Path) -> Sweep:
     asked = sum(c.num_proposals + (0 if c.failed else c.num_seeds) for c in manifest.cells)
     counts = Counts(asked, len(records), len(places) - len(records), len(found) - len(records), dict(outcomes))
     return Sweep(folder, manifest, records, counts, _frame(rows))
-
-
-def _read(path: Path, model: type[_Model], row: str | None = None) -> _Model:
-    where = f"{path} ({row})" if row else str(path)
-    try:
-        return model.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise ValueError(f"{where}: {f'{field}: ' if field else ''}{first['msg']}{more}") from error
-
-
-def _read_records(paths: Iterable[Path], places: Mapping[str, str]) -> Iterator[TrialRecord]:
-    for path in paths:
-        record = _read(path, TrialRecord, places.get(path.stem))
-        if record.hash != path.stem:
-            raise ValueError(f"{path}: holds the record of {record.hash}, so it is not where it belongs")
-        yield record
 
 
 def _read_as(wanted: WantedTrial, record: TrialRecord) -> TrialRecord:

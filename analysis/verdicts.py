@@ -1,8 +1,7 @@
 """Claims declared before the run -> verdicts, each with a sentence, and a conclusion computed from them.
 
-A threshold has a far side and a near one, where 0 lies. `greater` than 10 points is supported where the
-interval lies wholly on the far side and refuted on the near one; `less` than 10 points the other way round.
-The near side is news only if the base left room to go far: else the claim is saturated, not testable here.
+A claim is supported where the interval lies wholly beyond the threshold in the declared direction. Where it lies
+wholly short of it, that is news only if the base left room to go beyond: else it is saturated, not testable here.
 """
 
 from __future__ import annotations
@@ -122,23 +121,23 @@ def _find(sweep: Sweep, hypothesis: DeclaredHypothesis, cells: Mapping[str, Cell
 
 
 def _place_difference(h: DeclaredHypothesis, estimate: Estimate, base: float, floor: float, ceiling: float) -> _Finding:
-    """On which side the interval of a - b lies, and whether the base left room to go beyond the threshold."""
+    """On which side of the threshold the interval of a - b lies, and whether the base left room for the other."""
     assert estimate.interval is not None  # cells with too few seeds are dealt with before
-    side = 1 if h.threshold >= 0 else -1
-    low, high = sorted((side * estimate.interval.low, side * estimate.interval.high))
-    size, room = abs(h.threshold), ceiling - base if side > 0 else base - floor
-    bound = "its ceiling" if side > 0 else "its floor"
-    far_supports = (h.direction == "greater") == (side > 0)
+    up = h.direction == "greater"
+    sign = 1 if up else -1
+    near, far = sorted((sign * estimate.interval.low, sign * estimate.interval.high))
+    threshold, room = sign * h.threshold, ceiling - base if up else base - floor
+    at, bound = f"{points(h.threshold)} points", "its ceiling" if up else "its floor"
     left = f"the base has {points(max(room, 0.0))} points to {bound}"
-    if low > size:
-        outcome: Outcome = "supported" if far_supports else "refuted"
-        return _Finding(outcome, f"the interval lies wholly beyond {points(h.threshold)} points", estimate=estimate)
-    if room < size:
-        return _Finding("saturated", f"{left}, less than the threshold of {points(size)}", estimate=estimate)
-    if high < size and room > size:
-        reason = f"the interval lies wholly short of {points(h.threshold)} points, and {left}"
-        return _Finding("refuted" if far_supports else "supported", reason, estimate=estimate)
-    return _Finding("inconclusive", f"the interval includes {points(h.threshold)} points", estimate=estimate)
+    if near > threshold:
+        return _Finding("supported", f"the interval lies wholly beyond {at}", estimate=estimate)
+    if room < threshold:
+        return _Finding("saturated", f"{left}, less than the threshold of {points(threshold)}", estimate=estimate)
+    if far < threshold and room > threshold:
+        reason = f"the interval lies wholly short of {at}, and {left}"
+        return _Finding("refuted", reason, estimate=estimate)
+    reason = "the base has no more room than the threshold" if far < threshold else f"the interval includes {at}"
+    return _Finding("inconclusive", reason, estimate=estimate)
 
 
 def _find_share(h: DeclaredHypothesis, cells: Mapping[str, CellSummary]) -> _Finding:

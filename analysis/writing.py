@@ -34,12 +34,13 @@ def present(sweep: Sweep, console: Console) -> list[Path]:
 
 
 def write(sweep: Sweep, verdict: str) -> list[Path]:
-    """Write <kind>.png/.pdf/.csv, cells.csv, gains.csv and verdict.md; equal sweeps give byte-equal CSVs."""
+    """Write <kind>.png/.pdf/.csv, cells, gains and trials.csv, verdict.md; equal sweeps give byte-equal CSVs."""
     folder = sweep.folder / "figures"
     folder.mkdir(exist_ok=True)
     info = figure_info(sweep)
     written = save_figure(info, folder / info.kind)
     tables = {info.kind: info.table(), "cells": cell_table(sweep), "gains": gain_table(gains(sweep))}
+    tables["trials"] = sweep.table
     for name, table in tables.items():
         written.append(_write_csv(table, folder / f"{name}.csv"))
     path = folder / "verdict.md"

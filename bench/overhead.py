@@ -6,7 +6,7 @@ import argparse
 import statistics
 from pathlib import Path
 
-from fsm_icl.records import TrialRecord
+from fsm_icl.records import TrialRecord, read_records
 
 
 def gaps(records: list[TrialRecord], workers: int) -> list[float]:
@@ -31,8 +31,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="a sweep's folder, run in one go")
     parser.add_argument("--workers", type=int, default=2, help="trials at a time in that run")
     arguments = parser.parse_args()
-    paths = sorted((arguments.folder / "records").glob("*.json"))
-    records = [TrialRecord.model_validate_json(p.read_bytes()) for p in paths]
+    records = list(read_records(arguments.folder).values())
     if len(records) <= arguments.workers:
         parser.error(f"{arguments.folder} holds {len(records)} records; run a sweep first")
     worked = sum(r.end.seconds for r in records)

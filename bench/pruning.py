@@ -12,20 +12,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fsm_icl.records import Manifest, TrialRecord
+from fsm_icl.records import Manifest, TrialRecord, read_manifest, read_records
 
 
 def read(folder: Path) -> tuple[Manifest, dict[str, TrialRecord]]:
     """Manifest and records of a sweep's folder."""
-    manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
-    paths = (folder / "records").glob("*.json")
-    return manifest, {p.stem: TrialRecord.model_validate_json(p.read_bytes()) for p in paths}
+    return read_manifest(folder), read_records(folder)
 
 
 def search_steps(manifest: Manifest, records: dict[str, TrialRecord]) -> int:
     """Steps that the sweep's search trials trained."""
-    wanted = [w.hash for cell in manifest.cells for w in cell.wanted if w.phase == "search"]
-    return sum(records[h].reports[-1].step if records[h].reports else 0 for h in wanted)
+    wanted = [w for cell in manifest.cells for w in cell.wanted if w.phase == "search"]
+    return sum(w.pruned_at or records[w.hash].end.steps for w in wanted)
 
 
 def main() -> None:

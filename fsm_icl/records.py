@@ -6,13 +6,15 @@ Plain data, no torch. A results folder holds `manifest.json` (one `Manifest`) an
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 RESULTS_VERSION = 1
 """Raised by hand when training, data or scoring change meaning; part of every trial's identity."""
@@ -258,7 +260,6 @@ class Manifest(FrozenModel):
     success_margin: float
     repeats: int
     """Independent searches a cell; with 1, every interval is conditional on the chosen hyperparameters."""
-    pruned_search: bool
     spec: dict[str, Any]
     """The sweep file with the scale and --set applied."""
     hypotheses: list[DeclaredHypothesis]
@@ -266,15 +267,61 @@ class Manifest(FrozenModel):
     cells: list[ManifestCell]
 
 
+def num_gpus() -> int:
+    """Visible NVIDIA GPUs, as the driver says; needs no torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    found = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    return found if visible is None else min(found, len([d for d in visible.split(",") if d not in ("", "-1")]))
+
+
 def default_scale() -> str:
-    """`paper` on a machine with a visible NVIDIA GPU, else `laptop`. Looks at the driver, not at torch."""
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
-    gpus = Path("/proc/driver/nvidia/gpus")
-    return "paper" if not hidden and gpus.is_dir() and any(gpus.iterdir()) else "laptop"
+    """`paper` on a machine with a visible NVIDIA GPU, else `laptop`."""
+    return "paper" if num_gpus() else "laptop"
+
+
+def read_records(folder: Path, places: Mapping[str, str] | None = None) -> dict[str, TrialRecord]:
+    """Hash -> record, for every record in a sweep's folder; empty when there is none. Writes nothing.
+
+    `places`, hash -> where a trial stands in its sweep, lets messages name the row.
+
+    Raises:
+        ValueError: a file can't be read, is no record, or holds another trial's; the message names it.
+    """
+    records = {}
+    for path in sorted((folder / "records").glob("[!.]*.json")):
+        record = read_json(path, TrialRecord, (places or {}).get(path.stem))
+        if record.hash != path.stem:
+            raise ValueError(f"{path}: holds the record of {record.hash}, so it is not where it belongs; move it away")
+        records[record.hash] = record
+    return records
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a sweep's folder. Raises ValueError naming the file when there is none that can be read."""
+    if not (folder / "manifest.json").is_file():
+        raise ValueError(f"{folder} is not a sweep's folder: it has no manifest.json")
+    return read_json(folder / "manifest.json", Manifest)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_json(path: Path, model: type[Model], row: str | None = None) -> Model:
+    """The file as a `model`. Raises ValueError naming the file, its row and the first field that is wrong."""
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        where = f"{path} ({row})" if row else str(path)
+        raise ValueError(f"{where}: {f'{field}: ' if field else ''}{first['msg']}{more}") from error
 
 
 def sweep_folder(sweep: str, scale: str | None, results: Path) -> Path:
-    """The folder SWEEP means in a command: itself if it is one, else the newest results/<sweep>-<scale>[-n].
+    """The folder SWEEP means in a command: itself if it is one, else the newest of that name and scale.
 
     Without a scale it is the machine's default one, or the only one there is.
 
@@ -284,15 +331,25 @@ def sweep_folder(sweep: str, scale: str | None, results: Path) -> Path:
     if (Path(sweep) / "manifest.json").is_file():
         return Path(sweep)
     there = sorted(path.parent for path in results.glob("*/manifest.json"))
-    numbered = re.compile(re.escape(sweep) + r"-(?P<scale>.+?)(?:-(?P<n>\d+))?")
-    found: dict[str, dict[int, Path]] = {}
+    found: dict[str, list[tuple[int, Path]]] = {}
     for path in there:
-        if match := numbered.fullmatch(path.name):
-            found.setdefault(match["scale"], {})[int(match["n"] or 1)] = path
+        name, its_scale = _named(path)
+        if name == sweep:
+            number = re.search(r"-(\d+)$", path.name.removeprefix(f"{name}-{its_scale}"))
+            found.setdefault(its_scale, []).append((int(number[1]) if number else 1, path))
     chosen = scale or default_scale()
     if scale is None and chosen not in found and len(found) == 1:
         (chosen,) = found
     if chosen not in found:
         names = ", ".join(path.name for path in there) or "none"
         raise ValueError(f"no sweep at {sweep!r} nor at {results / f'{sweep}-{chosen}'} (in {results}: {names})")
-    return max(found[chosen].items())[1]
+    return max(found[chosen])[1]
+
+
+def _named(folder: Path) -> tuple[str, str]:
+    """Sweep and scale of a folder: two fields of its manifest, read without checking the rest."""
+    try:
+        plain = json.loads((folder / "manifest.json").read_bytes())
+        return str(plain["sweep"]), str(plain["scale"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ from fsm_icl.records import METRICS, Report, Slice, default_scale, sweep_folder
 def make(results: Path, *names: str) -> None:
     for name in names:
         (results / name).mkdir(parents=True)
-        (results / name / "manifest.json").write_text("{}")
+        sweep, scale = name.rsplit("-", 1)
+        if scale.isdigit():
+            sweep, scale = sweep.rsplit("-", 1)
+        (results / name / "manifest.json").write_text(json.dumps({"sweep": sweep, "scale": scale}))
 
 
 @pytest.fixture(autouse=True)
@@ -30,10 +34,10 @@ def test_a_name_means_the_newest_folder_of_the_default_scale(tmp_path: Path) -> 
 
 
 def test_the_only_scale_there_is_will_do(tmp_path: Path) -> None:
-    make(tmp_path, "mine-default")
+    make(tmp_path, "mine-default", "mine-old-default")
     assert sweep_folder("mine", None, tmp_path).name == "mine-default"
     make(tmp_path, "mine-other")
-    with pytest.raises(ValueError, match=r"in .*: mine-default, mine-other"):
+    with pytest.raises(ValueError, match=r"in .*: mine-default, mine-old-default, mine-other"):
         sweep_folder("mine", None, tmp_path)
 
 

@@ -40,6 +40,10 @@ class Cell:
     key: str
     """SHA-256 of the cell's content; its seeds derive from it, never from its place in the grid."""
 
+    def field(self, name: str) -> Any:
+        """A coordinate by its name in the grid, or any other field of the model; None where there is none."""
+        return self.fields.get(name, getattr(self.template.model, name, None))
+
     def trial(self, spec: SweepSpec, params: Mapping[str, float], phase: Phase, repeat: int, index: int) -> TrialConfig:
         """The config of one trial of this cell."""
         seed = derive(spec.seed, self.key, repeat, phase, index) % 2**53  # exact as a JSON number everywhere
@@ -71,18 +75,22 @@ def declared(loaded: LoadedSweep, cells: list[Cell]) -> list[DeclaredHypothesis]
     Raises:
         SpecError: a role names no cell of the grid, or more than one.
     """
-    found = []
+    found: list[DeclaredHypothesis] = []
     for i, hypothesis in enumerate(loaded.spec.hypotheses):
+        if hypothesis.name in (known.name for known in found):
+            raise loaded.error(("hypotheses", i, "name"), f"a hypothesis named {hypothesis.name!r} stands before")
         picked = {
             role: _pick(loaded, ("hypotheses", i, role), fields, cells) for role, fields in hypothesis.roles().items()
         }
+        if len(set(picked.values())) < len(picked):
+            raise loaded.error(("hypotheses", i), f"compares a cell with itself: {', '.join(picked.values())}")
         roles = {"a", "b", "low", "mid", "high"}
         found.append(DeclaredHypothesis.model_validate(hypothesis.model_dump(exclude=roles) | {"cells": picked}))
     return found
 
 
 def _pick(loaded: LoadedSweep, path: Path_, fields: Mapping[str, Scalar], cells: list[Cell]) -> str:
-    matching = [c.label for c in cells if all(c.fields.get(k) == v for k, v in fields.items())]
+    matching = [c.label for c in cells if all(c.field(k) == v for k, v in fields.items())]
     if len(matching) != 1:
         known = ", ".join(c.label for c in cells)
         what = "no cell" if not matching else f"{len(matching)} cells ({', '.join(matching)})"
@@ -135,6 +143,7 @@ def _cell(loaded: LoadedSweep, entry: int, fields: dict[str, Scalar]) -> Cell:
         raise SpecError([_complaint(loaded, entry, fields, item) for item in error.errors()]) from None
     except ValueError as error:
         raise loaded.error(("task",), str(error)) from None
+    _check_ranges(loaded, plain)
     _check_rungs(loaded, template)
     content = identity(template)
     for name in spec.search.ranges():
@@ -173,6 +182,18 @@ def _complaint(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], it
     name = ".".join(str(p) for p in loc).removeprefix("model.")
     path: Path_ = ("grid", entry, name) if name in fields else tuple(loc)
     return str(loaded.error(path, f"{item['msg'][0].lower()}{item['msg'][1:]}, found {item['input']!r}"))
+
+
+def _check_ranges(loaded: LoadedSweep, plain: Mapping[str, Any]) -> None:
+    """Both ends of each searched range make a trial."""
+    for name, searched in loaded.spec.search.ranges().items():
+        section, field = PARAMETERS[name]
+        for value in searched.bounds:
+            try:
+                strictly(TrialConfig, {**plain, section: {**plain[section], field: value}})
+            except ValidationError as error:
+                message = error.errors()[0]["msg"]
+                raise loaded.error(("search", name), f"{message[0].lower()}{message[1:]}, found {value:g}") from None
 
 
 def _check_rungs(loaded: LoadedSweep, config: TrialConfig) -> None:

@@ -9,7 +9,7 @@ from fsm_icl.records import TrialRecord
 from fsm_icl.sweep.cells import Cell
 from fsm_icl.sweep.planner import CellPlan, Planner, Records
 
-FLOPS_PER_SECOND = 1.5e10
+FLOPS_PER_SECOND = 5e10
 SECONDS_PER_TOKEN_STEP = 4e-5
 """A CPU core's speed on small recurrent layers, and what each position of a sequence costs whatever the width."""
 

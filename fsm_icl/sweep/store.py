@@ -18,13 +18,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 import fsm_icl
-from fsm_icl.records import Manifest, Report, TrialEnd, TrialRecord
+from fsm_icl.records import Manifest, Report, TrialEnd, TrialRecord, read_records
 from fsm_icl.sweep.planner import Planned
-
 
 PROBE_BYTES = 100_000
 
@@ -43,7 +41,6 @@ class Store:
             StoreError: it can't be written, another driver has it, or a record in it can't be read.
         """
         self.folder = folder
-        records = read_records(folder)
         try:
             for name in ("records", "trials", "wandb"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
@@ -51,7 +48,11 @@ class Store:
             self.id = self._read_id()
         except OSError as error:
             raise StoreError(f"{folder}: cannot be written: {error.strerror}") from error
-        self.records = records
+        try:
+            self.records = read_records(folder)  # under the lock: another driver may just have ended
+        except ValueError as error:
+            self.close()
+            raise StoreError(str(error)) from None
 
     def close(self) -> None:
         """Let another driver in."""
@@ -89,6 +90,8 @@ class Store:
         record = TrialRecord(hash=planned.hash, config=config, reports=reports, end=end, commit=commit, dirty=dirty)
         known = self.records.get(planned.hash)
         assert known is None or known.config == config, f"two configs with hash {planned.hash}"
+        if known is not None:  # taken up again: what W&B has of it is not all any more
+            (self.folder / "wandb" / f"{planned.hash}.done").unlink(missing_ok=True)
         self.records[planned.hash] = record
         write_atomically(self.folder / "records" / f"{record.hash}.json", record.model_dump_json())
         folder = self.trial_folder(planned.hash)
@@ -116,22 +119,6 @@ class Store:
         stream = io.StringIO()
         YAML(typ="safe", pure=True).dump(dict(spec), stream)
         write_atomically(self.folder / "sweep.yaml", stream.getvalue())
-
-
-def read_records(folder: Path) -> dict[str, TrialRecord]:
-    """Hash -> record, for every record in a sweep's folder; empty when there is none. Writes nothing."""
-    records = {}
-    for path in sorted((folder / "records").glob("*.json")):
-        try:
-            record = TrialRecord.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(p) for p in first["loc"])
-            raise StoreError(f"{path}: not a trial record: {field}: {first['msg']}; move it away to go on") from None
-        if record.hash != path.stem:
-            raise StoreError(f"{path}: holds the record of {record.hash}; move it away to go on")
-        records[record.hash] = record
-    return records
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -54,6 +54,7 @@ class Tracker:
         self._dropped: list[_Done] = []
         self._thread = threading.Thread(target=self._work, name="wandb-tracker", daemon=True)
         if mode != "disabled":
+            logging.raiseExceptions = False  # on a full disk wandb's own debug.log would print a trace-back a line
             self._thread.start()
 
     def report(self, planned: Planned, report: Report) -> None:
@@ -99,7 +100,7 @@ class Tracker:
             self._log(item)
         except Exception as error:
             self._runs.pop(item.planned.hash, None)
-            self.problem = self.problem or f"{type(error).__name__}: {error}"
+            self.problem = self.problem or _first_line(error)
             log.debug("W&B", exc_info=True)
 
     def _log(self, item: _Row | _Done) -> None:
@@ -128,12 +129,24 @@ class Tracker:
     def _open(self, planned: Planned) -> Any:
         import wandb  # here, because it takes half a second that `--plan` need not wait
 
+        if self.mode == "online":
+            try:
+                return self._init(planned, "")
+            except wandb.errors.Error as error:
+                self.problem = f"went offline for the rest of the sweep ({_first_line(error)})"
+                self.mode = "offline"
+                return self._init(planned, "-off")  # the id of a failed init is in use in this process
+        return self._init(planned, "")
+
+    def _init(self, planned: Planned, suffix: str) -> Any:
+        import wandb
+
         seed = f"seed{planned.index}" if planned.phase == "measure" else f"proposal{planned.index}"
         run = wandb.init(
             project="fsm_icl",
             group=f"{self.sweep}-{self.sweep_id}",
             job_type=planned.phase,
-            id=f"{self.sweep_id}-{planned.hash}",
+            id=f"{self.sweep_id}-{planned.hash}{suffix}",
             name=f"{planned.cell.label} lr={planned.params['learning_rate']:g} {seed}",
             tags=[planned.cell.label, str(planned.cell.fields["arch"]), self.scale, planned.phase],
             config=run_config(planned, self.sweep, self.scale),
@@ -145,6 +158,10 @@ class Tracker:
         )
         run.define_metric("*", step_metric="step")
         return run
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
 
 
 def run_config(planned: Planned, sweep: str, scale: str) -> dict[str, Any]:
@@ -199,7 +216,11 @@ def check_online(timeout: float = 3.0) -> None:
     import wandb
 
     host = wandb.setup(wandb.Settings(silent=True)).settings.base_url
-    if not wandb.login(prompt=False, verify=False):
+    try:
+        known = wandb.login(prompt=False, verify=False)
+    except wandb.errors.Error as error:
+        raise TrackingError(f"--wandb online: {error}; run `wandb login`, or use --wandb offline") from None
+    if not known:
         raise TrackingError(f"--wandb online: no API key for {host}; run `wandb login`, or use --wandb offline")
     try:
         urllib.request.urlopen(f"{host}/healthz", timeout=timeout)

@@ -49,10 +49,6 @@ class Batch:
     query_step: Tensor
     """int64 (B, T): number of the query step at the query's actions, from 0; -1 elsewhere."""
 
-    def to(self, device: str | torch.device) -> Batch:
-        """The same batch on `device`."""
-        return Batch(self.tokens.to(device), self.targets.to(device), self.query_step.to(device))
-
 
 def episodes_of(task: TaskSpec, machines: Tensor, generator: torch.Generator) -> Batch:
     """One episode on each of `machines`, int64 (N, S, A)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import platform
 import re
@@ -55,6 +56,7 @@ def run_trial(config: TrialConfig, env: RunEnv) -> Iterator[Report]:
         end = trial.end("diverged", error.reason)
     except Exception as error:
         if _is_infrastructure(error):
+            trial.log(error)
             raise
         end = trial.failed(error)
     yield Report(step=end.steps, end=end)
@@ -93,9 +95,14 @@ class _Trial:
             test = score(self.state.model, test_set, self.config)
         return self.end("finished", test=test)
 
-    def failed(self, error: Exception) -> TrialEnd:
+    def log(self, error: Exception) -> None:
+        """Append the trace-back to the folder's log, if that can still be written."""
         if self.env.folder:
-            _append(self.env.folder / LOG, "".join(traceback.format_exception(error)))
+            with contextlib.suppress(OSError):
+                _append(self.env.folder / LOG, "".join(traceback.format_exception(error)))
+
+    def failed(self, error: Exception) -> TrialEnd:
+        self.log(error)
         if self.state:
             self.step = self.state.step
         message = " ".join(str(error).split())

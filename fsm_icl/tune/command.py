@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
@@ -37,7 +38,7 @@ def tune(
     results: Annotated[Path, typer.Option(help="Folder that holds the sweeps' folders.")] = Path("results"),
     wandb: Annotated[Literal["offline", "online", "disabled"], typer.Option(help="Where W&B runs go.")] = "offline",
     max_concurrent: Annotated[
-        int | None, typer.Option(min=1, help="Trials at a time; default: one a CPU core.")
+        int | None, typer.Option(min=1, help="Trials at a time; default: one a GPU, or one a CPU core.")
     ] = None,
     time_limit: Annotated[
         float | None,
@@ -49,13 +50,16 @@ def tune(
     plan: Annotated[bool, typer.Option("--plan", help="Show what would run, and how long; train nothing.")] = False,
 ) -> None:
     """Search each cell's hyperparameters, then measure each winner on fresh seeds. Run it again to go on."""
-    from fsm_icl.sweep.yaml_file import SpecError  # imported late: --help answers at once
+    from fsm_icl.records import num_gpus  # imported late: --help answers at once
+    from fsm_icl.sweep.yaml_file import SpecError
 
+    # A process that a script starts with `&` inherits SIGINT ignored, and Ctrl-C would do nothing.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     settings = [*(sets or []), *([f"seed={seed}"] if seed is not None else [])]
     try:
         options = RunOptions(
             wandb=wandb,
-            max_concurrent=max_concurrent or len(os.sched_getaffinity(0)),
+            max_concurrent=max_concurrent or num_gpus() or _cores(),
             time_limit=time_limit,
             stall_limit=stall_limit,
         )
@@ -78,11 +82,12 @@ def _run(
 ) -> int:
     from rich.console import Console
 
+    from fsm_icl.records import read_records
     from fsm_icl.sweep.cells import cells_of, declared
     from fsm_icl.sweep.estimate import bytes_needed
     from fsm_icl.sweep.loading import load_sweep
     from fsm_icl.sweep.planner import Planner
-    from fsm_icl.sweep.store import Store, StoreError, read_records
+    from fsm_icl.sweep.store import Store, StoreError
     from fsm_icl.sweep.tracking import TrackingError, check_online
     from fsm_icl.tune.plan import headline, print_plan
 
@@ -93,7 +98,7 @@ def _run(
     console = Console(width=None if sys.stdout.isatty() else 110)
     try:
         planner = Planner(loaded.spec, cells, read_records(folder))
-        console.print(headline(loaded, planner, folder, scale), highlight=False)
+        console.print(headline(loaded, planner, folder, scale), highlight=False, markup=False)
         if plan:
             print_plan(planner, options.max_concurrent, console)
             return 0
@@ -101,7 +106,7 @@ def _run(
             check_online()
         store = Store(folder)
         store.check_space(bytes_needed(planner, options.max_concurrent))
-    except (StoreError, TrackingError) as error:
+    except (StoreError, TrackingError, ValueError) as error:
         _refuse(str(error))
     from fsm_icl.tune.ended import print_end
     from fsm_icl.tune.sweep import run_sweep
@@ -110,6 +115,11 @@ def _run(
         ended = run_sweep(loaded, store, options, console)
     print_end(ended, folder, console)
     return 0 if ended.sound else 1
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _refuse(message: str) -> NoReturn:

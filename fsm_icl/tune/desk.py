@@ -7,6 +7,7 @@ raises: a record that can't be written stays in memory, `broken` says why, and t
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,9 @@ from fsm_icl.sweep.planner import Planned, Planner
 from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.tracking import Tracker
 from fsm_icl.tune.trainable import job, read_report
+
+MANIFEST_SECONDS = 5.0
+"""The manifest is at most so old while trials end, for whoever looks in."""
 
 
 @dataclass
@@ -44,6 +48,7 @@ class Desk:
         self.lost: list[Planned] = []
         """Trials whose worker died too often; the next run asks for them again."""
         self.broken: str | None = None
+        self._written = time.monotonic()
         self.worked_seconds = 0.0
         """Sum of the trials' own seconds."""
 
@@ -100,10 +105,14 @@ class Desk:
         try:
             record = self.store.write(planned, list(flight.reports.values()), closing)
             self.planner.advance(planned)
-            if plan.searched != decided:
+            if plan.searched != decided or time.monotonic() - self._written > MANIFEST_SECONDS:
+                self._written = time.monotonic()
                 self.store.write_manifest(self.manifest())
         except OSError as error:
             self.broken = told(error, self.store.folder)
+            return
+        except Exception as error:  # noqa: BLE001  (whatever it is, Tune would swallow it and run good trials again)
+            self.broken = "".join(traceback.format_exception(error))
             return
         self.tracker.record(planned, record)
 
@@ -121,8 +130,9 @@ def _checked(flight: InFlight, closing: Report, end: TrialEnd) -> TrialEnd:
 
 
 def _readable(result: dict[str, Any] | None) -> Report | None:
-    """The report in a result. A row that is none (a worker with other code, say) is as good as unsaid."""
+    """The report in a result. A row that lacks a metric, or is none (other code, say), is as good as unsaid."""
     try:
-        return read_report(result or {})
+        report = read_report(result or {})
     except (KeyError, ValidationError):
         return None
+    return report if report.end is not None or {"val/accuracy", "val/loss"} <= report.metrics.keys() else None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from analysis.load import load_sweep
-from analysis.report import print_cell_table
+from analysis.report import print_cell_table, say
 from fsm_icl.records import TrialRecord
 from fsm_icl.sweep.planner import Planned, Planner
 
@@ -53,12 +55,12 @@ def print_end(ended: Ended, folder: Path, console: Console) -> None:
         print_cell_table(load_sweep(folder), console)
     if ended.worked_seconds:
         busy = ended.worked_seconds / (ended.workers * ended.wall_seconds)
-        console.print(f"trained for {ended.wall_seconds:.0f} s, workers busy {busy:.0%} of it", highlight=False)
+        say(console, f"trained for {ended.wall_seconds:.0f} s, workers busy {busy:.0%} of it")
     _print_lost_trials(ended, folder, console)
     for problem in _problems(ended):
-        console.print(problem, style="red", highlight=False)
+        console.print(Text(problem, style="red"))
     if ended.planner.complete:
-        console.print(f"next: python -m analysis {folder}", highlight=False)
+        say(console, f"next: python -m analysis {shlex.quote(str(folder))}")
 
 
 def _problems(ended: Ended) -> list[str]:
@@ -67,12 +69,12 @@ def _problems(ended: Ended) -> list[str]:
     if ended.broken:
         problems.append(f"stopped: {ended.broken}; mend that, then run the same command again")
     if ended.lost:
-        problems.append(f"{len(ended.lost)} trials lost their worker again and again; the same command tries them again")
+        problems.append(f"{len(ended.lost)} trials lost their worker each time; the same command tries them again")
     for plan in ended.planner.plans:
         if plan.failed:
             problems.append(f"{plan.cell.label}: no proposal finished, so it has no winner and was not measured")
     if ended.wandb_problem:
-        problems.append(f"W&B could not log everything ({ended.wandb_problem}); the next run logs the rest")
+        problems.append(f"W&B: {ended.wandb_problem}; what is missing there is logged by the next run")
     return problems
 
 
@@ -86,5 +88,6 @@ def _print_lost_trials(ended: Ended, folder: Path, console: Console) -> None:
     for record in records:
         log = folder / "trials" / record.hash / "log.txt"
         shown = str(log) if log.is_file() else ""
-        table.add_row(record.hash[:8], record.phase, record.end.outcome, record.end.reason or "", shown)
+        row = (record.hash[:8], record.phase, record.end.outcome, record.end.reason or "", shown)
+        table.add_row(*(Text(text) for text in row))
     console.print(table)

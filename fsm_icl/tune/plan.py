@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from fsm_icl.sweep.estimate import remaining_seconds, seconds_per_trial
 from fsm_icl.sweep.loading import LoadedSweep
@@ -43,7 +44,7 @@ def print_plan(planner: Planner, concurrent: int, console: Console) -> None:
         searched = sum(plan.done(p) for s in plan.searches for p in s.proposals)
         params = template.model.num_params(template.task.num_tokens, template.task.num_classes)
         table.add_row(
-            plan.cell.label,
+            Text(plan.cell.label),
             f"{params:,}",
             f"{searched} of {spec.search.num_trials * spec.search.repeats}",
             f"{sum(plan.done(p) for p in plan.measures)} of {spec.measure.num_seeds}",

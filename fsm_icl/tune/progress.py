@@ -9,6 +9,7 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from fsm_icl.sweep.estimate import remaining_seconds
 from fsm_icl.sweep.planner import CellPlan
@@ -38,7 +39,7 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
         """Called all the time: says a line when it is time for one."""
         if self.live is None and time.monotonic() - self.last_line >= SECONDS_BETWEEN_LINES:
             self.last_line = time.monotonic()
-            self.console.print(self.line(), highlight=False)
+            self.console.print(self.line(), highlight=False, markup=False)
 
     def close(self) -> None:
         """Leave the last table standing and give the cursor back."""
@@ -69,7 +70,7 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
         for name in ("cell", "searched", "pruned", "measured", "running (step)", "best val/accuracy", "to go"):
             table.add_column(name, justify="left" if name in ("cell", "running (step)") else "right")
         for plan in self.desk.planner.plans:
-            table.add_row(plan.cell.label, *self._cells(plan))
+            table.add_row(*(Text(text) for text in (plan.cell.label, *self._cells(plan))))
         return table
 
     def _cells(self, plan: CellPlan) -> list[str]:

@@ -46,6 +46,7 @@ from fsm_icl.tune.progress import Progress
 from fsm_icl.tune.search import ProtocolSearcher, StopWhenBroken
 from fsm_icl.tune.trainable import CPUS_PER_TRIAL, TrialTrainable
 
+
 class ManifestMaker:
     """Makes the manifest as it stands. The ladders of its tasks are computed once, at the start."""
 
@@ -71,7 +72,6 @@ class ManifestMaker:
             evaluation_seed=spec.evaluation_seed,
             success_margin=spec.success_margin,
             repeats=spec.search.repeats,
-            pruned_search=bool(spec.search.rungs),
             spec=spec.model_dump(mode="json", exclude_none=True),
             hypotheses=self.hypotheses,
             tasks=self.tasks,
@@ -111,10 +111,12 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, console: C
         store.write_sweep_file(loaded.spec.model_dump(mode="json", exclude_none=True))
         store.write_manifest(maker(planner))
         tracker.catch_up(ended_trials(planner))
-        if not planner.complete:
-            _tune(desk, options, console)
-        if desk.broken is None:
-            store.write_manifest(maker(planner))
+        try:
+            if not planner.complete:
+                _tune(desk, options, console)
+        finally:  # after Ctrl-C too
+            if desk.broken is None:
+                store.write_manifest(maker(planner))
     except OSError as error:
         desk.broken = desk.broken or told(error, store.folder)
     seconds = time.monotonic() - started
@@ -158,12 +160,21 @@ def _tuner(desk: Desk, options: RunOptions, progress: Progress, folder: Path) ->
     )
 
 
+def _clear_scratch(folder: Path) -> None:
+    """Remove what drivers that were killed have left behind."""
+    for path in folder.glob("fsm-*-*"):
+        pid = path.name.split("-")[1]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def _ray(num_cpus: int) -> Iterator[Path]:
     """Ray on this machine alone, in a scratch folder that goes with it."""
     # Ray's unix sockets lie below it, and their paths may have 107 characters.
     short = tempfile.gettempdir() if len(tempfile.gettempdir()) <= 24 else "/tmp"
-    scratch = Path(tempfile.mkdtemp(prefix="fsm-", dir=short))
+    _clear_scratch(Path(short))
+    scratch = Path(tempfile.mkdtemp(prefix=f"fsm-{os.getpid()}-", dir=short))
     try:
         ray.init(
             num_cpus=num_cpus,

@@ -123,7 +123,6 @@ def write_sweep(
             "evaluation_seed": 0,
             "success_margin": 0.02,
             "repeats": 1,
-            "pruned_search": True,
             "spec": {"search": {"num_trials": 4, "learning_rate": {"log": [1e-3, 6e-2]}}},
             "hypotheses": list(hypotheses),
             "tasks": {

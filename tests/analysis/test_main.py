@@ -8,7 +8,7 @@ import pytest
 from analysis.__main__ import main
 from tests.analysis.builder import Plan, around, hash_of, hypothesis, share_hypothesis, spectrum, write_sweep
 
-FILES = ["cells.csv", "gains.csv", "spectrum.csv", "spectrum.pdf", "spectrum.png", "verdict.md"]
+FILES = ["cells.csv", "gains.csv", "spectrum.csv", "spectrum.pdf", "spectrum.png", "trials.csv", "verdict.md"]
 
 
 @pytest.fixture

@@ -126,7 +126,8 @@ def test_a_diverged_seed_counts_as_failing(sweep_of: Build) -> None:
     [
         (0.58, 0.57, 0.1, "supported"),  # "gains less than 10 points"
         (0.90, 0.57, 0.1, "refuted"),
-        (0.99, 0.985, 0.1, "saturated"),
+        (0.99, 0.985, 0.1, "supported"),
+        (0.57, 0.9912, 0.0, "supported"),  # "loses": a base at the ceiling has all the room there is
         (0.50, 0.90, -0.1, "supported"),  # "loses more than 10 points"
         (0.89, 0.90, -0.1, "refuted"),
         (0.36, 0.36, -0.1, "saturated"),  # the base has 2.7 points to chance

@@ -201,6 +201,23 @@ def test_a_hypothesis_names_one_cell(tmp_path: Path, fields: str, what: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("second", "what"),
+    [
+        ("{name: h, claim: c, a: {arch: gru}, b: {arch: rnn}, threshold: 0.1}", "a hypothesis named 'h' stands before"),
+        ("{name: i, claim: c, a: {arch: rnn}, b: {d_model: 8, arch: rnn}, threshold: 0.1}", "with itself: rnn-d8-L1"),
+    ],
+)
+def test_a_hypothesis_is_named_once_and_compares_two_cells(tmp_path: Path, second: str, what: str) -> None:
+    first = "{name: h, claim: c, a: {arch: gru, num_layers: 1}, b: {arch: rnn, dropout: 0.0}, threshold: 0.1}"
+    assert what in problem(tmp_path, MINIMAL + f"hypotheses:\n  - {first}\n  - {second}\n")
+
+
+def test_both_ends_of_a_searched_range_make_a_trial(tmp_path: Path) -> None:
+    message = problem(tmp_path, MINIMAL, "search.weight_decay={uniform: [-0.1, 1]}")
+    assert "search.weight_decay: input should be greater than or equal to 0, found -0.1" in message
+
+
+@pytest.mark.parametrize(
     ("setting", "message"),
     [
         ("search.num_trials=0", "--set search.num_trials=0: search.num_trials: input should be greater"),

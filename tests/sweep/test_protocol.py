@@ -145,14 +145,14 @@ def test_what_lies_beyond_todays_rung_does_not_exist() -> None:
     sweep = simulate.loaded()
     plan = simulate.Planner(sweep.spec, simulate.cells(sweep), {}).plans[0]
     planned = plan.searches[0].proposals[0]
-    record = simulate.record(planned, simulate.curve(planned), simulate.end("finished", 600))
+    record = simulate.record(planned, simulate.curve(planned), simulate.end("finished", 750))
     at_rung = next(r for r in record.reports if r.step == 90).metric("val/accuracy")
     cut = protocol.read(record, planned.params, [90, 210], {90: at_rung + 0.01})
     assert cut is not None
     assert (cut.outcome, cut.steps, cut.accuracy) == ("pruned", 90, at_rung)
     full = protocol.read(record, planned.params, [90, 210], {90: at_rung})
     assert full is not None
-    assert (full.outcome, full.steps) == ("finished", 600)
+    assert (full.outcome, full.steps) == ("finished", 750)
 
 
 def test_a_record_shorter_than_todays_rule_allows_is_taken_up_again() -> None:

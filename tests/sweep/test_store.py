@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from fsm_icl.records import TrialEnd
+from fsm_icl.records import TrialEnd, read_records
 from fsm_icl.sweep import store as store_module
 from fsm_icl.sweep.loading import load_sweep
 from fsm_icl.sweep.planner import Planned, Planner
-from fsm_icl.sweep.store import Store, StoreError, read_records, write_atomically
+from fsm_icl.sweep.store import Store, StoreError, write_atomically
 from tests.sweep import simulate
 
 
@@ -73,20 +73,22 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize(
     ("name", "text", "message"),
-    [("a" * 64, "{", "not a trial record"), ("b" * 64, '{"format": 1}', "not a trial record: hash: Field required")],
+    [("a" * 64, "{", "Invalid JSON"), ("b" * 64, '{"format": 1}', "hash: Field required")],
 )
 def test_a_broken_record_is_named(tmp_path: Path, name: str, text: str, message: str) -> None:
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / f"{name}.json").write_text(text)
-    with pytest.raises(StoreError, match=f"{name}.json: {message}"):
+    with pytest.raises(ValueError, match=f"{name}.json: {message}"):
         read_records(tmp_path)
+    with pytest.raises(StoreError, match=f"{name}.json: {message}"):
+        Store(tmp_path)
 
 
 def test_a_record_under_anothers_name_is_named(tmp_path: Path, planned: Planned) -> None:
     with Store(tmp_path) as store:
         store.write(planned, [], closing())
     (tmp_path / "records" / f"{planned.hash}.json").rename(tmp_path / "records" / f"{'c' * 64}.json")
-    with pytest.raises(StoreError, match=f"holds the record of {planned.hash}"):
+    with pytest.raises(ValueError, match=f"holds the record of {planned.hash}"):
         read_records(tmp_path)
 
 

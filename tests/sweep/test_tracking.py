@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -168,3 +169,25 @@ def test_online_with_a_host_that_does_not_answer_is_refused(monkeypatch: pytest.
     }
     out = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert "http://127.0.0.1:9 does not answer in 1 s" in out.stdout
+
+
+@pytest.mark.slow
+def test_a_host_that_dies_sends_the_rest_of_the_sweep_offline(folder: Path) -> None:
+    """In a process of its own, as wandb remembers a host and a key for as long as it lives."""
+    code = """
+import sys
+from pathlib import Path
+from tests.sweep.test_tracking import trials
+from fsm_icl.sweep.tracking import Tracker
+logged = Tracker(Path(sys.argv[1]), "spectrum", "0123abcd", "laptop", "online")
+for planned, record in trials(2):
+    logged.record(planned, record)
+logged.close()
+print(logged.problem)
+"""
+    environment = os.environ | {"WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": "http://127.0.0.1:9"}
+    command = [sys.executable, "-c", code, str(folder)]
+    out = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=55, check=True)
+    assert "went offline for the rest of the sweep" in out.stdout
+    assert len(list(folder.glob("wandb/*.done"))) == 2
+    assert len(list(folder.glob("wandb/offline-run-*"))) == 2

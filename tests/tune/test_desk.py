@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from fsm_icl.records import Report
+from fsm_icl.records import Report, read_records
 from fsm_icl.sweep import store as store_module
 from fsm_icl.sweep.planner import Planner
-from fsm_icl.sweep.store import Store, read_records
+from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.tracking import Tracker
 from fsm_icl.tune.desk import Desk
 from tests.sweep import simulate
@@ -46,7 +46,14 @@ def test_a_trial_becomes_a_record_with_each_report_once(desk: Desk, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "result", [{"report": '{"step": 30, "metrics": {"val/accuracy": NaN}}'}, {"report": "{}"}, {}, {"report": "x"}]
+    "result",
+    [
+        {"report": '{"step": 30, "metrics": {"val/accuracy": NaN, "val/loss": 1}}'},
+        {"report": '{"step": 30, "metrics": {"val/loss": 1}}'},
+        {"report": "{}"},
+        {"report": "x"},
+        {},
+    ],
 )
 def test_a_row_that_cannot_be_read_ends_nothing(desk: Desk, result: dict[str, Any]) -> None:
     assert desk.next("a")
@@ -96,6 +103,15 @@ def test_a_record_that_cannot_be_written_stops_the_sweep_and_stays_in_memory(
     assert len(desk.store.records) == 1
     assert desk.next("b") is None
     assert desk.finished
+
+
+def test_an_error_of_our_own_stops_the_sweep_and_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Planner, "advance", lambda *_: 1 / 0)
+    assert desk.next("a")
+    desk.heard("a", row(600))
+    desk.ended("a", closing())
+    assert desk.broken is not None
+    assert "ZeroDivisionError" in desk.broken
 
 
 def test_cutoffs_travel_with_the_trial_and_not_in_its_identity(desk: Desk) -> None:

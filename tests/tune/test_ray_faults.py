@@ -57,6 +57,11 @@ class SaysNothing(Faulty):
         return {"done": False}
 
 
+class LacksTheMetric(Faulty):
+    def spoil(self, result: dict[str, Any]) -> dict[str, Any]:
+        return result | {"report": '{"step": 2, "metrics": {"val/loss": 1.0}}'}
+
+
 class KilledOnce(Faulty):
     def spoil(self, result: dict[str, Any]) -> dict[str, Any]:
         if first_time(self.folder / "killed"):
@@ -133,7 +138,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found(sweep(tmp_path_factory.mktemp("clean"), TrialTrainable)[1])
 
 
-@pytest.mark.parametrize("trainable", [SaysNaN, SaysNothing])
+@pytest.mark.parametrize("trainable", [SaysNaN, SaysNothing, LacksTheMetric])
 def test_a_metric_that_is_missing_or_nan_never_ends_the_sweep(trainable: type, tmp_path: Path) -> None:
     ended, store = sweep(tmp_path, trainable)
     assert ended.planner.complete

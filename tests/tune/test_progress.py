@@ -1,0 +1,58 @@
+"""The live table and its plain lines, over trials that only seem to run."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from fsm_icl.sweep.planner import Planner
+from fsm_icl.sweep.store import Store
+from fsm_icl.sweep.tracking import Tracker
+from fsm_icl.tune import progress as progress_module
+from fsm_icl.tune.desk import Desk
+from fsm_icl.tune.progress import Progress
+from tests.sweep import simulate
+from tests.tune.test_desk import row
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    sweep = simulate.loaded()
+    records = simulate.run(sweep, stop_after=20)
+    with Store(tmp_path) as store:
+        store.records.update(records)
+        planner = Planner(sweep.spec, simulate.cells(sweep), store.records)
+        tracker = Tracker(tmp_path, "spectrum", store.id, "laptop", "disabled")
+        desk = Desk(planner, store, tracker, lambda: pytest.fail("no cell is decided here"), 60)
+        assert desk.next("a")
+        desk.heard("a", row(90))
+        yield desk
+
+
+def test_a_terminal_gets_a_table_with_a_row_a_cell(desk: Desk) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=120)
+    progress = Progress(desk, console, 2)
+    progress.setup()
+    progress.close()
+    shown = stream.getvalue()
+    for plan in desk.planner.plans:
+        assert plan.cell.label in shown
+    assert "90/750" in shown
+    assert "to go" in shown
+
+
+def test_elsewhere_a_line_comes_when_it_is_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    progress = Progress(desk, Console(file=stream, width=110), 2)
+    progress.setup()
+    progress.on_step_begin()
+    assert stream.getvalue() == ""
+    monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_LINES", 0.0)
+    progress.on_step_begin()
+    assert "20/56 trials done" in stream.getvalue()
+    assert "90/750" in stream.getvalue()
