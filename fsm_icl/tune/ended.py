@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from analysis.load import load_sweep
 from analysis.report import print_cell_table
 from fsm_icl.records import TrialRecord
 from fsm_icl.sweep.planner import Planned, Planner
+from fsm_icl.sweep.status import Failure, failure, failures_table
 
 
 def ended_trials(planner: Planner) -> list[tuple[Planned, TrialRecord]]:
@@ -54,7 +54,8 @@ def print_end(ended: Ended, folder: Path, console: Console) -> None:
     if ended.worked_seconds:
         busy = ended.worked_seconds / (ended.workers * ended.wall_seconds)
         console.print(f"trained for {ended.wall_seconds:.0f} s, workers busy {busy:.0%} of it", highlight=False)
-    _print_lost_trials(ended, folder, console)
+    if failures := _failures(ended.planner, folder):
+        console.print(failures_table(failures))
     for problem in _problems(ended):
         console.print(problem, style="red", highlight=False)
     if ended.planner.complete:
@@ -67,24 +68,23 @@ def _problems(ended: Ended) -> list[str]:
     if ended.broken:
         problems.append(f"stopped: {ended.broken}; mend that, then run the same command again")
     if ended.lost:
-        problems.append(f"{len(ended.lost)} trials lost their worker again and again; the same command tries them again")
+        problems.append(
+            f"{len(ended.lost)} trials lost their worker again and again; the same command tries them again"
+        )
     for plan in ended.planner.plans:
         if plan.failed:
             problems.append(f"{plan.cell.label}: no proposal finished, so it has no winner and was not measured")
+    if ended.failed:
+        problems.append(f"{len(ended.failed)} trials failed; once that is mended, --retry-failed runs them again")
     if ended.wandb_problem:
         problems.append(f"W&B could not log everything ({ended.wandb_problem}); the next run logs the rest")
     return problems
 
 
-def _print_lost_trials(ended: Ended, folder: Path, console: Console) -> None:
-    records = [r for _, r in ended_trials(ended.planner) if r.end.outcome in ("failed", "diverged")]
-    if not records:
-        return
-    table = Table(title="trials that failed or diverged", title_justify="left")
-    for name in ("trial", "phase", "outcome", "reason", "log"):
-        table.add_column(name, overflow="fold")
-    for record in records:
-        log = folder / "trials" / record.hash / "log.txt"
-        shown = str(log) if log.is_file() else ""
-        table.add_row(record.hash[:8], record.phase, record.end.outcome, record.end.reason or "", shown)
-    console.print(table)
+def _failures(planner: Planner, folder: Path) -> list[Failure]:
+    ended = [(planned, record.end) for planned, record in ended_trials(planner)]
+    return [
+        failure(folder, planned.hash, planned.cell.label, planned.phase, end.outcome, end.reason)
+        for planned, end in ended
+        if end.outcome in ("failed", "diverged")
+    ]
