@@ -111,9 +111,9 @@ def read_yaml(text: str, source: str) -> Located:
         line = f":{mark.line + 1}" if mark else ""
         raise SpecError([f"{source}{line}: not valid YAML: {error.problem or error.context}"]) from error
     except ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
+        number = text.count("\n", 0, error.position) + 1
         what = f"a control character ({error.character!r})" if isinstance(error.character, str) else error.reason
-        raise SpecError([f"{source}:{line}: not valid YAML: {what}"]) from error
+        raise SpecError([f"{source}:{number}: not valid YAML: {what}"]) from error
     except RecursionError as error:
         raise SpecError([f"{source}:{_deepest_line(text)}: nested too deeply"]) from error
     except (YAMLError, *_RUAMEL_SLIPS) as error:

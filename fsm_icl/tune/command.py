@@ -92,17 +92,21 @@ def _run(
 ) -> int:
     from rich.console import Console
 
-    from fsm_icl.sweep.cells import cells_of, declared
+    from fsm_icl.sweep.cells import cells_of, check_other_scales, declared
     from fsm_icl.sweep.estimate import bytes_needed
-    from fsm_icl.sweep.loading import load_sweep
+    from fsm_icl.sweep.loading import check_results, load_sweep
     from fsm_icl.sweep.planner import Planner
+    from fsm_icl.sweep.standing import standings
+    from fsm_icl.sweep.status import begun
     from fsm_icl.sweep.store import Store, StoreError, failed_in, read_records
     from fsm_icl.sweep.tracking import TrackingError, check_online
     from fsm_icl.tune.plan import headline, print_plan
 
+    check_results(results)
     loaded = load_sweep(sweep, scale, sets)
     cells = cells_of(loaded)
     declared(loaded, cells)
+    check_other_scales(loaded)
     folder = results / f"{loaded.name}-{loaded.scale}"
     console = Console(width=None if sys.stdout.isatty() else 110)
     try:
@@ -110,9 +114,10 @@ def _run(
         for trial in failed_in(records) if retry_failed else ():
             del records[trial]
         planner = Planner(loaded.spec, cells, records)
-        console.print(headline(loaded, planner, folder, scale), highlight=False, markup=False)
+        found = standings(planner, begun(folder))
+        console.print(headline(loaded, planner, found, folder, scale), highlight=False, markup=False)
         if plan:
-            print_plan(planner, options.max_concurrent, console)
+            print_plan(planner, found, options.max_concurrent, console)
             return 0
         _check_size(planner, yes)
         if options.wandb == "online":
