@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import time
 from collections import Counter
@@ -119,7 +120,7 @@ def read_status(folder: Path) -> Status:
             stray += 1
         else:
             ended[label].append((record, record.config["phase"], _as_read(record, place)))
-    in_flight = _in_flight(folder, hashes)
+    in_flight = {trial: saved for trial, saved in begun(folder).items() if trial not in hashes}
     return Status(
         folder=folder,
         manifest=manifest,
@@ -171,14 +172,12 @@ def _cell_status(cell: ManifestCell, trials: list[tuple[_Ended, Phase, Outcome]]
     )
 
 
-def _in_flight(folder: Path, ended: set[str]) -> dict[str, float]:
+def begun(folder: Path) -> dict[str, float]:
+    """Hash -> Unix seconds of its checkpoint, of every trial that has one."""
     found: dict[str, float] = {}
     for path in (folder / "trials").glob("*/checkpoint.pt"):
-        if path.parent.name not in ended:
-            try:
-                found[path.parent.name] = path.stat().st_mtime
-            except FileNotFoundError:  # it has ended just now
-                continue
+        with contextlib.suppress(FileNotFoundError):  # it has ended just now
+            found[path.parent.name] = path.stat().st_mtime
     return found
 
 
