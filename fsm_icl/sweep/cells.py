@@ -299,6 +299,8 @@ def _check_model(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], 
     for key in model:
         if key not in _ARCHITECTURES[arch].model_fields:
             path = ("grid", entry, key) if key in fields else ("model", key)
+            if key not in _MODEL_FIELDS:
+                raise loaded.error(path, f"unknown key; {nearest(key, _MODEL_FIELDS)}")
             known = nearest(key, _ARCHITECTURES[arch].model_fields)
             hint = f"{arch} has no such field ({known}); give the architectures that have it a grid entry of their own"
             raise loaded.error(path, hint)

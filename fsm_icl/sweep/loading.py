@@ -122,7 +122,7 @@ def _with_scale(located: Located, scale: str | None, source: str) -> tuple[Locat
         if scale not in (None, "default"):
             raise SpecError([f"{source}:1: has no `scales:`, so --scale {shown(scale)} names nothing; leave it out"])
         return Located(value, located.origin), "default"
-    chosen = scale or default_scale()
+    chosen = default_scale() if scale is None else scale
     where = located.where(("scales",))
     if not isinstance(scales, dict) or not all(v is None or isinstance(v, dict) for v in scales.values()):
         raise SpecError(
@@ -253,10 +253,15 @@ def _field(item: Any, value: Any) -> Path_:
     return path
 
 
+_NO_SCALAR = {f"input should be a valid {kind}" for kind in ("string", "integer", "number", "boolean")}
+
+
 def _either(messages: list[str]) -> str:
     """The branches of a union as one complaint."""
     unique = list(dict.fromkeys(messages))
     start = "input should be "
+    if set(unique) == _NO_SCALAR:
+        return "expected a word, a number, true or false"
     if len(unique) > 1 and all(m.startswith(start) for m in unique):
         return start + " or ".join(m.removeprefix(start) for m in unique)
     return "; ".join(unique)

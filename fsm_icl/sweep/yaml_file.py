@@ -12,6 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
@@ -102,6 +103,8 @@ def read_yaml(text: str, source: str) -> Located:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an anchor defined twice, say: refused below
+            if text.count("[") + text.count("{") > _MANY_BRACKETS:
+                _refuse_depth(text, source)
             node = YAML(typ="rt", pure=True).compose(text)
         return Located(_plain(node, (), source, origin) if node is not None else None, origin)
     except SpecError:
@@ -112,10 +115,10 @@ def read_yaml(text: str, source: str) -> Located:
         raise SpecError([f"{source}{line}: not valid YAML: {error.problem or error.context}"]) from error
     except ReaderError as error:
         number = text.count("\n", 0, error.position) + 1
-        what = f"a control character ({error.character!r})" if isinstance(error.character, str) else error.reason
+        what = f"a control character ({text[error.position : error.position + 1]!r})"
         raise SpecError([f"{source}:{number}: not valid YAML: {what}"]) from error
     except RecursionError as error:
-        raise SpecError([f"{source}:{_deepest_line(text)}: nested too deeply"]) from error
+        raise SpecError([f"{source}:1: nested too deeply"]) from error
     except (YAMLError, *_RUAMEL_SLIPS) as error:
         why = (str(error).splitlines() or ["it can't be read"])[0]
         raise SpecError([f"{source}:1: not valid YAML: {why}"]) from error
@@ -125,10 +128,16 @@ _RUAMEL_SLIPS = (ValueError, ArithmeticError, LookupError, AttributeError, TypeE
 """What ruamel raises on some texts that are no YAML, instead of a YAMLError."""
 
 
-def _deepest_line(text: str) -> int:
-    """The line with the most brackets."""
-    lines = text.splitlines() or [""]
-    return 1 + max(range(len(lines)), key=lambda i: lines[i].count("[") + lines[i].count("{"))
+_MANY_BRACKETS = 500
+"""A text with more of them is looked through before it is composed, which recurses and takes seconds to give up."""
+
+
+def _refuse_depth(text: str, source: str) -> None:
+    depth = 0
+    for event in YAML(typ="rt", pure=True).parse(text):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise SpecError([f"{source}:{event.start_mark.line + 1}: nested too deeply"])
 
 
 def _plain(node: Node, path: Path_, source: str, origin: dict[Path_, str]) -> Any:
