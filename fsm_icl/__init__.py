@@ -13,4 +13,24 @@ only its own wing and those below:
     records.py    what a trial leaves behind: the contract with analysis/      seeding.py  named independent generators
 
 The way of the data: YAML -> SweepSpec -> TrialConfig -> train() -> Report -> TrialRecord -> table -> figure.
+
+`fsm_icl.load(results, cell, seed)` gives a trained model back.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fsm_icl.sweep.weights import load as load
+
+__all__ = ["load"]
+
+
+def __getattr__(name: str) -> Any:
+    """`load`, imported when it is first asked for: it needs torch, most of the package does not."""
+    if name == "load":
+        from fsm_icl.sweep.weights import load
+
+        return load
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

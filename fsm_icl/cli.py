@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from fsm_icl.tune.command import tune
@@ -14,6 +20,72 @@ app = typer.Typer(
 )
 app.command()(tune)
 
+Sweep = Annotated[str, typer.Argument(help="A sweep's name, such as spectrum, or its folder.")]
+Trial = Annotated[str, typer.Argument(help="The first digits of the trial's hash.")]
+Scale = Annotated[str | None, typer.Option(help="Which scale of a sweep given by name; default as in tune.")]
+Results = Annotated[Path, typer.Option(help="Folder that holds the sweeps' folders.")]
+
+
+@app.command()
+def status(sweep: Sweep, scale: Scale = None, results: Results = Path("results")) -> None:
+    """Show how far a sweep is, who works on it, and what failed. Works while it runs, too."""
+    from rich.console import Console
+
+    from fsm_icl.sweep.status import print_status, read_status
+
+    with _refusing():
+        found = read_status(_folder(sweep, scale, results))
+    print_status(found, Console(width=None if sys.stdout.isatty() else 110))
+
+
+@app.command()
+def logs(
+    sweep: Sweep,
+    trial: Annotated[str | None, typer.Argument(help="The first digits of its hash; without it, list all.")] = None,
+    scale: Scale = None,
+    results: Results = Path("results"),
+) -> None:
+    """Print how a trial ended, and its log with the trace-back where its code failed; or list all trials."""
+    from fsm_icl.sweep.logs import find_trial, listed, told
+
+    with _refusing():
+        folder = _folder(sweep, scale, results)
+        for line in told(folder, find_trial(folder, trial)) if trial else listed(folder):
+            print(line)
+
+
+@app.command()
+def run(sweep: Sweep, trial: Trial, scale: Scale = None, results: Results = Path("results")) -> None:
+    """Run one trial again in this process, without Ray and without keeping anything: for a debugger."""
+    from fsm_icl.sweep.logs import find_trial
+
+    with _refusing():
+        folder = _folder(sweep, scale, results)
+        found = find_trial(folder, trial)
+        from fsm_icl.sweep.rerun import run_again, trial_of
+
+        again = trial_of(folder, found)
+    end = run_again(again, print)
+    raise typer.Exit(1 if end.outcome in ("failed", "diverged") else 0)
+
+
+@app.command()
+def verify(
+    sweep: Sweep,
+    sample: Annotated[int, typer.Option(min=1, help="How many finished trials to run again.")] = 3,
+    scale: Scale = None,
+    results: Results = Path("results"),
+) -> None:
+    """Run a sample of finished trials again and compare reports and test score, bit for bit where that can be."""
+    from rich.console import Console
+
+    from fsm_icl.sweep.verify import sampled, verify_all
+
+    with _refusing():
+        trials = sampled(_folder(sweep, scale, results), sample)
+    same = verify_all(trials, Console(width=None if sys.stdout.isatty() else 110))
+    raise typer.Exit(0 if same else 1)
+
 
 @app.command()
 def schema() -> None:
@@ -23,3 +95,27 @@ def schema() -> None:
     from fsm_icl.sweep.schema import json_schema
 
     print(json.dumps(json_schema(), indent=2))
+
+
+def _folder(sweep: str, scale: str | None, results: Path) -> Path:
+    """The folder that SWEEP means, named on stderr unless it was given as one."""
+    from fsm_icl.records import sweep_folder
+
+    folder = sweep_folder(sweep, scale, results)
+    if folder != Path(sweep):
+        print(f"Reading {folder}", file=sys.stderr)
+    return folder
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    """Input that can't be used is one message on stderr and exit code 2."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
+if __name__ == "__main__":
+    app(prog_name="fsm-icl")

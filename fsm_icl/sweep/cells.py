@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +18,25 @@ from fsm_icl.seeding import derive
 from fsm_icl.sweep.loading import LoadedSweep, fields_at, strictly
 from fsm_icl.sweep.protocol import rung_steps
 from fsm_icl.sweep.space import PARAMETERS, Scalar, SweepSpec
-from fsm_icl.sweep.yaml_file import Path_, SpecError, nearest
+from fsm_icl.sweep.yaml_file import Path_, SpecError, listed, nearest, shortened, shown
 from fsm_icl.task.machines import check_splittable
+from fsm_icl.task.walks import sequence_length
 from fsm_icl.training.config import TrialConfig, identity, sha256_of
+
+MAX_CELLS, MAX_PLANNED_TRIALS = 10_000, 200_000
+"""What is planned in seconds. Nobody trains as much in one sweep."""
+
+MAX_SET_NUMBERS = 2**25
+"""Tokens or table entries of one set of episodes: about a gigabyte while it is made."""
+
+MAX_BATCH_FLOATS = 2**32
+"""Batch x longest episode x d_model x num_layers: 16 GB of activations."""
+
+MAX_PARAMS = 10**9
+"""Parameters of a model: 16 GB with gradients and AdamW's moments."""
+
+MAX_STEPS, MAX_REPORTS = 10**9, 1000
+"""Of a trial. Each report becomes a row of its record and of W&B."""
 
 _SECTIONS = ("task", "optimizer", "budget")
 _ARCHITECTURES: dict[str, type[CoreSpec]] = {
@@ -46,12 +63,15 @@ class Cell:
 
     def trial(self, spec: SweepSpec, params: Mapping[str, float], phase: Phase, repeat: int, index: int) -> TrialConfig:
         """The config of one trial of this cell."""
-        seed = derive(spec.seed, self.key, repeat, phase, index) % 2**53  # exact as a JSON number everywhere
-        plain = self.template.model_dump() | {"phase": phase, "seed": seed}
+        plain = self.template.model_dump() | {"phase": phase, "seed": self.seed(spec, phase, repeat, index)}
         for name, value in params.items():
             section, field = PARAMETERS[name]
             plain[section][field] = value
         return TrialConfig.model_validate(plain)
+
+    def seed(self, spec: SweepSpec, phase: Phase, repeat: int, index: int) -> int:
+        """The seed of the trial in this place, whatever its hyperparameters will be."""
+        return derive(spec.seed, self.key, repeat, phase, index) % 2**53  # exact as a JSON number everywhere
 
 
 def cells_of(loaded: LoadedSweep) -> list[Cell]:
@@ -60,13 +80,47 @@ def cells_of(loaded: LoadedSweep) -> list[Cell]:
     Raises:
         SpecError: a value or combination that makes no trial, with its line.
     """
+    _check_size(loaded)
     cells: dict[str, Cell] = {}
+    labels: dict[str, str] = {}
     for entry, fields in _points(loaded):
         cell = _cell(loaded, entry, fields)
+        if cell.key not in cells and cell.label in labels:
+            raise loaded.error(("grid", entry), f"two different cells are called {cell.label!r}; say how they differ")
         cells.setdefault(cell.key, cell)
-    labels = [c.label for c in cells.values()]
-    assert len(set(labels)) == len(labels), f"labels collide: {labels}"
+        labels[cell.label] = cell.key
     return list(cells.values())
+
+
+def check_other_scales(loaded: LoadedSweep) -> None:
+    """Raises SpecError where another scale of the file makes no sweep: better now than on the GPU machine."""
+    for other in loaded.others:
+        try:
+            declared(other, cells_of(other))
+        except SpecError as error:
+            raise SpecError(f"{problem} (scale {other.scale})" for problem in error.problems) from None
+
+
+def _check_size(loaded: LoadedSweep) -> None:
+    """Refuse a grid that is too large before any of it is made."""
+    search, measure = loaded.spec.search, loaded.spec.measure
+    points = [math.prod(len(values) for values in entry.values()) for entry in loaded.spec.grid]
+    if sum(points) > MAX_CELLS:
+        largest = max(range(len(points)), key=points.__getitem__)
+        raise loaded.error(
+            ("grid", largest), f"the grid has {_count(sum(points))} cells; at most {MAX_CELLS:,} can be planned"
+        )
+    trials = sum(points) * (search.num_trials * search.repeats + measure.num_seeds)
+    if trials > MAX_PLANNED_TRIALS:
+        raise loaded.error(
+            ("search",),
+            f"{trials:,} trials, {sum(points):,} cells x ({search.num_trials:,} search.num_trials x {search.repeats:,} "
+            f"search.repeats + {measure.num_seeds:,} measure.num_seeds); at most {MAX_PLANNED_TRIALS:,} can be planned",
+        )
+
+
+def _count(number: int) -> str:
+    return f"{number:,}" if number < 10**12 else "more than 10^12"
 
 
 def declared(loaded: LoadedSweep, cells: list[Cell]) -> list[DeclaredHypothesis]:
@@ -90,13 +144,22 @@ def declared(loaded: LoadedSweep, cells: list[Cell]) -> list[DeclaredHypothesis]
 
 
 def _pick(loaded: LoadedSweep, path: Path_, fields: Mapping[str, Scalar], cells: list[Cell]) -> str:
-    matching = [c.label for c in cells if all(c.field(k) == v for k, v in fields.items())]
+    coordinates = {name for cell in cells for name in (*cell.fields, *type(cell.template.model).model_fields)}
+    for key in fields:
+        if key not in coordinates:
+            raise loaded.error((*path, key), f"unknown key; {nearest(key, coordinates)}")
+    matching = [c.label for c in cells if all(_same(c.field(k), v) for k, v in fields.items())]
     if len(matching) != 1:
-        known = ", ".join(c.label for c in cells)
-        what = "no cell" if not matching else f"{len(matching)} cells ({', '.join(matching)})"
-        shown = ", ".join(f"{k}: {v}" for k, v in fields.items())
-        raise loaded.error(path, f"{{{shown}}} names {what} of scale {loaded.scale!r}; cells: {known}")
+        what = "no cell" if not matching else f"{len(matching)} cells ({listed(matching, 5)})"
+        asked = ", ".join(f"{k}: {shown(v)}" for k, v in fields.items())
+        known = listed([c.label for c in cells], 8)
+        raise loaded.error(path, f"{{{asked}}} names {what} of scale {loaded.scale!r}; cells: {known}")
     return matching[0]
+
+
+def _same(value: Scalar | None, asked: Scalar) -> bool:
+    """Equal, but `true` is not 1."""
+    return value == asked and isinstance(value, bool) == isinstance(asked, bool)
 
 
 def _points(loaded: LoadedSweep) -> Iterator[tuple[int, dict[str, Scalar]]]:
@@ -143,7 +206,7 @@ def _cell(loaded: LoadedSweep, entry: int, fields: dict[str, Scalar]) -> Cell:
         raise SpecError([_complaint(loaded, entry, fields, item) for item in error.errors()]) from None
     except ValueError as error:
         raise loaded.error(("task",), str(error)) from None
-    _check_ranges(loaded, plain)
+    _check_memory(loaded, entry, fields, template)
     _check_rungs(loaded, template)
     content = identity(template)
     for name in spec.search.ranges():
@@ -152,12 +215,84 @@ def _cell(loaded: LoadedSweep, entry: int, fields: dict[str, Scalar]) -> Cell:
     del content["phase"], content["seed"]
     model = template.model
     full = {"arch": model.arch, "d_model": model.d_model, "num_layers": model.num_layers, **fields}
-    return Cell(_label(full), full, template, sha256_of(content))
+    cell = Cell(_label(full), full, template, sha256_of(content))
+    _check_ranges(loaded, cell)
+    return cell
+
+
+def _check_memory(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], config: TrialConfig) -> None:
+    """Refuse what no machine could hold."""
+    task, budget, model = config.task, config.budget, config.model
+    length = sequence_length(task)
+    table = task.num_states * task.num_actions
+    reports = -(-budget.steps // budget.report_every)
+    params = model.num_params(task.num_tokens, task.num_classes)
+    floats = budget.batch_size * length * model.d_model * model.num_layers
+    for what, amount, most, keys in (
+        (
+            f"episodes of up to {_count(length)} tokens",
+            length,
+            MAX_SET_NUMBERS,
+            ("task.demo_length", "task.query_length", "task.num_demos"),
+        ),
+        ("validation tokens", task.val_machines * max(length, table), MAX_SET_NUMBERS, ("task.val_machines",)),
+        ("test tokens", task.test_machines * max(length, table), MAX_SET_NUMBERS, ("task.test_machines",)),
+        (
+            "entries of training machines",
+            (task.num_train_machines or 0) * table,
+            MAX_SET_NUMBERS,
+            ("task.num_train_machines",),
+        ),
+        ("tokens in a batch", budget.batch_size * length, MAX_SET_NUMBERS, ("budget.batch_size",)),
+        ("parameters", params, MAX_PARAMS, ("d_model", "num_layers")),
+        (
+            "floats of activations a batch (batch x length x d_model x num_layers)",
+            floats,
+            MAX_BATCH_FLOATS,
+            ("d_model", "budget.batch_size"),
+        ),
+        ("steps", budget.steps, MAX_STEPS, ("budget.steps",)),
+        (
+            "reports a trial (budget.steps / budget.report_every)",
+            reports,
+            MAX_REPORTS,
+            ("budget.report_every", "budget.steps"),
+        ),
+    ):
+        if amount > most:
+            message = f"too large: {_count(amount)} {what}; at most {_count(most)}"
+            raise loaded.error(_place_of(keys, entry, fields, loaded), message)
+
+
+def _place_of(keys: Sequence[str], entry: int, fields: Mapping[str, Scalar], loaded: LoadedSweep) -> Path_:
+    """Where the first of `keys` that is written down stands: in the grid, else in its section."""
+    for key in keys:
+        if key in fields:
+            return "grid", entry, key
+        path: Path_ = tuple(key.split(".")) if "." in key else ("model", key)
+        if path in loaded.located.origin:
+            return path
+    return tuple(keys[0].split(".")) if "." in keys[0] else ("model", keys[0])
+
+
+def _check_ranges(loaded: LoadedSweep, cell: Cell) -> None:
+    """Both ends of each searched range must make a trial."""
+    for name, searched in loaded.spec.search.ranges().items():
+        for end in searched.bounds:
+            try:
+                cell.trial(loaded.spec, {name: end}, "search", 0, 0)
+            except ValidationError as error:
+                item = error.errors()[0]
+                raise loaded.error(
+                    ("search", name), f"{item['msg'][0].lower()}{item['msg'][1:]}, found {end:g}"
+                ) from None
 
 
 def _label(fields: Mapping[str, Scalar]) -> str:
     base = f"{fields['arch']}-d{fields['d_model']}-L{fields['num_layers']}"
-    extra = [f"{_field_of(k)}={v}" for k, v in fields.items() if k not in ("arch", "d_model", "num_layers")]
+    extra = [
+        f"{_field_of(k)}={shortened(str(v))}" for k, v in fields.items() if k not in ("arch", "d_model", "num_layers")
+    ]
     return "-".join([base, *extra])
 
 
@@ -166,12 +301,14 @@ def _check_model(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], 
     arch = model.get("arch")
     if arch is None:
         raise loaded.error(("grid", entry), "every grid entry needs `arch`")
-    if arch not in _ARCHITECTURES:
+    if not isinstance(arch, str) or arch not in _ARCHITECTURES:
         path: Path_ = ("grid", entry, "arch") if "arch" in fields else ("model", "arch")
-        raise loaded.error(path, f"unknown architecture {arch!r}; {nearest(str(arch), _ARCHITECTURES)}")
+        raise loaded.error(path, f"unknown architecture {shown(arch)}; {nearest(str(arch), _ARCHITECTURES)}")
     for key in model:
         if key not in _ARCHITECTURES[arch].model_fields:
             path = ("grid", entry, key) if key in fields else ("model", key)
+            if key not in _MODEL_FIELDS:
+                raise loaded.error(path, f"unknown key; {nearest(key, _MODEL_FIELDS)}")
             known = nearest(key, _ARCHITECTURES[arch].model_fields)
             hint = f"{arch} has no such field ({known}); give the architectures that have it a grid entry of their own"
             raise loaded.error(path, hint)
@@ -181,19 +318,7 @@ def _complaint(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], it
     loc = [part for part in item["loc"] if part not in _ARCHITECTURES]
     name = ".".join(str(p) for p in loc).removeprefix("model.")
     path: Path_ = ("grid", entry, name) if name in fields else tuple(loc)
-    return str(loaded.error(path, f"{item['msg'][0].lower()}{item['msg'][1:]}, found {item['input']!r}"))
-
-
-def _check_ranges(loaded: LoadedSweep, plain: Mapping[str, Any]) -> None:
-    """Both ends of each searched range make a trial."""
-    for name, searched in loaded.spec.search.ranges().items():
-        section, field = PARAMETERS[name]
-        for value in searched.bounds:
-            try:
-                strictly(TrialConfig, {**plain, section: {**plain[section], field: value}})
-            except ValidationError as error:
-                message = error.errors()[0]["msg"]
-                raise loaded.error(("search", name), f"{message[0].lower()}{message[1:]}, found {value:g}") from None
+    return str(loaded.error(path, f"{item['msg'][0].lower()}{item['msg'][1:]}, found {shown(item['input'])}"))
 
 
 def _check_rungs(loaded: LoadedSweep, config: TrialConfig) -> None:

@@ -6,6 +6,8 @@ tune_configs/spectrum.yaml + `scales: laptop:` + --set search.num_trials=4  ->  
 from __future__ import annotations
 
 import json
+import os
+import re
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +19,18 @@ from pydantic import BaseModel, ValidationError
 import fsm_icl
 from fsm_icl.records import default_scale
 from fsm_icl.sweep.space import SweepSpec
-from fsm_icl.sweep.yaml_file import Located, Path_, SpecError, nearest, read_yaml, read_yaml_file
+from fsm_icl.sweep.yaml_file import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    Located,
+    Path_,
+    SpecError,
+    nearest,
+    read_yaml,
+    read_yaml_file,
+    shortened,
+    shown,
+)
 
 SHIPPED = Path(fsm_icl.__file__).parent.parent / "tune_configs"
 
@@ -38,6 +51,8 @@ class LoadedSweep:
     scale: str
     spec: SweepSpec
     located: Located
+    others: tuple[LoadedSweep, ...] = ()
+    """The file's other scales as they are written, without `--set`."""
 
     def error(self, path: Path_, message: str) -> SpecError:
         """A SpecError about the value at `path`."""
@@ -56,27 +71,47 @@ def load_sweep(sweep: str, scale: str | None = None, sets: Sequence[str] = ()) -
         SpecError: every problem with file, line, field and what would be right.
     """
     path = find_sweep_file(sweep)
-    located = read_yaml_file(path)
-    located, chosen = _with_scale(located, scale, str(path))
+    written = read_yaml_file(path)
+    located, chosen = _with_scale(written, scale, str(path))
     for assignment in sets:
         located = _with_set(located, assignment)
+    spec, located = _checked(located)
+    scales = written.value.get("scales") or {}
+    others = [_with_scale(written, name, str(path)) for name in scales if name != chosen]
+    loaded = [LoadedSweep(path.stem, name, *_checked(other)) for other, name in others]
+    return LoadedSweep(path.stem, chosen, spec, located, tuple(loaded))
+
+
+def _checked(located: Located) -> tuple[SweepSpec, Located]:
     located = Located({**located.value, "grid": _grid_as_list(located.value.get("grid"))}, located.origin)
     try:
-        spec = strictly(SweepSpec, located.value)
+        return strictly(SweepSpec, located.value), located
     except ValidationError as error:
         raise SpecError(explain(error, located, SweepSpec)) from None
-    return LoadedSweep(path.stem, chosen, spec, located)
 
 
 def find_sweep_file(sweep: str) -> Path:
     """The file that SWEEP means: itself if it looks like a path, else the shipped file of that name."""
-    if Path(sweep).suffix in (".yaml", ".yml") or Path(sweep).is_file():
+    if not sweep.isprintable():
+        raise SpecError([f"{shown(sweep)}: a sweep's name has no control characters"])
+    if Path(sweep).suffix in (".yaml", ".yml") or os.path.isfile(sweep):
         return Path(sweep)
-    path = SHIPPED / f"{sweep}.yaml"
-    if not path.is_file():
-        shipped = [p.stem for p in SHIPPED.glob("*.yaml")]
-        raise SpecError([f"no sweep named {sweep!r}: {nearest(sweep, shipped)} (or give a path to a YAML file)"])
-    return path
+    shipped = {p.stem: p for p in SHIPPED.glob("*.yaml")}
+    if sweep in shipped:
+        return shipped[sweep]
+    what = "a folder" if os.path.isdir(sweep) else "no sweep"
+    raise SpecError([f"{what} named {shown(sweep)}: {nearest(sweep, shipped)} (or give a path to a YAML file)"])
+
+
+def check_results(results: Path) -> None:
+    """Raises SpecError where `results` can't be a folder."""
+    if not str(results).isprintable():
+        raise SpecError([f"--results {shown(str(results))}: a folder's name has no control characters"])
+    for path in (results, *results.parents):
+        if os.path.lexists(path):
+            if not path.is_dir():
+                raise SpecError([f"--results {results}: {path} is a file; expected a folder"])
+            return
 
 
 def _with_scale(located: Located, scale: str | None, source: str) -> tuple[Located, str]:
@@ -85,17 +120,29 @@ def _with_scale(located: Located, scale: str | None, source: str) -> tuple[Locat
     scales = value.pop("scales", None)
     if scales is None:
         if scale not in (None, "default"):
-            raise SpecError([f"{source}: has no `scales:`, so --scale {scale} names nothing; leave it out"])
+            raise SpecError([f"{source}:1: has no `scales:`, so --scale {shown(scale)} names nothing; leave it out"])
         return Located(value, located.origin), "default"
-    chosen = scale or default_scale()
+    chosen = default_scale() if scale is None else scale
     where = located.where(("scales",))
     if not isinstance(scales, dict) or not all(v is None or isinstance(v, dict) for v in scales.values()):
-        raise SpecError([f"{where}: scales: expected a mapping from a scale's name to its overrides"])
+        raise SpecError(
+            [f"{where}: scales: expected a mapping from a scale's name to its overrides, found {_wrong_scale(scales)}"]
+        )
     if chosen not in scales:
-        raise SpecError([f"{where}: no scale {chosen!r}: {nearest(chosen, scales)}"])
+        raise SpecError([f"{where}: scales: no scale {shown(chosen)}: {nearest(chosen, scales)}"])
+    for name in scales:
+        if not re.fullmatch(r"[A-Za-z0-9_.][A-Za-z0-9_. -]{0,39}", name):
+            here = located.where(("scales", name))
+            raise SpecError([f"{here}: scales.{shortened(name)}: expected a short name, of letters, digits, _ and -"])
     origin = dict(located.origin)
     merged = _merge(value, scales[chosen] or {}, (), ("scales", chosen), origin)
     return Located(merged, origin), chosen
+
+
+def _wrong_scale(scales: Any) -> str:
+    if not isinstance(scales, dict):
+        return shown(scales)
+    return next(f"{shown(v)} at {shortened(k)}" for k, v in scales.items() if v is not None and not isinstance(v, dict))
 
 
 def _merge(base: Any, over: Any, path: Path_, source: Path_, origin: dict[Path_, str]) -> Any:
@@ -113,14 +160,20 @@ def _merge(base: Any, over: Any, path: Path_, source: Path_, origin: dict[Path_,
 
 def _merge_named(base: list[Any], over: list[Any], path: Path_, source: Path_, origin: dict[Path_, str]) -> list[Any]:
     merged = list(base)
-    index = {entry["name"]: i for i, entry in enumerate(base) if isinstance(entry, dict) and "name" in entry}
+    index = {name: i for i, entry in enumerate(base) if (name := _name(entry)) is not None}
     for i, entry in enumerate(over):
-        at = index.get(entry.get("name")) if isinstance(entry, dict) else None
+        name = _name(entry)
+        at = None if name is None else index.get(name)
         if at is None:
             at = len(merged)
             merged.append({})
         merged[at] = _merge(merged[at], entry, (*path, at), (*source, i), origin)
     return merged
+
+
+def _name(entry: Any) -> str | None:
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _move(path: Path_, source: Path_, origin: dict[Path_, str]) -> None:
@@ -134,11 +187,15 @@ def _move(path: Path_, source: Path_, origin: dict[Path_, str]) -> None:
 def _with_set(located: Located, assignment: str) -> Located:
     """`key.path=value` laid over the file; the value is read as YAML."""
     key, equals, text = assignment.partition("=")
-    source = f"--set {assignment}"
-    if not equals or not key.strip():
+    source = f"--set {shortened(assignment, 100)}"
+    if len(assignment) > MAX_BYTES:
+        raise SpecError([f"{source}: longer than {MAX_BYTES:,} characters"])
+    path = tuple(part.strip() for part in key.split("."))
+    if not equals or not all(path):
         raise SpecError([f"{source}: expected key=value, for example search.num_trials=4"])
+    if len(path) > MAX_DEPTH:
+        raise SpecError([f"{source}: nested too deeply"])
     parsed = read_yaml(text, source).value
-    path = tuple(key.strip().split("."))
     if path[0] == "scales":
         raise SpecError([f"{source}: scales are chosen with --scale"])
     origin = {p: o for p, o in located.origin.items() if p[: len(path)] != path}
@@ -153,7 +210,7 @@ def _laid(base: Any, path: Path_, value: Any, source: str) -> Any:
     if not path:
         return value
     if base is not None and not isinstance(base, dict):
-        raise SpecError([f"{source}: {path[0]!r} would stand inside a list or a plain value; give that whole"])
+        raise SpecError([f"{source}: {shown(path[0])} would stand inside a list or a plain value; give that whole"])
     return {**(base or {}), path[0]: _laid((base or {}).get(path[0]), path[1:], value, source)}
 
 
@@ -169,16 +226,49 @@ def _grid_as_list(grid: Any) -> Any:
 
 
 def explain(error: ValidationError, located: Located, model: type[BaseModel]) -> list[str]:
-    """Pydantic's complaints as `file:line: field: what is wrong; what would be right`, one line each."""
-    problems: dict[str, None] = {}
+    """Pydantic's complaints as `file:line: field: what is wrong; what would be right`, one line a field."""
+    problems: dict[Path_, list[str]] = {}
+    given: dict[Path_, str] = {}
     for item in error.errors():
-        path: Path_ = item["loc"]
-        problems[f"{located.where(_as_written(path, located))}: {_dotted(path)}: {_message(item, path, model)}"] = None
-    return list(problems)
+        path = _field(item, located.value)
+        problems.setdefault(path, []).append(_message(item, path, model))
+        given[path] = _given(item)
+    lines = []
+    for path, messages in problems.items():
+        what = f"{_either(messages)}{given[path]}"
+        lines.append(f"{located.where(_as_written(path, located))}: {_dotted(path)}: {what}")
+    return lines
+
+
+def _field(item: Any, value: Any) -> Path_:
+    """The path of a complaint, without what pydantic adds for the branches of a union."""
+    path: Path_ = item["loc"]
+    if item["type"] in ("missing", "extra_forbidden"):
+        return path
+    for end, part in enumerate(path):
+        inside = isinstance(part, int) and isinstance(value, list) and part < len(value)
+        if not inside and not (isinstance(value, dict) and part in value):
+            return path[:end]
+        value = value[part]
+    return path
+
+
+_NO_SCALAR = {f"input should be a valid {kind}" for kind in ("string", "integer", "number", "boolean")}
+
+
+def _either(messages: list[str]) -> str:
+    """The branches of a union as one complaint."""
+    unique = list(dict.fromkeys(messages))
+    start = "input should be "
+    if set(unique) == _NO_SCALAR:
+        return "expected a word, a number, true or false"
+    if len(unique) > 1 and all(m.startswith(start) for m in unique):
+        return start + " or ".join(m.removeprefix(start) for m in unique)
+    return "; ".join(unique)
 
 
 def _dotted(path: Path_) -> str:
-    return ".".join(str(p) for p in path) or "the file"
+    return ".".join(shortened(str(p)) for p in path) or "the file"
 
 
 def _as_written(path: Path_, located: Located) -> Path_:
@@ -187,18 +277,23 @@ def _as_written(path: Path_, located: Located) -> Path_:
 
 
 def _message(item: Any, path: Path_, model: type[BaseModel]) -> str:
-    kind, given = item["type"], item["input"]
+    kind = item["type"]
     if kind == "extra_forbidden":
         known = fields_at(model, path[:-1])
         return f"unknown key; {nearest(str(path[-1]), known)}" if known else "unknown key"
     if kind == "missing":
         return "is missing"
-    expected = {"model_type": "a mapping", "dict_type": "a mapping", "list_type": "a list"}.get(kind)
-    if expected:
-        return f"expected {expected}, found {given!r}"
+    expected = {"model_type": "a mapping", "dict_type": "a mapping", "list_type": "a list", "tuple_type": "a list"}
+    if kind in expected:
+        return f"expected {expected[kind]}"
     text = item["msg"].removeprefix("Value error, ")
-    shown = "" if isinstance(given, dict | list) else f", found {given!r}"
-    return f"{text[0].lower() + text[1:]}{shown}"
+    return f"{text[0].lower()}{text[1:]}"
+
+
+def _given(item: Any) -> str:
+    """What was found, but for keys that are wrong or missing themselves, and checks of a whole section."""
+    whole = isinstance(item["input"], dict | list) and item["type"] == "value_error"
+    return "" if whole or item["type"] in ("extra_forbidden", "missing") else f", found {shown(item['input'])}"
 
 
 def fields_at(model: type[BaseModel], path: Path_) -> list[str]:

@@ -96,11 +96,19 @@ class Search:
     def _propose(self, index: int) -> Planned:
         search = self.spec.search
         prefix = [seen for seen in self._seen[: max(0, index - search.window + 1)] if seen is not None]
-        seed = derive(self.spec.seed, self.cell.key, self.repeat, "proposals")
         pending = [p.params for p in self._made[len(prefix) :]]
-        params = protocol.propose(search, seed, index, prefix, pending)
+        params = protocol.propose(search, self._seed, index, prefix, pending)
         limits = protocol.cutoffs(prefix, self.steps, search.eta)
         return _planned(self.spec, self.cell, params, "search", self.repeat, index, limits)
+
+    def start_point(self, index: int) -> dict[str, float] | None:
+        """Hyperparameters of proposal `index` if it is a start-up point, which depends on no record; else None."""
+        search = self.spec.search
+        return protocol.propose(search, self._seed, index, [], []) if index < search.num_startup else None
+
+    @property
+    def _seed(self) -> int:
+        return derive(self.spec.seed, self.cell.key, self.repeat, "proposals")
 
     def _read(self, index: int) -> None:
         proposal = self._made[index]

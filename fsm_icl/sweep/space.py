@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
@@ -19,15 +20,16 @@ PARAMETERS = {
 }
 """What a search may vary, and where it stands in a TrialConfig."""
 
+_SHARE = re.compile(r"0*[1-9]\d{0,5}/0*[1-9]\d{0,5}|0?\.\d{1,17}")
+
 Scalar = str | int | float | bool
 
 
 def _as_fraction(value: Any) -> Any:
     if isinstance(value, str | int | float) and not isinstance(value, bool):
-        try:
-            return Fraction(str(value))
-        except (ValueError, ZeroDivisionError):
-            raise ValueError("a rung is a share of the budget, such as 1/9 or 0.25") from None
+        if not _SHARE.fullmatch(str(value)):  # Fraction("1e999999999") would take all there is
+            raise ValueError("a rung is a share of the budget between 0 and 1, such as 1/9 or 0.25")
+        return Fraction(str(value))
     return value
 
 
@@ -83,15 +85,15 @@ class SearchSpec(FrozenModel):
     learning_rate: Range
     weight_decay: Range | None = None
     dropout: Range | None = None
-    num_startup: int = Field(8, ge=1)
+    num_startup: int = Field(8, ge=1, le=10_000)
     """The first so many proposals are Halton points, later ones Optuna's TPE."""
-    window: int = Field(2, ge=1)
+    window: int = Field(2, ge=1, le=1000)
     """How many trials of one cell's search may be in flight."""
-    eta: int = Field(3, ge=2)
+    eta: int = Field(3, ge=2, le=1000)
     """At a rung a trial goes on if its validation accuracy is among the best 1/eta so far."""
-    rungs: tuple[Share, ...] = (Fraction(1, 9), Fraction(1, 3))
+    rungs: tuple[Share, ...] = Field((Fraction(1, 9), Fraction(1, 3)), max_length=20)
     """Shares of the budget at which trials are pruned; an empty list prunes nothing."""
-    repeats: int = Field(1, ge=1)
+    repeats: int = Field(1, ge=1, le=1000)
     """Independent searches a cell."""
 
     @model_validator(mode="after")
@@ -114,8 +116,8 @@ class MeasureSpec(FrozenModel):
 class Hypothesis(FrozenModel):
     """A claim about cells, declared before the run: `a` against the base `b`, or mid's share of low..high."""
 
-    name: str = Field(min_length=1)
-    claim: str = Field(min_length=1)
+    name: str = Field(min_length=1, max_length=100)
+    claim: str = Field(min_length=1, max_length=1000)
     a: dict[str, Scalar] | None = None
     b: dict[str, Scalar] | None = None
     low: dict[str, Scalar] | None = None
@@ -124,7 +126,7 @@ class Hypothesis(FrozenModel):
     metric: Literal["test/accuracy"] = "test/accuracy"
     threshold: float
     direction: Literal["greater", "less"] = "greater"
-    family: str = "main"
+    family: str = Field("main", min_length=1, max_length=100)
 
     @model_validator(mode="after")
     def _roles(self) -> Hypothesis:
@@ -140,7 +142,7 @@ class Hypothesis(FrozenModel):
 class SweepSpec(FrozenModel):
     """A whole sweep at one scale."""
 
-    question: str = Field(min_length=1)
+    question: str = Field(min_length=1, max_length=1000)
     seed: int = Field(0, ge=0)
     evaluation_seed: int = Field(0, ge=0)
     success_margin: float = Field(0.02, gt=0, lt=1)
@@ -155,4 +157,11 @@ class SweepSpec(FrozenModel):
     """Each entry is a product of its lists; the grid is all of them, duplicates removed."""
     search: SearchSpec
     measure: MeasureSpec = MeasureSpec()
-    hypotheses: list[Hypothesis] = Field(default_factory=list)
+    hypotheses: list[Hypothesis] = Field(default_factory=list, max_length=1000)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> SweepSpec:
+        names = [h.name for h in self.hypotheses]
+        if twice := next((n for n in names if names.count(n) > 1), None):
+            raise ValueError(f"two hypotheses are named {twice!r}")
+        return self

@@ -5,6 +5,7 @@ results/spectrum-laptop/  id  lock  sweep.yaml  manifest.json  records/<hash>.js
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
 import io
@@ -14,6 +15,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from fsm_icl.records import Manifest, Report, TrialEnd, TrialRecord, read_record
 from fsm_icl.sweep.planner import Planned
 
 PROBE_BYTES = 100_000
+LOCK_ATTEMPTS = 4
 
 
 class StoreError(Exception):
@@ -99,6 +102,26 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
         return record
 
+    def forget_failed(self) -> list[str]:
+        """Drop the records of failed trials, and only these, so that they are asked for again, from their first step.
+
+        Their W&B markers go, so that they are logged anew, and their checkpoints, which the faulty code wrote; their
+        logs stay. Each record goes last: what is interrupted here is a failed trial still.
+
+        Raises:
+            StoreError: a file can't be removed.
+        """
+        failed = failed_in(self.records)
+        for trial in failed:
+            paths = [*self.trial_folder(trial).glob("checkpoint*"), self.folder / "wandb" / f"{trial}.done"]
+            try:
+                for path in [*paths, self.folder / "records" / f"{trial}.json"]:
+                    path.unlink(missing_ok=True)
+            except OSError as error:
+                raise StoreError(f"{error.filename}: cannot be removed: {error.strerror}") from error
+            del self.records[trial]
+        return failed
+
     def check_space(self, needed: int) -> None:
         """Raises StoreError when the disk has less than `needed` bytes free."""
         free = shutil.disk_usage(self.folder).free
@@ -121,6 +144,11 @@ class Store:
         write_atomically(self.folder / "sweep.yaml", stream.getvalue())
 
 
+def failed_in(records: Mapping[str, TrialRecord]) -> list[str]:
+    """Hashes of the trials whose code failed."""
+    return [trial for trial, record in records.items() if record.end.outcome == "failed"]
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Write `text` under a temporary name, flush it to the disk, then rename: a reader sees all of it or nothing."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -137,17 +165,25 @@ def write_atomically(path: Path, text: str) -> None:
 def _lock(path: Path) -> io.TextIOWrapper:
     """An exclusive lock that the kernel drops with the process."""
     stream = path.open("a+")
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _acquired(stream):
         stream.seek(0)
         owner = stream.read().strip() or "another process"
         stream.close()
-        raise StoreError(f"{path.parent}: in use by {owner}; one driver at a time (look in with --plan)") from None
+        raise StoreError(f"{path.parent}: in use by {owner}; one driver at a time (fsm-icl status looks in)")
     stream.truncate(0)
     stream.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
     stream.flush()
     return stream
+
+
+def _acquired(stream: io.TextIOWrapper) -> bool:
+    """Whether the lock is ours now. Tried for a moment: who asks for a sweep's status holds it for as long."""
+    for attempt in range(LOCK_ATTEMPTS):
+        time.sleep(0.05 if attempt else 0)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    return False
 
 
 @functools.cache

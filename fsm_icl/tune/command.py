@@ -6,11 +6,14 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
-from fsm_icl.tune.options import RunOptions, duration
+from fsm_icl.tune.options import MAX_TRIALS, RunOptions, duration
+
+if TYPE_CHECKING:
+    from fsm_icl.sweep.planner import Planner
 
 _INTERRUPTIONS = {
     "TimeLimitReached": ("the time limit is reached", 124),
@@ -47,7 +50,15 @@ def tune(
     stall_limit: Annotated[
         float, typer.Option(parser=_duration, metavar="DURATION", help="Give up a worker that is silent for so long.")
     ] = "30m",  # type: ignore[assignment]  # typer parses defaults too
+    max_failures: Annotated[
+        int,
+        typer.Option(min=0, help="Begin a trial again so often after its worker died; then leave it to the next run."),
+    ] = RunOptions.max_failures,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Forget trials whose code failed, and run them again.")
+    ] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would run, and how long; train nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help=f"Run even a sweep of more than {MAX_TRIALS:,} trials.")] = False,
 ) -> None:
     """Search each cell's hyperparameters, then measure each winner on fresh seeds. Run it again to go on."""
     from fsm_icl.records import num_gpus  # imported late: --help answers at once
@@ -61,9 +72,10 @@ def tune(
             wandb=wandb,
             max_concurrent=max_concurrent or num_gpus() or _cores(),
             time_limit=time_limit,
+            max_failures=max_failures,
             stall_limit=stall_limit,
         )
-        code = _run(sweep, scale, settings, results, options, plan)
+        code = _run(sweep, scale, settings, results, options, plan, yes, retry_failed)
     except SpecError as error:
         _refuse("\n".join(error.problems))
     except KeyboardInterrupt as error:
@@ -79,32 +91,45 @@ def _run(
     results: Path,
     options: RunOptions,
     plan: bool,
+    yes: bool,
+    retry_failed: bool,
 ) -> int:
     from rich.console import Console
 
     from fsm_icl.records import read_records
-    from fsm_icl.sweep.cells import cells_of, declared
+    from fsm_icl.sweep.cells import cells_of, check_other_scales, declared
     from fsm_icl.sweep.estimate import bytes_needed
-    from fsm_icl.sweep.loading import load_sweep
+    from fsm_icl.sweep.loading import check_results, load_sweep
     from fsm_icl.sweep.planner import Planner
-    from fsm_icl.sweep.store import Store, StoreError
+    from fsm_icl.sweep.standing import standings
+    from fsm_icl.sweep.status import begun
+    from fsm_icl.sweep.store import Store, StoreError, failed_in
     from fsm_icl.sweep.tracking import TrackingError, check_online
     from fsm_icl.tune.plan import headline, print_plan
 
+    check_results(results)
     loaded = load_sweep(sweep, scale, sets)
     cells = cells_of(loaded)
     declared(loaded, cells)
+    check_other_scales(loaded)
     folder = results / f"{loaded.name}-{loaded.scale}"
     console = Console(width=None if sys.stdout.isatty() else 110)
     try:
-        planner = Planner(loaded.spec, cells, read_records(folder))
-        console.print(headline(loaded, planner, folder, scale), highlight=False, markup=False)
+        records = read_records(folder)
+        for trial in failed_in(records) if retry_failed else ():
+            del records[trial]
+        planner = Planner(loaded.spec, cells, records)
+        found = standings(planner, begun(folder))
+        console.print(headline(loaded, planner, found, folder, scale), highlight=False, markup=False)
         if plan:
-            print_plan(planner, options.max_concurrent, console)
+            print_plan(planner, found, options.max_concurrent, console)
             return 0
+        _check_size(planner, yes)
         if options.wandb == "online":
             check_online()
         store = Store(folder)
+        if retry_failed:
+            store.forget_failed()
         store.check_space(bytes_needed(planner, options.max_concurrent))
     except (StoreError, TrackingError, ValueError) as error:
         _refuse(str(error))
@@ -120,6 +145,15 @@ def _run(
 def _cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _check_size(planner: Planner, yes: bool) -> None:
+    trials = sum(cell.total() for cell in planner.plans)
+    if trials > MAX_TRIALS and not yes:
+        _refuse(
+            f"{trials:,} trials, more than {MAX_TRIALS:,}: look at the grid, search.num_trials, search.repeats and "
+            "measure.num_seeds with --plan; --yes runs them all"
+        )
 
 
 def _refuse(message: str) -> NoReturn:

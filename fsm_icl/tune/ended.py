@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from analysis.load import load_sweep
 from analysis.report import print_cell_table, say
 from fsm_icl.records import TrialRecord
 from fsm_icl.sweep.planner import Planned, Planner
+from fsm_icl.sweep.status import Failure, failure, failures_table
 
 
 def ended_trials(planner: Planner) -> list[tuple[Planned, TrialRecord]]:
@@ -56,7 +56,8 @@ def print_end(ended: Ended, folder: Path, console: Console) -> None:
     if ended.worked_seconds:
         busy = ended.worked_seconds / (ended.workers * ended.wall_seconds)
         say(console, f"trained for {ended.wall_seconds:.0f} s, workers busy {busy:.0%} of it")
-    _print_lost_trials(ended, folder, console)
+    if failures := _failures(ended, folder):
+        console.print(failures_table(failures))
     for problem in _problems(ended):
         console.print(Text(problem, style="red"))
     if ended.planner.complete:
@@ -73,21 +74,16 @@ def _problems(ended: Ended) -> list[str]:
     for plan in ended.planner.plans:
         if plan.failed:
             problems.append(f"{plan.cell.label}: no proposal finished, so it has no winner and was not measured")
+    if ended.failed:
+        problems.append(f"{len(ended.failed)} trials failed; once that is mended, --retry-failed runs them again")
     if ended.wandb_problem:
         problems.append(f"W&B: {ended.wandb_problem}; what is missing there is logged by the next run")
     return problems
 
 
-def _print_lost_trials(ended: Ended, folder: Path, console: Console) -> None:
-    records = [r for _, r in ended_trials(ended.planner) if r.end.outcome in ("failed", "diverged")]
-    if not records:
-        return
-    table = Table(title="trials that failed or diverged", title_justify="left")
-    for name in ("trial", "phase", "outcome", "reason", "log"):
-        table.add_column(name, overflow="fold")
-    for record in records:
-        log = folder / "trials" / record.hash / "log.txt"
-        shown = str(log) if log.is_file() else ""
-        row = (record.hash[:8], record.phase, record.end.outcome, record.end.reason or "", shown)
-        table.add_row(*(Text(text) for text in row))
-    console.print(table)
+def _failures(ended: Ended, folder: Path) -> list[Failure]:
+    found = [(planned, record.end.outcome, record.end.reason) for planned, record in ended_trials(ended.planner)]
+    found = [(planned, outcome, reason) for planned, outcome, reason in found if outcome in ("failed", "diverged")]
+    return [failure(folder, p.hash, p.cell.label, p.phase, outcome, reason) for p, outcome, reason in found] + [
+        failure(folder, p.hash, p.cell.label, p.phase, "lost", "its worker died or hung each time") for p in ended.lost
+    ]

@@ -4,26 +4,41 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fsm_icl.sweep.estimate import remaining_seconds, seconds_per_trial
+from fsm_icl.sweep.estimate import seconds_per_trial
 from fsm_icl.sweep.loading import LoadedSweep
 from fsm_icl.sweep.planner import Planner
+from fsm_icl.sweep.standing import Standing, Standings, num_new, planner_before
+
+MAX_ROWS = 50
+_CATEGORIES = ("done", "to\nresume", "to run", "failed", "no longer\nwanted")
 
 
-def headline(loaded: LoadedSweep, planner: Planner, folder: Path, asked_scale: str | None) -> str:
+def headline(loaded: LoadedSweep, planner: Planner, found: Standings, folder: Path, asked_scale: str | None) -> str:
     """The first lines: what is run, at which scale and why, and where it goes."""
     spec = loaded.spec
     why = "" if asked_scale else _why(loaded.scale)
-    done = sum(plan.done(p) for plan in planner.plans for p in plan.wanted())
+    done = sum(plan.num_searched + plan.num_measured for plan in planner.plans)
     total = sum(plan.total() for plan in planner.plans)
     return (
-        f"{loaded.name}, scale {loaded.scale}{why}: {len(planner.plans)} cells, "
+        f"{loaded.name}, scale {loaded.scale}{why}: {len(planner.plans):,} cells, "
         f"{spec.search.num_trials * spec.search.repeats} proposals and {spec.measure.num_seeds} seeds each\n"
-        f"{folder}: {done} of {total} trials done"
+        f"{folder}: {done:,} of {total:,} trials done{_changed(loaded, planner, found, folder)}"
     )
+
+
+def _changed(loaded: LoadedSweep, planner: Planner, found: Standings, folder: Path) -> str:
+    """What a change of the sweep file since the last run adds and drops."""
+    dropped = found.total.no_longer_wanted
+    kept = f"{dropped:,} records are no longer wanted (kept, but in no figure)"
+    before = planner_before(folder, loaded.spec, planner.records)
+    if before is not None:
+        return f"\nthe sweep file has changed: {num_new(planner, before):,} trials are new, {kept}"
+    return f"\n{kept}" if dropped else ""
 
 
 def _why(scale: str) -> str:
@@ -31,28 +46,47 @@ def _why(scale: str) -> str:
     return f" ({found}; --scale says otherwise)" if found else ""
 
 
-def print_plan(planner: Planner, concurrent: int, console: Console) -> None:
+def print_plan(planner: Planner, found: Standings, concurrent: int, console: Console) -> None:
     """--plan: cells, trials, parameters, estimated time, what is done and what is missing."""
-    table = Table()
-    for name in ("cell", "parameters", "search done", "measure done", "s/trial", "core-min to go"):
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in ("cell", "params", "search", "measure", *_CATEGORIES, "s/trial", "core-min\nto go"):
         table.add_column(name, justify="left" if name == "cell" else "right", overflow="fold")
-    rough = False
-    for plan in planner.plans:
+    estimates = [seconds_per_trial(plan, planner.records) for plan in planner.plans]
+    left = [
+        (plan.total() - plan.num_searched - plan.num_measured) * s
+        for plan, (s, _) in zip(planner.plans, estimates, strict=True)
+    ]
+    rows = list(zip(planner.plans, estimates, left, found.cells, strict=True))
+    for plan, (seconds, measured), to_go, standing in rows[:MAX_ROWS]:
         spec, template = plan.spec, plan.cell.template
-        seconds, measured = seconds_per_trial(plan, planner.records)
-        rough = rough or not measured
-        searched = sum(plan.done(p) for s in plan.searches for p in s.proposals)
         params = template.model.num_params(template.task.num_tokens, template.task.num_classes)
         table.add_row(
             Text(plan.cell.label),
             f"{params:,}",
-            f"{searched} of {spec.search.num_trials * spec.search.repeats}",
-            f"{sum(plan.done(p) for p in plan.measures)} of {spec.measure.num_seeds}",
+            f"{plan.num_searched} of {spec.search.num_trials * spec.search.repeats}",
+            f"{plan.num_measured} of {spec.measure.num_seeds}",
+            *_counts(standing),
             f"{'' if measured else '~'}{seconds:.2g}",
-            f"{remaining_seconds(plan, planner.records) / 60:.1f}",
+            f"{to_go / 60:.1f}",
         )
+    for name, dropped in found.elsewhere.items():
+        table.add_row(f"{name} *", "", "", "", *_counts(Standing(0, 0, 0, 0, dropped)), "", "")
+    table.add_section()
+    table.add_row("all", "", "", "", *_counts(found.total), "", f"{sum(left) / 60:,.1f}")
     console.print(table)
-    left = sum(remaining_seconds(plan, planner.records) for plan in planner.plans) / concurrent / 60
-    console.print(f"about {left:.1f} minutes with {concurrent} at a time, if nothing is pruned")
-    if rough:
+    if found.elsewhere:
+        console.print("* cells that the sweep file does not have now")
+    if len(planner.plans) > MAX_ROWS:
+        console.print(f"and {len(planner.plans) - MAX_ROWS:,} more cells")
+    minutes = sum(left) / concurrent / 60
+    console.print(f"about {minutes:.1f} minutes with {concurrent} at a time, if nothing is pruned")
+    if not all(measured for _, measured in estimates):
         console.print("~ rough figure from the layers' size, for one CPU core; better once a trial has run")
+
+
+def _counts(standing: Standing) -> list[str]:
+    """In the order of _CATEGORIES."""
+    return [
+        f"{n:,}"
+        for n in (standing.done, standing.to_resume, standing.to_run, standing.failed, standing.no_longer_wanted)
+    ]

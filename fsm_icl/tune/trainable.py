@@ -15,15 +15,12 @@ import torch
 from ray import tune
 
 from fsm_icl.records import Report
+from fsm_icl.sweep.logs import STACK
 from fsm_icl.sweep.planner import Planned
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.run import run_trial
 
 CPUS_PER_TRIAL = 1
-
-
-STACK = "stack.txt"
-"""In the trial's folder: where its worker stood when it was given up as hung."""
 
 
 def job(planned: Planned, folder: Path, stall_limit: float) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fsm_icl.sweep.cells import cells_of, declared
+from fsm_icl.sweep.cells import cells_of, check_other_scales, declared
 from fsm_icl.sweep.loading import SHIPPED, load_sweep
 from fsm_icl.sweep.schema import json_schema
 from fsm_icl.sweep.yaml_file import SpecError, read_yaml
@@ -258,3 +259,68 @@ def test_the_schema_accepts_the_shipped_files_and_sees_a_typo(name: str) -> None
     value["scales"]["laptop"]["serch"] = {}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(value, json_schema())
+
+
+def test_a_typo_in_a_scale_that_is_not_run_is_told_all_the_same(tmp_path: Path) -> None:
+    scales = "scales:\n  smoke:\n  laptop:\n    search: {num_trails: 3}\n"
+    message = problem(tmp_path, MINIMAL + scales, scale="smoke")
+    assert message == "mine.yaml:11: search.num_trails: unknown key; did you mean 'num_trials'?"
+
+
+def test_what_is_wrong_with_the_cells_of_another_scale_names_the_scale(tmp_path: Path) -> None:
+    scales = "scales:\n  smoke:\n  laptop:\n    optimizer: {warmup: 0.5}\n"
+    loaded = load_sweep(write(tmp_path, MINIMAL + scales), "smoke", ["optimizer.warmup=0.01"])
+    assert cells_of(loaded)
+    with pytest.raises(SpecError, match=r"search.rungs: the first rung .* \(scale laptop\)"):
+        check_other_scales(loaded)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("search.dropout={uniform: [0, 1]}", "search.dropout: input should be less than 1, found 1"),
+        ("search.weight_decay={uniform: [-1, 1]}", "search.weight_decay: input should be greater than or equal to 0"),
+        (
+            "task.test_machines=10_000_000",
+            "task.test_machines: too large: 1,850,000,000 test tokens; at most 33,554,432",
+        ),
+        ("budget.batch_size=1_000_000", "budget.batch_size: too large: 185,000,000 tokens in a batch"),
+        ("grid={arch: lstm, d_model: 60000}", "grid.0.d_model: too large: 28,801,200,003 parameters"),
+        ("grid={arch: rnn, d_model: [1, 2, x]}", "grid.0.d_model: input should be a valid integer"),
+    ],
+)
+def test_what_no_machine_can_hold_or_no_trial_can_have_is_refused(tmp_path: Path, setting: str, message: str) -> None:
+    assert message in problem(tmp_path, MINIMAL, setting)
+
+
+def test_a_grid_of_a_billion_points_is_refused_at_once(tmp_path: Path) -> None:
+    axes = ", ".join(f"{name}: [{', '.join(map(str, range(1, 33)))}]" for name in ("d_model", "num_layers"))
+    tasks = ", ".join(f"task.{name}: [{', '.join(map(str, range(2, 34)))}]" for name in ("num_states", "num_actions"))
+    started = time.monotonic()
+    message = problem(
+        tmp_path, MINIMAL, f"grid={{arch: [rnn, gru], {axes}, {tasks}, task.num_demos: {list(range(1, 65))}}}"
+    )
+    assert "the grid has 134,217,728 cells; at most 10,000 can be planned" in message
+    assert time.monotonic() - started < 2
+
+
+def test_no_more_than_ten_problems_are_listed(tmp_path: Path) -> None:
+    text = MINIMAL + "".join(f"{'x' * 900}{i}: 1\n" for i in range(30))
+    lines = problem(tmp_path, text).splitlines()
+    assert len(lines) == 11
+    assert lines[-1] == "and 20 more problems"
+    assert max(len(line) for line in lines) <= 600
+
+
+def test_a_device_or_folder_is_no_sweep_file(tmp_path: Path) -> None:
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "device.yaml").symlink_to("/dev/zero")
+    for name in ("folder.yaml", "device.yaml"):
+        with pytest.raises(SpecError, match="is not a file"):
+            load_sweep(str(tmp_path / name))
+
+
+def test_control_characters_never_reach_the_terminal(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_sweep("\x1b[2J\nspectrum")
+    assert str(caught.value).isprintable()

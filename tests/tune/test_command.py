@@ -46,6 +46,22 @@ def test_set_reaches_the_plan() -> None:
     assert "3 proposals and 7 seeds each" in done.stdout
 
 
+HUGE = ("--set", f"grid={{arch: rnn, d_model: {list(range(1, 1001))}}}", "--set", "hypotheses=[]", "--scale", "laptop")
+
+
+def test_a_huge_sweep_is_planned_briefly_and_refused_without_yes(tmp_path: Path) -> None:
+    planned = fsm("spectrum", *HUGE, "--plan")
+    assert planned.exit_code == 0
+    assert "0 of 14,000 trials done" in planned.stdout
+    assert "and 950 more cells" in planned.stdout
+    assert len(planned.stdout.splitlines()) < 80
+    refused = fsm("spectrum", *HUGE)
+    assert refused.exit_code == 2
+    assert "14,000 trials, more than 10,000" in refused.stderr
+    assert "--yes" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

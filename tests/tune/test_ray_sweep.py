@@ -126,6 +126,6 @@ def test_a_trial_that_fails_is_shown_and_the_sweep_goes_on(tmp_path: Path) -> No
     wild = ["--set", "search.learning_rate={log: [1e30, 1e35]}", "--set", "grid={arch: [gru, rnn], d_model: 8}"]
     done = sweep(tmp_path, *wild, "--set", "hypotheses=[]")
     assert done.returncode == 1
-    assert "trials that failed or diverged" in done.stdout
+    assert "trials that did not end well" in done.stdout
     assert "gru-d8-L1: no proposal finished" in done.stdout
     assert {outcome for _, outcome, *_ in records(tmp_path).values()} == {"diverged"}

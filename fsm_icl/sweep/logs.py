@@ -1,0 +1,99 @@
+"""One trial of a sweep, found by the first digits of its hash: how it ended and what it logged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from fsm_icl.records import Manifest, ManifestCell, TrialRecord, WantedTrial, read_manifest
+from fsm_icl.sweep.status import cell_of, log_path
+
+STACK = "stack.txt"
+"""In a trial's folder: where its worker stood when it was given up as hung."""
+
+
+def find_trial(folder: Path, prefix: str) -> str:
+    """The hash of the one trial in a sweep's folder that begins with `prefix`.
+
+    Raises:
+        ValueError: none does, or several do, which are named.
+    """
+    known = {path.stem for path in (folder / "records").glob("[!.]*.json")}
+    known |= {path.name for path in (folder / "trials").glob("*")}
+    known |= {wanted.hash for cell in read_manifest(folder).cells for wanted in cell.wanted}
+    found = sorted(trial for trial in known if prefix and trial.startswith(prefix.lower()))
+    if len(found) != 1:
+        some = f"{len(found)} trials begin with {prefix!r}: {', '.join(t[:12] for t in found[:8])}, ..."
+        none = f"no trial begins with {prefix!r}"
+        raise ValueError(f"{folder}: {some if found else none} (without a trial, fsm-icl logs lists them all)")
+    return found[0]
+
+
+def read_record(folder: Path, trial: str) -> TrialRecord | None:
+    """The trial's record, None when it has not ended. Raises ValueError, with its path, when it can't be read."""
+    path = folder / "records" / f"{trial}.json"
+    try:
+        return TrialRecord.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        raise ValueError(f"{path}: not a trial record: {error.errors()[0]['msg']}") from None
+
+
+def place_of(manifest: Manifest, trial: str, record: TrialRecord | None) -> str:
+    """Where a trial stands in its sweep, e.g. "gru-d64-L1, search, repeat 0, index 3"."""
+    for cell in manifest.cells:
+        for wanted in cell.wanted:
+            if wanted.hash == trial:
+                return _place(cell, wanted)
+    if record is None:
+        return "not in the manifest (yet)"
+    label = cell_of(record.config, manifest.cells)
+    return f"{label or 'of no cell of the sweep'}, {record.phase}, not in the manifest (yet)"
+
+
+def listed(folder: Path) -> Iterator[str]:
+    """A line for every trial known to be wanted: first digits of its hash, place, outcome."""
+    for cell in read_manifest(folder).cells:
+        for wanted in cell.wanted:
+            record = read_record(folder, wanted.hash)
+            outcome = "no record" if record is None else record.end.outcome
+            yield f"{wanted.hash[:12]}  {_place(cell, wanted)}: {outcome}"
+
+
+def _place(cell: ManifestCell, wanted: WantedTrial) -> str:
+    return f"{cell.label}, {wanted.phase}, repeat {wanted.repeat}, index {wanted.index}"
+
+
+def told(folder: Path, trial: str) -> Iterator[str]:
+    """How the trial ended, then its log, line by line."""
+    record = read_record(folder, trial)
+    yield f"trial {trial}"
+    yield f"cell: {place_of(read_manifest(folder), trial, record)}"
+    if record is None:
+        begun = (folder / "trials" / trial / "checkpoint.pt").is_file()
+        yield "outcome: none yet; " + ("it has a checkpoint to go on from" if begun else "it has no checkpoint")
+    else:
+        end = record.end
+        why = f": {end.reason}" if end.reason else ""
+        yield f"outcome: {end.outcome} at step {end.steps}{why}"
+        yield f"took: {end.seconds:.1f} s on {end.node} ({end.device}), commit {record.commit or 'unknown'}"
+        if record.reports:
+            last = record.reports[-1]
+            yield f"last report: {metrics_line(last.metrics)} at step {last.step}"
+        if end.test is not None:
+            yield f"test score: accuracy {end.test.accuracy:.4f}, loss {end.test.loss:.4f}"
+    files = [path for path in (log_path(folder, trial), log_path(folder, trial).with_name(STACK)) if path.is_file()]
+    for path in files:
+        yield f"log: {path}"
+        yield ""
+        yield path.read_text(encoding="utf-8", errors="replace").rstrip()
+    if not files:
+        yield "log: none; only a failure writes one"
+
+
+def metrics_line(metrics: dict[str, float]) -> str:
+    """Metrics as `name value` pairs."""
+    return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())

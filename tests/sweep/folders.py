@@ -1,0 +1,55 @@
+"""Results folders of simulated sweeps, as a driver would have left them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from fsm_icl.records import Manifest, TaskEntry, TrialRecord
+from fsm_icl.sweep.loading import LoadedSweep
+from fsm_icl.sweep.planner import Planned, Planner, manifest_cell
+from fsm_icl.sweep.store import Store
+from tests.sweep import simulate
+
+
+def manifest_of(sweep: LoadedSweep, planner: Planner, sweep_id: str) -> Manifest:
+    """The manifest as the driver makes it, but for the ladders."""
+    spec = sweep.spec
+    task = TaskEntry(spec=spec.task.model_dump(mode="json"), ladder={"chance": 1 / 3}, ceiling=1.0, ceiling_exact=True)
+    return Manifest(
+        sweep=sweep.name,
+        scale=sweep.scale,
+        id=sweep_id,
+        question=spec.question,
+        seed=spec.seed,
+        evaluation_seed=spec.evaluation_seed,
+        success_margin=spec.success_margin,
+        repeats=spec.search.repeats,
+        spec=spec.model_dump(mode="json", exclude_none=True),
+        hypotheses=[],
+        tasks={"task": task},
+        cells=[manifest_cell(spec, plan, "task") for plan in planner.plans],
+    )
+
+
+def write(
+    folder: Path,
+    sweep: LoadedSweep,
+    stop_after: int | None = None,
+    learner: Callable[[Planned], TrialRecord] = simulate.train,
+    manifest: bool = True,
+) -> Mapping[str, TrialRecord]:
+    """Run a sweep with two workers into `folder`, on from what is there; `manifest`: write it at the end too."""
+    with Store(folder) as store:
+        cells = simulate.cells(sweep)
+        store.write_sweep_file(sweep.spec.model_dump(mode="json", exclude_none=True))
+        store.write_manifest(manifest_of(sweep, Planner(sweep.spec, cells, store.records), store.id))
+
+        def kept(planned: Planned) -> TrialRecord:
+            record = learner(planned)
+            return store.write(planned, record.reports, record.end)
+
+        simulate.run(sweep, 2, records=store.records, stop_after=stop_after, learner=kept)
+        if manifest:
+            store.write_manifest(manifest_of(sweep, Planner(sweep.spec, cells, store.records), store.id))
+        return store.records
