@@ -105,18 +105,19 @@ def test_a_folder_with_broken_files_is_one_clear_error(command: str, tmp_path: P
     assert "Traceback" not in done.output
 
 
-@pytest.mark.parametrize("arguments", [["status", "results/spectrum-laptop"], ["logs", "results/spectrum-laptop"]])
-def test_looking_needs_nothing_heavy(arguments: list[str]) -> None:
+@pytest.mark.parametrize("command", ["status", "logs"])
+def test_looking_needs_nothing_heavy(command: str, results: Path) -> None:
     code = f"""
 import sys
 from fsm_icl.cli import app
 try:
-    app({arguments!r})
+    app([{command!r}, {str(results / "spectrum-laptop")!r}])
 except SystemExit as end:
     assert end.code == 0
 heavy = ("torch", "ray", "wandb", "optuna", "pandas", "scipy", "matplotlib")
 found = [name for name in heavy if name in sys.modules]
 sys.exit(f"imported {{found}}" if found else 0)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    root = Path(cli.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

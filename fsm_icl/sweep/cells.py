@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import typing
@@ -83,10 +84,14 @@ def cells_of(loaded: LoadedSweep) -> list[Cell]:
     _check_size(loaded)
     cells: dict[str, Cell] = {}
     labels: dict[str, str] = {}
+    architectures: set[str] = set()
     for entry, fields in _points(loaded):
         cell = _cell(loaded, entry, fields)
         if cell.key not in cells and cell.label in labels:
             raise loaded.error(("grid", entry), f"two different cells are called {cell.label!r}; say how they differ")
+        if cell.template.model.arch not in architectures:  # what may be searched differs by nothing else
+            architectures.add(cell.template.model.arch)
+            _check_ranges(loaded, cell)
         cells.setdefault(cell.key, cell)
         labels[cell.label] = cell.key
     return list(cells.values())
@@ -215,15 +220,16 @@ def _cell(loaded: LoadedSweep, entry: int, fields: dict[str, Scalar]) -> Cell:
     del content["phase"], content["seed"]
     model = template.model
     full = {"arch": model.arch, "d_model": model.d_model, "num_layers": model.num_layers, **fields}
-    cell = Cell(_label(full), full, template, sha256_of(content))
-    _check_ranges(loaded, cell)
-    return cell
+    return Cell(_label(full), full, template, sha256_of(content))
+
+
+_longest = functools.lru_cache(maxsize=1024)(sequence_length)
 
 
 def _check_memory(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], config: TrialConfig) -> None:
     """Refuse what no machine could hold."""
     task, budget, model = config.task, config.budget, config.model
-    length = sequence_length(task)
+    length = _longest(task)
     table = task.num_states * task.num_actions
     reports = -(-budget.steps // budget.report_every)
     params = model.num_params(task.num_tokens, task.num_classes)

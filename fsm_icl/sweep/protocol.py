@@ -11,6 +11,7 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -51,9 +52,13 @@ class Seen:
 
 def rung_steps(search: SearchSpec, budget: BudgetSpec) -> list[int]:
     """Steps at which trials are pruned: for each rung the first report at or after that share of the budget."""
-    every = budget.report_every
-    steps = [min(math.ceil(share * budget.steps / every) * every, budget.steps) for share in search.rungs]
-    return sorted({step for step in steps if step < budget.steps})
+    return list(_rung_steps(search.rungs, budget.steps, budget.report_every))
+
+
+@functools.lru_cache(maxsize=1024)
+def _rung_steps(rungs: tuple[Fraction, ...], budget: int, every: int) -> tuple[int, ...]:
+    steps = {min(math.ceil(share * budget / every) * every, budget) for share in rungs}
+    return tuple(sorted(step for step in steps if step < budget))
 
 
 def cutoffs(seen: Sequence[Seen], steps: Sequence[int], eta: int) -> dict[int, float]:

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from torch import Tensor
 
 from bench.episodes import Machine, canonical_form
+from fsm_icl.seeding import torch_generator
 from fsm_icl.task import machines as module
 from fsm_icl.task.machines import (
     SHARES,
@@ -214,3 +215,11 @@ def test_large_machines_are_drawn_and_split() -> None:
     task = TaskSpec(num_states=64, num_actions=64)
     module._count_classes.cache_clear()
     assert sample_machines(task, "test", 2, 0, generator()).shape == (2, 64, 64)
+
+
+@pytest.mark.parametrize(("num_states", "num_actions"), [(4, 1), (7, 1), (5, 2)])
+def test_what_is_said_without_drawing_is_so(num_states: int, num_actions: int) -> None:
+    drawn = module.uniform_machines(2000, num_states, num_actions, torch_generator(3, "drawn"))
+    classes = len(torch.unique(machine_key(drawn)))
+    said = module._count_classes(num_states, num_actions)
+    assert classes == said if num_actions == 1 else classes >= said
