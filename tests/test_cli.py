@@ -101,7 +101,7 @@ def test_a_folder_with_broken_files_is_one_clear_error(command: str, tmp_path: P
     (tmp_path / "broken" / "manifest.json").write_text("{}")
     done = fsm(command, "broken", *(["0"] if command in ("logs", "run") else []))
     assert done.exit_code == 2
-    assert "not a sweep's manifest" in done.stderr
+    assert "manifest.json: sweep: Field required" in done.stderr
     assert "Traceback" not in done.output
 
 

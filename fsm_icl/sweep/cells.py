@@ -136,8 +136,6 @@ def declared(loaded: LoadedSweep, cells: list[Cell]) -> list[DeclaredHypothesis]
     """
     found: list[DeclaredHypothesis] = []
     for i, hypothesis in enumerate(loaded.spec.hypotheses):
-        if hypothesis.name in (known.name for known in found):
-            raise loaded.error(("hypotheses", i, "name"), f"a hypothesis named {hypothesis.name!r} stands before")
         picked = {
             role: _pick(loaded, ("hypotheses", i, role), fields, cells) for role, fields in hypothesis.roles().items()
         }

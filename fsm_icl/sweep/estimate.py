@@ -54,8 +54,8 @@ def bytes_needed(planner: Planner, concurrent: int) -> int:
     for plan in planner.plans:
         task, model = plan.cell.template.task, plan.cell.template.model
         checkpoint = 3 * 4 * model.num_params(task.num_tokens, task.num_classes)  # weights and AdamW's two moments
-        left = plan.total() - sum(plan.done(p) for p in plan.wanted())
-        measures = plan.spec.measure.num_seeds - sum(plan.done(p) for p in plan.measures)
+        left = plan.total() - plan.num_searched - plan.num_measured
+        measures = plan.spec.measure.num_seeds - plan.num_measured
         total += checkpoint * measures + (RECORD_BYTES + 40 * task.test_machines) * left
         largest = max(largest, checkpoint)
     return total + 2 * largest * concurrent  # the one there is, and the next one until it has replaced it

@@ -78,6 +78,10 @@ class Search:
         """Proposal `index` as the present rule reads it."""
         return self._seen[index]
 
+    def read(self) -> Iterator[Seen]:
+        """Proposals that are done, as the present rule reads them."""
+        return (seen for seen in self._seen if seen is not None)
+
     def _make_all(self) -> None:
         while self._make_next():
             pass
@@ -223,6 +227,11 @@ class CellPlan:
     def num_pruned(self) -> int:
         """Search trials that the present rule prunes."""
         return sum(search.num_pruned for search in self.searches)
+
+    @property
+    def best_accuracy(self) -> float | None:
+        """Best validation accuracy of a search trial that is done, None before the first."""
+        return max((seen.accuracy for search in self.searches for seen in search.read()), default=None)
 
     @property
     def searched(self) -> bool:

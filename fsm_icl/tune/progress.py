@@ -16,6 +16,7 @@ from fsm_icl.sweep.planner import CellPlan
 from fsm_icl.tune.desk import Desk, InFlight
 
 SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_TABLES = 0.5
 
 
 class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
@@ -25,20 +26,24 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
         """Show what `desk` knows on `console`."""
         super().__init__()
         self.desk, self.console, self.concurrent = desk, console, concurrent
-        self.started = self.last_line = time.monotonic()
+        self.started = self.last_shown = time.monotonic()
         self.live: Live | None = None
 
     def setup(self, **_: Any) -> None:
         """Tune starts."""
-        self.started = self.last_line = time.monotonic()
+        self.started = self.last_shown = time.monotonic()
         if self.console.is_terminal:
-            self.live = Live(console=self.console, get_renderable=self.table, refresh_per_second=2)
+            self.live = Live(self.table(), console=self.console, auto_refresh=False)
             self.live.start()
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
-        """Called all the time: says a line when it is time for one."""
-        if self.live is None and time.monotonic() - self.last_line >= SECONDS_BETWEEN_LINES:
-            self.last_line = time.monotonic()
+        """Called all the time, in the thread that owns the planner: shows anew when it is time."""
+        if time.monotonic() - self.last_shown < (SECONDS_BETWEEN_TABLES if self.live else SECONDS_BETWEEN_LINES):
+            return
+        self.last_shown = time.monotonic()
+        if self.live is not None:
+            self.live.update(self.table(), refresh=True)
+        else:
             self.console.print(self.line(), highlight=False, markup=False)
 
     def close(self) -> None:
@@ -58,8 +63,8 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
     def line(self) -> str:
         """How far the whole sweep is."""
         plans = self.desk.planner.plans
-        done = sum(plan.done(p) for plan in plans for p in plan.wanted())
-        pruned = sum(_pruned(plan) for plan in plans)
+        done = sum(plan.num_searched + plan.num_measured for plan in plans)
+        pruned = sum(plan.num_pruned for plan in plans)
         running = ", ".join(_running(f) for f in list(self.desk.in_flight.values()))
         total = sum(plan.total() for plan in plans)
         return f"{self._clock()}  {done}/{total} trials done ({pruned} pruned)  running: {running or '-'}"
@@ -75,15 +80,12 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
 
     def _cells(self, plan: CellPlan) -> list[str]:
         spec = plan.spec
-        proposals = [p for s in plan.searches for p in s.proposals]
-        searched = sum(plan.done(p) for p in proposals)
-        measured = sum(plan.done(p) for p in plan.measures)
-        best = max((s.accuracy for p in proposals if (s := plan.seen(p)) is not None), default=None)
+        best = plan.best_accuracy
         flights = [f for f in list(self.desk.in_flight.values()) if f.planned.cell is plan.cell]
         return [
-            f"{searched}/{spec.search.num_trials * spec.search.repeats}",
-            str(_pruned(plan)),
-            f"{measured}/{spec.measure.num_seeds}",
+            f"{plan.num_searched}/{spec.search.num_trials * spec.search.repeats}",
+            str(plan.num_pruned),
+            f"{plan.num_measured}/{spec.measure.num_seeds}",
             ", ".join(_running(f, short=True) for f in flights),
             "" if best is None else f"{best:.3f}",
             _minutes(remaining_seconds(plan, self.desk.planner.records)),
@@ -97,10 +99,6 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles callbacks; a display can't be."""
         return {}
-
-
-def _pruned(plan: CellPlan) -> int:
-    return sum((s := plan.seen(p)) is not None and s.outcome == "pruned" for p in plan.wanted() if p.phase == "search")
 
 
 def _running(flight: InFlight, short: bool = False) -> str:

@@ -204,7 +204,7 @@ def test_a_hypothesis_names_one_cell(tmp_path: Path, fields: str, what: str) -> 
 @pytest.mark.parametrize(
     ("second", "what"),
     [
-        ("{name: h, claim: c, a: {arch: gru}, b: {arch: rnn}, threshold: 0.1}", "a hypothesis named 'h' stands before"),
+        ("{name: h, claim: c, a: {arch: gru}, b: {arch: rnn}, threshold: 0.1}", "two hypotheses are named 'h'"),
         ("{name: i, claim: c, a: {arch: rnn}, b: {d_model: 8, arch: rnn}, threshold: 0.1}", "with itself: rnn-d8-L1"),
     ],
 )
