@@ -5,5 +5,8 @@ loading.py    file + scale + --set -> spec  cells.py     grid -> cells -> TrialC
 protocol.py   propose, cutoffs, winner: pure functions of records
 planner.py    what is missing next          estimate.py  how long it will take
 store.py      records, manifest, lock       tracking.py  the W&B thread
-schema.py     the JSON schema for editors
+schema.py     the JSON schema for editors   standing.py  what is done, to run, dropped
+status.py     how far a sweep is, at once   logs.py      one trial: its end and its log
+rerun.py      one trial again, unrecorded   verify.py    do trials come out again?
+weights.py    the trained models
 """

@@ -69,7 +69,7 @@ def print_plan(planner: Planner, found: Standings, concurrent: int, console: Con
             f"{'' if measured else '~'}{seconds:.2g}",
             f"{to_go / 60:.1f}",
         )
-    for name, dropped in found.elsewhere.items():
+    for name, dropped in list(found.elsewhere.items())[:MAX_ROWS]:
         table.add_row(f"{name} *", "", "", "", *_counts(Standing(0, 0, 0, 0, dropped)), "", "")
     table.add_section()
     table.add_row("all", "", "", "", *_counts(found.total), "", f"{sum(left) / 60:,.1f}")

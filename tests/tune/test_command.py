@@ -11,6 +11,9 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from fsm_icl.cli import app
+from fsm_icl.sweep.store import Store, failed_in, read_records
+from fsm_icl.tune.options import RunOptions
+from tests.sweep import folders, simulate
 
 HEAVY = ("torch", "ray", "wandb", "optuna", "pandas", "matplotlib")
 
@@ -46,6 +49,44 @@ def test_set_reaches_the_plan() -> None:
     assert "3 proposals and 7 seeds each" in done.stdout
 
 
+@pytest.fixture
+def begun(tmp_path: Path) -> Path:
+    """A sweep with 40 records, some of them failed."""
+    folders.write(tmp_path / "results" / "spectrum-laptop", simulate.loaded(), stop_after=40)
+    return tmp_path / "results" / "spectrum-laptop"
+
+
+def test_plan_says_what_a_changed_file_adds_and_drops(begun: Path) -> None:
+    same = fsm("spectrum", "--scale", "laptop", "--plan").stdout
+    assert "40 of 56 trials done" in same
+    assert "has changed" not in same
+    changed = fsm("spectrum", "--scale", "laptop", "--plan", "--set", "measure.num_seeds=9", "--set", "search.eta=2")
+    assert "the sweep file has changed: 12 trials are new, 0 records are no longer wanted" in changed.stdout
+    other = fsm("spectrum", "--scale", "laptop", "--plan", "--seed", "1").stdout
+    assert "the sweep file has changed: 56 trials are new, 40 records are no longer wanted" in other
+    assert " ".join(other.split("core-min")[1].split()).count("all 0 0 56 0 40") == 1
+
+
+def test_retry_failed_can_be_planned_and_then_forgets_them(begun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = set(failed_in(read_records(begun)))
+    assert failed
+    before = {path: path.stat().st_mtime_ns for path in begun.rglob("*")}
+    plan = fsm("spectrum", "--scale", "laptop", "--plan", "--retry-failed").stdout
+    assert "40 of 56 trials done" not in plan
+    assert {path: path.stat().st_mtime_ns for path in begun.rglob("*")} == before
+
+    def run_sweep(_: object, store: Store, options: RunOptions, __: object) -> None:
+        assert not failed & set(store.records)
+        assert options.max_failures == 7
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fsm_icl.tune.sweep.run_sweep", run_sweep)
+    done = fsm("spectrum", "--scale", "laptop", "--retry-failed", "--max-failures", "7")
+    assert done.exit_code == 130, done.output
+    assert len(read_records(begun)) == 40 - len(failed)
+    assert not failed & set(read_records(begun))
+
+
 HUGE = ("--set", f"grid={{arch: rnn, d_model: {list(range(1, 1001))}}}", "--set", "hypotheses=[]", "--scale", "laptop")
 
 
@@ -70,6 +111,7 @@ def test_a_huge_sweep_is_planned_briefly_and_refused_without_yes(tmp_path: Path)
         (["spectrum", "--set", "serch.num_trials=3"], "serch: unknown key; did you mean 'search'?"),
         (["spectrum", "--wandb", "onlin"], "'onlin' is not one of"),
         (["spectrum", "--max-concurrent", "0"], "greater than or equal to 1"),
+        (["spectrum", "--max-failures", "-1"], "greater than or equal to 0"),
         (["spectrum", "--seed", "-1"], "greater than or equal to 0"),
         (["spectrum", "--results", "/proc/nowhere"], "/proc/nowhere/spectrum-laptop: cannot be written"),
     ],
