@@ -320,6 +320,20 @@ def read_json(path: Path, model: type[Model], row: str | None = None) -> Model:
         raise ValueError(f"{where}: {f'{field}: ' if field else ''}{first['msg']}{more}") from error
 
 
+def sweep_folders(sweep: str, scale: str, results: Path) -> list[Path]:
+    """Folders of one sweep and scale, oldest first: results/<sweep>-<scale>, then what --fresh made: -2, -3, ..."""
+    name = f"{sweep}-{scale}"
+    numbered = {path: re.fullmatch(re.escape(name) + r"(?:-(\d+))?", path.name) for path in results.glob(f"{name}*/")}
+    found = [(int(match[1] or 1), path) for path, match in numbered.items() if match]
+    return [path for _, path in sorted(found) if _named(path) in ((sweep, scale), None)]
+
+
+def fresh_folder(sweep: str, scale: str, results: Path) -> Path:
+    """The next folder of one sweep and scale that does not exist yet."""
+    names = (f"{sweep}-{scale}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, 10**6))))
+    return next(results / name for name in names if not (results / name).exists())
+
+
 def sweep_folder(sweep: str, scale: str | None, results: Path) -> Path:
     """The folder SWEEP means in a command: itself if it is one, else the newest of that name and scale.
 
@@ -331,25 +345,23 @@ def sweep_folder(sweep: str, scale: str | None, results: Path) -> Path:
     if (Path(sweep) / "manifest.json").is_file():
         return Path(sweep)
     there = sorted(path.parent for path in results.glob("*/manifest.json"))
-    found: dict[str, list[tuple[int, Path]]] = {}
-    for path in there:
-        name, its_scale = _named(path)
-        if name == sweep:
-            number = re.search(r"-(\d+)$", path.name.removeprefix(f"{name}-{its_scale}"))
-            found.setdefault(its_scale, []).append((int(number[1]) if number else 1, path))
+    scales = {named[1] for path in there if (named := _named(path)) and named[0] == sweep}
     chosen = scale or default_scale()
-    if scale is None and chosen not in found and len(found) == 1:
-        (chosen,) = found
-    if chosen not in found:
+    if scale is None and chosen not in scales and len(scales) == 1:
+        (chosen,) = scales
+    folders = [path for path in sweep_folders(sweep, chosen, results) if path in there]
+    if not folders:
         names = ", ".join(path.name for path in there) or "none"
         raise ValueError(f"no sweep at {sweep!r} nor at {results / f'{sweep}-{chosen}'} (in {results}: {names})")
-    return max(found[chosen])[1]
+    return folders[-1]
 
 
-def _named(folder: Path) -> tuple[str, str]:
-    """Sweep and scale of a folder: two fields of its manifest, read without checking the rest."""
+def _named(folder: Path) -> tuple[str, str] | None:
+    """Sweep and scale of a folder: two fields of its manifest, read without checking the rest; None without one."""
     try:
         plain = json.loads((folder / "manifest.json").read_bytes())
         return str(plain["sweep"]), str(plain["scale"])
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, KeyError, TypeError):
         return "", ""

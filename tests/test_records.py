@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from fsm_icl.records import METRICS, Report, Slice, default_scale, sweep_folder
+from fsm_icl.records import METRICS, Report, Slice, default_scale, fresh_folder, sweep_folder, sweep_folders
 
 
 def make(results: Path, *names: str) -> None:
@@ -31,6 +31,16 @@ def test_a_name_means_the_newest_folder_of_the_default_scale(tmp_path: Path) -> 
     assert sweep_folder("spectrum", None, tmp_path).name == "spectrum-laptop-10"
     assert sweep_folder("spectrum", "paper", tmp_path).name == "spectrum-paper"
     assert sweep_folder(str(tmp_path / "spectrum-laptop-2"), None, tmp_path).name == "spectrum-laptop-2"
+
+
+def test_fresh_folders_never_exist_yet(tmp_path: Path) -> None:
+    assert fresh_folder("spectrum", "laptop", tmp_path).name == "spectrum-laptop"
+    make(tmp_path, "spectrum-laptop", "spectrum-laptop-3", "spectrum-laptop-old")
+    assert fresh_folder("spectrum", "laptop", tmp_path).name == "spectrum-laptop-2"
+    (tmp_path / "spectrum-laptop-4").mkdir()  # killed before its manifest was written
+    names = [path.name for path in sweep_folders("spectrum", "laptop", tmp_path)]
+    assert names == ["spectrum-laptop", "spectrum-laptop-3", "spectrum-laptop-4"]
+    assert sweep_folder("spectrum", "laptop", tmp_path).name == "spectrum-laptop-3"
 
 
 def test_the_only_scale_there_is_will_do(tmp_path: Path) -> None:

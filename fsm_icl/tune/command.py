@@ -57,6 +57,7 @@ def tune(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Forget trials whose code failed, and run them again.")
     ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew in a new folder; nothing is deleted.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would run, and how long; train nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help=f"Run even a sweep of more than {MAX_TRIALS:,} trials.")] = False,
 ) -> None:
@@ -75,7 +76,7 @@ def tune(
             max_failures=max_failures,
             stall_limit=stall_limit,
         )
-        code = _run(sweep, scale, settings, results, options, plan, yes, retry_failed)
+        code = _run(sweep, scale, settings, results, options, plan, yes, retry_failed, fresh)
     except SpecError as error:
         _refuse("\n".join(error.problems))
     except KeyboardInterrupt as error:
@@ -93,10 +94,11 @@ def _run(
     plan: bool,
     yes: bool,
     retry_failed: bool,
+    fresh: bool,
 ) -> int:
     from rich.console import Console
 
-    from fsm_icl.records import read_records
+    from fsm_icl.records import fresh_folder, read_records, sweep_folders
     from fsm_icl.sweep.cells import cells_of, check_other_scales, declared
     from fsm_icl.sweep.estimate import bytes_needed
     from fsm_icl.sweep.loading import check_results, load_sweep
@@ -112,7 +114,8 @@ def _run(
     cells = cells_of(loaded)
     declared(loaded, cells)
     check_other_scales(loaded)
-    folder = results / f"{loaded.name}-{loaded.scale}"
+    folders = [] if fresh else sweep_folders(loaded.name, loaded.scale, results)
+    folder = folders[-1] if folders else fresh_folder(loaded.name, loaded.scale, results)
     console = Console(width=None if sys.stdout.isatty() else 110)
     try:
         records = read_records(folder)

@@ -103,6 +103,13 @@ def test_a_huge_sweep_is_planned_briefly_and_refused_without_yes(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_fresh_names_a_new_folder_and_without_it_the_newest_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "results" / "spectrum-laptop").mkdir(parents=True)
+    assert "results/spectrum-laptop-2: 0 of 56" in " ".join(fsm("spectrum", "--plan", "--fresh").stdout.split())
+    (tmp_path / "results" / "spectrum-laptop-2").mkdir()
+    assert "results/spectrum-laptop-2: 0 of 56" in " ".join(fsm("spectrum", "--plan").stdout.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
