@@ -102,7 +102,7 @@ def test_a_driver_that_is_killed_loses_nothing(undisturbed: Path, tmp_path: Path
 
 
 def test_a_time_limit_ends_the_driver_and_the_next_run_goes_on(undisturbed: Path, tmp_path: Path) -> None:
-    done = sweep(tmp_path, "--time-limit", "12s")
+    done = sweep(tmp_path, "--time-limit", "5s")
     assert done.returncode == 124
     assert "the time limit is reached; what has ended is kept" in done.stderr
     assert sweep(tmp_path).returncode == 0
