@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fsm_icl.records import sweep_folder
+from fsm_icl.folders import sweep_folder
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.checks import check_manifest, check_numbers, check_records, place
-from fsm_icl.records import Manifest, ManifestCell, TaskEntry, TrialRecord, WantedTrial, read_manifest, read_records
+from fsm_icl.folders import read_manifest, read_records
+from fsm_icl.records import Manifest, ManifestCell, TaskEntry, TrialRecord, WantedTrial
 
 MISSING = "missing"
 """Outcome, in the table, of a wanted trial that has no record yet."""

@@ -12,7 +12,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fsm_icl.records import Manifest, TrialRecord, read_manifest, read_records
+from fsm_icl.folders import read_manifest, read_records
+from fsm_icl.records import Manifest, TrialRecord
 
 
 def read(folder: Path) -> tuple[Manifest, dict[str, TrialRecord]]:

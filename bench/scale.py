@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from bench.overhead import gaps
-from fsm_icl.records import read_records
+from fsm_icl.folders import read_records
 
 SWEEP = """\
 question: What does a trial cost?

@@ -10,7 +10,8 @@ only its own wing and those below:
     sweep/        MANY TRIALS: sweep files, cells, the search-then-measure protocol, records, W&B
     training/     ONE TRIAL: a config, the training loop, scoring, checkpoints, how it ended
     task/         WHAT IS LEARNT: machines, episodes, baselines        models/  WHAT LEARNS: one file an architecture
-    records.py    what a trial leaves behind: the contract with analysis/      seeding.py  named independent generators
+    records.py    what a trial leaves behind: the contract with analysis/      folders.py  where that lies
+    seeding.py    one seed -> named independent generators
 
 The way of the data: YAML -> SweepSpec -> TrialConfig -> train() -> Report -> TrialRecord -> table -> figure.
 

@@ -99,7 +99,7 @@ def schema() -> None:
 
 def _folder(sweep: str, scale: str | None, results: Path) -> Path:
     """The folder that SWEEP means, named on stderr unless it was given as one."""
-    from fsm_icl.records import sweep_folder
+    from fsm_icl.folders import sweep_folder
 
     folder = sweep_folder(sweep, scale, results)
     if folder != Path(sweep):

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from fsm_icl.records import METRICS, Report, Slice, default_scale, fresh_folder, sweep_folder, sweep_folders
+from fsm_icl.folders import default_scale, fresh_folder, sweep_folder, sweep_folders
+from fsm_icl.records import METRICS, Report, Slice
 
 
 def make(results: Path, *names: str) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,28 +15,17 @@ from fsm_icl.models import ModelSpec
 from fsm_icl.models.spec import CoreSpec
 from fsm_icl.records import DeclaredHypothesis, Phase
 from fsm_icl.seeding import derive
-from fsm_icl.sweep.loading import LoadedSweep, fields_at, strictly
+from fsm_icl.sweep.explain import fields_at
+from fsm_icl.sweep.limits import check_memory, count
+from fsm_icl.sweep.loading import LoadedSweep, strictly
 from fsm_icl.sweep.protocol import rung_steps
 from fsm_icl.sweep.space import PARAMETERS, Scalar, SweepSpec
 from fsm_icl.sweep.yaml_file import Path_, SpecError, listed, nearest, shortened, shown
 from fsm_icl.task.machines import check_splittable
-from fsm_icl.task.walks import sequence_length
 from fsm_icl.training.config import TrialConfig, identity, sha256_of
 
 MAX_CELLS, MAX_PLANNED_TRIALS = 10_000, 200_000
 """What is planned in seconds. Nobody trains as much in one sweep."""
-
-MAX_SET_NUMBERS = 2**25
-"""Tokens or table entries of one set of episodes: about a gigabyte while it is made."""
-
-MAX_BATCH_FLOATS = 2**32
-"""Batch x longest episode x d_model x num_layers: 16 GB of activations."""
-
-MAX_PARAMS = 10**9
-"""Parameters of a model: 16 GB with gradients and AdamW's moments."""
-
-MAX_STEPS, MAX_REPORTS = 10**9, 1000
-"""Of a trial. Each report becomes a row of its record and of W&B."""
 
 _SECTIONS = ("task", "optimizer", "budget")
 _ARCHITECTURES: dict[str, type[CoreSpec]] = {
@@ -113,7 +101,7 @@ def _check_size(loaded: LoadedSweep) -> None:
     if sum(points) > MAX_CELLS:
         largest = max(range(len(points)), key=points.__getitem__)
         raise loaded.error(
-            ("grid", largest), f"the grid has {_count(sum(points))} cells; at most {MAX_CELLS:,} can be planned"
+            ("grid", largest), f"the grid has {count(sum(points))} cells; at most {MAX_CELLS:,} can be planned"
         )
     trials = sum(points) * (search.num_trials * search.repeats + measure.num_seeds)
     if trials > MAX_PLANNED_TRIALS:
@@ -122,10 +110,6 @@ def _check_size(loaded: LoadedSweep) -> None:
             f"{trials:,} trials, {sum(points):,} cells x ({search.num_trials:,} search.num_trials x {search.repeats:,} "
             f"search.repeats + {measure.num_seeds:,} measure.num_seeds); at most {MAX_PLANNED_TRIALS:,} can be planned",
         )
-
-
-def _count(number: int) -> str:
-    return f"{number:,}" if number < 10**12 else "more than 10^12"
 
 
 def declared(loaded: LoadedSweep, cells: list[Cell]) -> list[DeclaredHypothesis]:
@@ -209,7 +193,7 @@ def _cell(loaded: LoadedSweep, entry: int, fields: dict[str, Scalar]) -> Cell:
         raise SpecError([_complaint(loaded, entry, fields, item) for item in error.errors()]) from None
     except ValueError as error:
         raise loaded.error(("task",), str(error)) from None
-    _check_memory(loaded, entry, fields, template)
+    check_memory(loaded, entry, fields, template)
     _check_rungs(loaded, template)
     content = identity(template)
     for name in spec.search.ranges():
@@ -219,64 +203,6 @@ def _cell(loaded: LoadedSweep, entry: int, fields: dict[str, Scalar]) -> Cell:
     model = template.model
     full = {"arch": model.arch, "d_model": model.d_model, "num_layers": model.num_layers, **fields}
     return Cell(_label(full), full, template, sha256_of(content))
-
-
-_longest = functools.lru_cache(maxsize=1024)(sequence_length)
-
-
-def _check_memory(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], config: TrialConfig) -> None:
-    """Refuse what no machine could hold."""
-    task, budget, model = config.task, config.budget, config.model
-    length = _longest(task)
-    table = task.num_states * task.num_actions
-    reports = -(-budget.steps // budget.report_every)
-    params = model.num_params(task.num_tokens, task.num_classes)
-    floats = budget.batch_size * length * model.d_model * model.num_layers
-    for what, amount, most, keys in (
-        (
-            f"episodes of up to {_count(length)} tokens",
-            length,
-            MAX_SET_NUMBERS,
-            ("task.demo_length", "task.query_length", "task.num_demos"),
-        ),
-        ("validation tokens", task.val_machines * max(length, table), MAX_SET_NUMBERS, ("task.val_machines",)),
-        ("test tokens", task.test_machines * max(length, table), MAX_SET_NUMBERS, ("task.test_machines",)),
-        (
-            "entries of training machines",
-            (task.num_train_machines or 0) * table,
-            MAX_SET_NUMBERS,
-            ("task.num_train_machines",),
-        ),
-        ("tokens in a batch", budget.batch_size * length, MAX_SET_NUMBERS, ("budget.batch_size",)),
-        ("parameters", params, MAX_PARAMS, ("d_model", "num_layers")),
-        (
-            "floats of activations a batch (batch x length x d_model x num_layers)",
-            floats,
-            MAX_BATCH_FLOATS,
-            ("d_model", "budget.batch_size"),
-        ),
-        ("steps", budget.steps, MAX_STEPS, ("budget.steps",)),
-        (
-            "reports a trial (budget.steps / budget.report_every)",
-            reports,
-            MAX_REPORTS,
-            ("budget.report_every", "budget.steps"),
-        ),
-    ):
-        if amount > most:
-            message = f"too large: {_count(amount)} {what}; at most {_count(most)}"
-            raise loaded.error(_place_of(keys, entry, fields, loaded), message)
-
-
-def _place_of(keys: Sequence[str], entry: int, fields: Mapping[str, Scalar], loaded: LoadedSweep) -> Path_:
-    """Where the first of `keys` that is written down stands: in the grid, else in its section."""
-    for key in keys:
-        if key in fields:
-            return "grid", entry, key
-        path: Path_ = tuple(key.split(".")) if "." in key else ("model", key)
-        if path in loaded.located.origin:
-            return path
-    return tuple(keys[0].split(".")) if "." in keys[0] else ("model", keys[0])
 
 
 def _check_ranges(loaded: LoadedSweep, cell: Cell) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from fsm_icl.records import TrialRecord
 from fsm_icl.sweep.cells import Cell
-from fsm_icl.sweep.planner import CellPlan, Planner, Records
+from fsm_icl.sweep.planner import CellPlan, Planner
+from fsm_icl.sweep.search import Records
 
 FLOPS_PER_SECOND = 5e10
 SECONDS_PER_TOKEN_STEP = 4e-5

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 import fsm_icl
-from fsm_icl.records import default_scale
+from fsm_icl.folders import default_scale
+from fsm_icl.sweep.explain import as_written, dotted, explain
 from fsm_icl.sweep.space import SweepSpec
 from fsm_icl.sweep.yaml_file import (
     MAX_BYTES,
@@ -56,7 +56,7 @@ class LoadedSweep:
 
     def error(self, path: Path_, message: str) -> SpecError:
         """A SpecError about the value at `path`."""
-        return SpecError([f"{self.located.where(_as_written(path, self.located))}: {_dotted(path)}: {message}"])
+        return SpecError([f"{self.located.where(as_written(path, self.located))}: {dotted(path)}: {message}"])
 
 
 def load_sweep(sweep: str, scale: str | None = None, sets: Sequence[str] = ()) -> LoadedSweep:
@@ -223,91 +223,3 @@ def _grid_as_list(grid: Any) -> Any:
         else entry
         for entry in entries
     ]
-
-
-def explain(error: ValidationError, located: Located, model: type[BaseModel]) -> list[str]:
-    """Pydantic's complaints as `file:line: field: what is wrong; what would be right`, one line a field."""
-    problems: dict[Path_, list[str]] = {}
-    given: dict[Path_, str] = {}
-    for item in error.errors():
-        path = _field(item, located.value)
-        problems.setdefault(path, []).append(_message(item, path, model))
-        given[path] = _given(item)
-    lines = []
-    for path, messages in problems.items():
-        what = f"{_either(messages)}{given[path]}"
-        lines.append(f"{located.where(_as_written(path, located))}: {_dotted(path)}: {what}")
-    return lines
-
-
-def _field(item: Any, value: Any) -> Path_:
-    """The path of a complaint, without what pydantic adds for the branches of a union."""
-    path: Path_ = item["loc"]
-    if item["type"] in ("missing", "extra_forbidden"):
-        return path
-    for end, part in enumerate(path):
-        inside = isinstance(part, int) and isinstance(value, list) and part < len(value)
-        if not inside and not (isinstance(value, dict) and part in value):
-            return path[:end]
-        value = value[part]
-    return path
-
-
-_NO_SCALAR = {f"input should be a valid {kind}" for kind in ("string", "integer", "number", "boolean")}
-
-
-def _either(messages: list[str]) -> str:
-    """The branches of a union as one complaint."""
-    unique = list(dict.fromkeys(messages))
-    start = "input should be "
-    if set(unique) == _NO_SCALAR:
-        return "expected a word, a number, true or false"
-    if len(unique) > 1 and all(m.startswith(start) for m in unique):
-        return start + " or ".join(m.removeprefix(start) for m in unique)
-    return "; ".join(unique)
-
-
-def _dotted(path: Path_) -> str:
-    return ".".join(shortened(str(p)) for p in path) or "the file"
-
-
-def _as_written(path: Path_, located: Located) -> Path_:
-    """A grid given as one mapping has no index in the file."""
-    return ("grid", *path[2:]) if path[:1] == ("grid",) and ("grid", 0) not in located.origin else path
-
-
-def _message(item: Any, path: Path_, model: type[BaseModel]) -> str:
-    kind = item["type"]
-    if kind == "extra_forbidden":
-        known = fields_at(model, path[:-1])
-        return f"unknown key; {nearest(str(path[-1]), known)}" if known else "unknown key"
-    if kind == "missing":
-        return "is missing"
-    expected = {"model_type": "a mapping", "dict_type": "a mapping", "list_type": "a list", "tuple_type": "a list"}
-    if kind in expected:
-        return f"expected {expected[kind]}"
-    text = item["msg"].removeprefix("Value error, ")
-    return f"{text[0].lower()}{text[1:]}"
-
-
-def _given(item: Any) -> str:
-    """What was found, but for keys that are wrong or missing themselves, and checks of a whole section."""
-    whole = isinstance(item["input"], dict | list) and item["type"] == "value_error"
-    return "" if whole or item["type"] in ("extra_forbidden", "missing") else f", found {shown(item['input'])}"
-
-
-def fields_at(model: type[BaseModel], path: Path_) -> list[str]:
-    """Names of the fields a mapping at `path` may have, empty where any are allowed."""
-    current: Any = model
-    for step in path:
-        if isinstance(step, int) or current is None:
-            continue
-        info = current.model_fields.get(step)
-        current = _model_in(info.annotation) if info is not None else None
-    return list(current.model_fields) if current is not None else []
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((m for a in typing.get_args(annotation) if (m := _model_in(a)) is not None), None)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from fsm_icl.records import Manifest, ManifestCell, TrialRecord, WantedTrial, read_manifest
+from fsm_icl.folders import read_manifest
+from fsm_icl.records import Manifest, ManifestCell, TrialRecord, WantedTrial
 from fsm_icl.sweep.status import cell_of, log_path
 
 STACK = "stack.txt"

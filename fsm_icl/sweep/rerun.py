@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 
-from fsm_icl.records import Phase, Report, TrialEnd, TrialRecord, read_records
+from fsm_icl.folders import read_records
+from fsm_icl.records import Phase, Report, TrialEnd, TrialRecord
 from fsm_icl.sweep.cells import cells_of
 from fsm_icl.sweep.loading import load_sweep
 from fsm_icl.sweep.logs import metrics_line

@@ -12,7 +12,8 @@ from typing import Any
 from fsm_icl.records import Phase, TrialRecord
 from fsm_icl.sweep.cells import cells_of
 from fsm_icl.sweep.loading import load_sweep
-from fsm_icl.sweep.planner import CellPlan, Planner, Records
+from fsm_icl.sweep.planner import CellPlan, Planner
+from fsm_icl.sweep.search import Records
 from fsm_icl.sweep.space import PARAMETERS, SweepSpec
 from fsm_icl.sweep.yaml_file import SpecError
 

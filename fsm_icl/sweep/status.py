@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fsm_icl.records import Manifest, ManifestCell, Outcome, Phase, WantedTrial, read_manifest
+from fsm_icl.folders import read_manifest
+from fsm_icl.records import Manifest, ManifestCell, Outcome, Phase, WantedTrial
 
 SHOWN_IN_FLIGHT = 8
 

@@ -23,8 +23,9 @@ from typing import Any
 from ruamel.yaml import YAML
 
 import fsm_icl
-from fsm_icl.records import Manifest, Report, TrialEnd, TrialRecord, read_records
-from fsm_icl.sweep.planner import Planned
+from fsm_icl.folders import read_records
+from fsm_icl.records import Manifest, Report, TrialEnd, TrialRecord
+from fsm_icl.sweep.search import Planned
 
 PROBE_BYTES = 100_000
 LOCK_ATTEMPTS = 4

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fsm_icl.records import Report, TrialRecord
-from fsm_icl.sweep.planner import Planned
+from fsm_icl.sweep.search import Planned
 
 Mode = Literal["offline", "online", "disabled"]
 QUEUE_SIZE = 10_000

@@ -10,7 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from fsm_icl.records import Report, TrialEnd, TrialRecord, read_manifest
+from fsm_icl.folders import read_manifest
+from fsm_icl.records import Report, TrialEnd, TrialRecord
 from fsm_icl.seeding import numpy_generator
 from fsm_icl.sweep.logs import read_record
 from fsm_icl.sweep.rerun import Again, again, rerun

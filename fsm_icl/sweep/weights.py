@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from fsm_icl.folders import read_manifest, sweep_folder
 from fsm_icl.models.shell import Model, build_model
-from fsm_icl.records import read_manifest, sweep_folder
 from fsm_icl.sweep.logs import read_record
 from fsm_icl.training import checkpoint
 from fsm_icl.training.config import TrialConfig

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
-from fsm_icl.tune.options import MAX_TRIALS, RunOptions, duration
+from fsm_icl.tune.options import MAX_TRIALS, Asked, RunOptions, duration
 
 if TYPE_CHECKING:
     from fsm_icl.sweep.planner import Planner
+    from fsm_icl.sweep.store import Store
+    from fsm_icl.tune.plan import View
 
 _INTERRUPTIONS = {
     "TimeLimitReached": ("the time limit is reached", 124),
@@ -62,7 +64,7 @@ def tune(
     yes: Annotated[bool, typer.Option("--yes", help=f"Run even a sweep of more than {MAX_TRIALS:,} trials.")] = False,
 ) -> None:
     """Search each cell's hyperparameters, then measure each winner on fresh seeds. Run it again to go on."""
-    from fsm_icl.records import num_gpus  # imported late: --help answers at once
+    from fsm_icl.folders import num_gpus  # imported late: --help answers at once
     from fsm_icl.sweep.yaml_file import SpecError
 
     # A process that a script starts with `&` inherits SIGINT ignored, and Ctrl-C would do nothing.
@@ -76,7 +78,7 @@ def tune(
             max_failures=max_failures,
             stall_limit=stall_limit,
         )
-        code = _run(sweep, scale, settings, results, options, plan, yes, retry_failed, fresh)
+        code = _run(Asked(sweep, scale, settings, results, plan, yes, retry_failed, fresh), options)
     except SpecError as error:
         _refuse("\n".join(error.problems))
     except KeyboardInterrupt as error:
@@ -85,64 +87,45 @@ def tune(
     raise typer.Exit(code)
 
 
-def _run(
-    sweep: str,
-    scale: str | None,
-    sets: list[str],
-    results: Path,
-    options: RunOptions,
-    plan: bool,
-    yes: bool,
-    retry_failed: bool,
-    fresh: bool,
-) -> int:
+def _run(asked: Asked, options: RunOptions) -> int:
     from rich.console import Console
 
-    from fsm_icl.records import fresh_folder, read_records, sweep_folders
-    from fsm_icl.sweep.cells import cells_of, check_other_scales, declared
-    from fsm_icl.sweep.estimate import bytes_needed
-    from fsm_icl.sweep.loading import check_results, load_sweep
-    from fsm_icl.sweep.planner import Planner
-    from fsm_icl.sweep.standing import standings
-    from fsm_icl.sweep.status import begun
-    from fsm_icl.sweep.store import Store, StoreError, failed_in
-    from fsm_icl.sweep.tracking import TrackingError, check_online
-    from fsm_icl.tune.plan import headline, print_plan
+    from fsm_icl.sweep.store import StoreError
+    from fsm_icl.sweep.tracking import TrackingError
+    from fsm_icl.tune.plan import headline, look, print_plan
 
-    check_results(results)
-    loaded = load_sweep(sweep, scale, sets)
-    cells = cells_of(loaded)
-    declared(loaded, cells)
-    check_other_scales(loaded)
-    folders = [] if fresh else sweep_folders(loaded.name, loaded.scale, results)
-    folder = folders[-1] if folders else fresh_folder(loaded.name, loaded.scale, results)
     console = Console(width=None if sys.stdout.isatty() else 110)
     try:
-        records = read_records(folder)
-        for trial in failed_in(records) if retry_failed else ():
-            del records[trial]
-        planner = Planner(loaded.spec, cells, records)
-        found = standings(planner, begun(folder))
-        console.print(headline(loaded, planner, found, folder, scale), highlight=False, markup=False)
-        if plan:
-            print_plan(planner, found, options.max_concurrent, console)
+        view = look(asked)
+        console.print(headline(view, asked.scale), highlight=False, markup=False)
+        if asked.plan:
+            print_plan(view.planner, view.standings, options.max_concurrent, console)
             return 0
-        _check_size(planner, yes)
-        if options.wandb == "online":
-            check_online()
-        store = Store(folder)
-        if retry_failed:
-            store.forget_failed()
-        store.check_space(bytes_needed(planner, options.max_concurrent))
-    except (StoreError, TrackingError, ValueError) as error:
+        _check_size(view.planner, asked.yes)
+        store = _open(view, asked, options)
+    except (StoreError, TrackingError) as error:
         _refuse(str(error))
     from fsm_icl.tune.ended import print_end
     from fsm_icl.tune.sweep import run_sweep
 
     with store:
-        ended = run_sweep(loaded, store, options, console)
-    print_end(ended, folder, console)
+        ended = run_sweep(view.loaded, store, options, console)
+    print_end(ended, view.folder, console)
     return 0 if ended.sound else 1
+
+
+def _open(view: View, asked: Asked, options: RunOptions) -> Store:
+    from fsm_icl.sweep.estimate import bytes_needed
+    from fsm_icl.sweep.store import Store
+    from fsm_icl.sweep.tracking import check_online
+
+    if options.wandb == "online":
+        check_online()
+    store = Store(view.folder)
+    if asked.retry_failed:
+        store.forget_failed()
+    store.check_space(bytes_needed(view.planner, options.max_concurrent))
+    return store
 
 
 def _cores() -> int:

@@ -16,7 +16,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from fsm_icl.records import Manifest, Report, TrialEnd
-from fsm_icl.sweep.planner import Planned, Planner
+from fsm_icl.sweep.planner import Planner
+from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.tracking import Tracker
 from fsm_icl.tune.trainable import job, read_report

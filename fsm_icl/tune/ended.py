@@ -12,7 +12,8 @@ from rich.text import Text
 from analysis.load import load_sweep
 from analysis.report import print_cell_table, say
 from fsm_icl.records import TrialRecord
-from fsm_icl.sweep.planner import Planned, Planner
+from fsm_icl.sweep.planner import Planner
+from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.status import Failure, failure, failures_table
 
 

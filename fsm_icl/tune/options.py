@@ -7,6 +7,7 @@ import re
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,20 @@ if TYPE_CHECKING:
 
 MAX_TRIALS = 10_000
 """A sweep that asks for more trials than this runs with --yes only: a slip in a grid is made quickly."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which sweep the command line means, and what to do with it."""
+
+    sweep: str
+    scale: str | None
+    sets: list[str]
+    results: Path
+    plan: bool
+    yes: bool
+    retry_failed: bool
+    fresh: bool
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich import box
@@ -9,17 +10,57 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fsm_icl.folders import fresh_folder, read_records, sweep_folders
+from fsm_icl.sweep.cells import cells_of, check_other_scales, declared
 from fsm_icl.sweep.estimate import seconds_per_trial
-from fsm_icl.sweep.loading import LoadedSweep
+from fsm_icl.sweep.loading import LoadedSweep, check_results, load_sweep
 from fsm_icl.sweep.planner import Planner
-from fsm_icl.sweep.standing import Standing, Standings, num_new, planner_before
+from fsm_icl.sweep.standing import Standing, Standings, num_new, planner_before, standings
+from fsm_icl.sweep.status import begun
+from fsm_icl.sweep.store import StoreError, failed_in
+from fsm_icl.tune.options import Asked
 
 MAX_ROWS = 50
 _CATEGORIES = ("done", "to\nresume", "to run", "failed", "no longer\nwanted")
 
 
-def headline(loaded: LoadedSweep, planner: Planner, found: Standings, folder: Path, asked_scale: str | None) -> str:
+@dataclass(frozen=True)
+class View:
+    """A sweep as it stands before it is run; nothing has been written for it."""
+
+    loaded: LoadedSweep
+    folder: Path
+    planner: Planner
+    standings: Standings
+
+
+def look(asked: Asked) -> View:
+    """Read the sweep file and the records there are.
+
+    Raises:
+        SpecError: the sweep file, a setting or the results folder's name is wrong.
+        StoreError: a record can't be read.
+    """
+    check_results(asked.results)
+    loaded = load_sweep(asked.sweep, asked.scale, asked.sets)
+    cells = cells_of(loaded)
+    declared(loaded, cells)
+    check_other_scales(loaded)
+    folders = [] if asked.fresh else sweep_folders(loaded.name, loaded.scale, asked.results)
+    folder = folders[-1] if folders else fresh_folder(loaded.name, loaded.scale, asked.results)
+    try:
+        records = read_records(folder)
+    except ValueError as error:
+        raise StoreError(str(error)) from None
+    for trial in failed_in(records) if asked.retry_failed else ():
+        del records[trial]
+    planner = Planner(loaded.spec, cells, records)
+    return View(loaded, folder, planner, standings(planner, begun(folder)))
+
+
+def headline(view: View, asked_scale: str | None) -> str:
     """The first lines: what is run, at which scale and why, and where it goes."""
+    loaded, planner, found, folder = view.loaded, view.planner, view.standings, view.folder
     spec = loaded.spec
     why = "" if asked_scale else _why(loaded.scale)
     done = sum(plan.num_searched + plan.num_measured for plan in planner.plans)

@@ -33,7 +33,8 @@ from ray.tune.schedulers import FIFOScheduler
 from fsm_icl.records import Manifest, TaskEntry
 from fsm_icl.sweep.cells import Cell, cells_of, declared
 from fsm_icl.sweep.loading import LoadedSweep
-from fsm_icl.sweep.planner import Planner, manifest_cell
+from fsm_icl.sweep.manifest import manifest_cell
+from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.tracking import Tracker
 from fsm_icl.task.baselines import baselines

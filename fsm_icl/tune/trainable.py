@@ -16,7 +16,7 @@ from ray import tune
 
 from fsm_icl.records import Report
 from fsm_icl.sweep.logs import STACK
-from fsm_icl.sweep.planner import Planned
+from fsm_icl.sweep.search import Planned
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.run import run_trial
 

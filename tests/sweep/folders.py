@@ -7,7 +7,9 @@ from pathlib import Path
 
 from fsm_icl.records import Manifest, TaskEntry, TrialRecord
 from fsm_icl.sweep.loading import LoadedSweep
-from fsm_icl.sweep.planner import Planned, Planner, manifest_cell
+from fsm_icl.sweep.manifest import manifest_cell
+from fsm_icl.sweep.planner import Planner
+from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.store import Store
 from tests.sweep import simulate
 

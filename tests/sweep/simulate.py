@@ -9,7 +9,8 @@ from fsm_icl.records import Report, TestScore, TrialEnd, TrialRecord
 from fsm_icl.seeding import derive, numpy_generator
 from fsm_icl.sweep.cells import Cell, cells_of
 from fsm_icl.sweep.loading import LoadedSweep, load_sweep
-from fsm_icl.sweep.planner import Planned, Planner
+from fsm_icl.sweep.planner import Planner
+from fsm_icl.sweep.search import Planned
 
 
 def loaded(*sets: str, scale: str = "laptop") -> LoadedSweep:

@@ -9,7 +9,8 @@ import pytest
 
 from fsm_icl.records import TrialRecord
 from fsm_icl.sweep import protocol
-from fsm_icl.sweep.planner import Planner, manifest_cell
+from fsm_icl.sweep.manifest import manifest_cell
+from fsm_icl.sweep.planner import Planner
 from tests.sweep import simulate
 
 TWELVE = ("search.num_trials=12",)  # start-up points and TPE both

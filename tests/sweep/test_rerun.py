@@ -13,11 +13,12 @@ import torch
 from rich.console import Console
 
 import fsm_icl
-from fsm_icl.records import Report, TrialEnd, TrialRecord, read_records
+from fsm_icl.folders import read_records
+from fsm_icl.records import Report, TrialEnd, TrialRecord
 from fsm_icl.sweep import rerun as rerun_module
 from fsm_icl.sweep.loading import LoadedSweep, load_sweep
-from fsm_icl.sweep.planner import Planned
 from fsm_icl.sweep.rerun import run_again, trial_of
+from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.status import read_manifest
 from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.verify import Sampled, compare, sampled, verify, verify_all

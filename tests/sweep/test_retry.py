@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fsm_icl.records import TrialRecord
-from fsm_icl.sweep.planner import Planned
+from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.store import Store, StoreError
 from tests.sweep import folders, simulate
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from fsm_icl.records import TrialEnd, read_records
+from fsm_icl.folders import read_records
+from fsm_icl.records import TrialEnd
 from fsm_icl.sweep import store as store_module
 from fsm_icl.sweep.loading import load_sweep
-from fsm_icl.sweep.planner import Planned, Planner
+from fsm_icl.sweep.planner import Planner
+from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.store import Store, StoreError, write_atomically
 from tests.sweep import simulate
 

@@ -14,7 +14,8 @@ import pytest
 from fsm_icl import records
 from fsm_icl.records import Slice, TrialRecord
 from fsm_icl.sweep import tracking
-from fsm_icl.sweep.planner import Planned, Planner
+from fsm_icl.sweep.planner import Planner
+from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.tracking import Tracker, TrackingError, check_online, summary_of
 from tests.sweep import simulate
 

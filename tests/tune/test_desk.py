@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from fsm_icl.records import Report, read_records
+from fsm_icl.folders import read_records
+from fsm_icl.records import Report
 from fsm_icl.sweep import store as store_module
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.store import Store

@@ -1,0 +1,57 @@
+"""A cell's entry in the manifest, from its plan."""
+
+from __future__ import annotations
+
+from fsm_icl.records import ManifestCell, TrialRecord, WantedTrial, Winner
+from fsm_icl.sweep.planner import CellPlan
+from fsm_icl.sweep.search import Planned
+from fsm_icl.sweep.space import SweepSpec
+
+
+def manifest_cell(spec: SweepSpec, plan: CellPlan, task: str) -> ManifestCell:
+    """The cell's entry in the manifest."""
+    template = plan.cell.template
+    model, classes = template.model, template.task.num_classes
+    return ManifestCell(
+        label=plan.cell.label,
+        fields=dict(plan.cell.fields),
+        task=task,
+        num_params=model.num_params(template.task.num_tokens, classes),
+        state_size=model.state_size(),
+        flops_per_token=model.flops_per_token(classes),
+        steps=template.budget.steps,
+        wanted=[_wanted(plan, planned) for planned in plan.wanted()],
+        winners=[_winner(spec, plan, best) for s in plan.searches if (best := s.winner()) is not None],
+        num_proposals=spec.search.num_trials * spec.search.repeats,
+        num_seeds=spec.measure.num_seeds,
+        failed=plan.failed,
+    )
+
+
+def _wanted(plan: CellPlan, planned: Planned) -> WantedTrial:
+    place = WantedTrial(hash=planned.hash, phase=planned.phase, repeat=planned.repeat, index=planned.index)
+    seen = plan.seen(planned) if planned.phase == "search" else None
+    if seen is None or seen.outcome != "pruned":
+        return place
+    end = plan.records[planned.hash].end
+    as_recorded = end.outcome == "pruned" and end.steps == seen.steps
+    return place if as_recorded else place.model_copy(update={"pruned_at": seen.steps})
+
+
+def _winner(spec: SweepSpec, plan: CellPlan, best: Planned) -> Winner:
+    ranges = spec.search.ranges()
+    return Winner(
+        repeat=best.repeat,
+        index=best.index,
+        hash=best.hash,
+        params=dict(best.params),
+        at_edge=[n for n, r in ranges.items() if not 0.1 <= r.share(best.params[n]) <= 0.9],
+        still_rising=_still_rising(plan.records[best.hash], spec.success_margin),
+    )
+
+
+def _still_rising(record: TrialRecord, margin: float) -> bool:
+    """Accuracy at the end is more than `margin` above what it was at two thirds of the budget."""
+    last = record.reports[-1]
+    earlier = [r for r in record.reports if r.step <= last.step * 2 / 3]
+    return bool(earlier) and last.metric("val/accuracy") - earlier[-1].metric("val/accuracy") > margin

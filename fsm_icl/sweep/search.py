@@ -1,0 +1,152 @@
+"""One search of one cell: which proposals there are, as a function of the records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from fsm_icl.records import Phase, TrialRecord
+from fsm_icl.seeding import derive
+from fsm_icl.sweep import protocol
+from fsm_icl.sweep.cells import Cell
+from fsm_icl.sweep.protocol import Seen
+from fsm_icl.sweep.space import SweepSpec
+from fsm_icl.training.config import TrialConfig
+
+Records = Mapping[str, TrialRecord]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A trial that the sweep wants."""
+
+    cell: Cell
+    phase: Phase
+    repeat: int
+    index: int
+    config: TrialConfig
+    hash: str
+    params: Mapping[str, float]
+    cutoffs: Mapping[int, float] = field(default_factory=dict)
+
+
+def plan_trial(
+    spec: SweepSpec,
+    cell: Cell,
+    params: Mapping[str, float],
+    phase: Phase,
+    repeat: int,
+    index: int,
+    limits: Mapping[int, float],
+) -> Planned:
+    """The trial at a place of the protocol."""
+    config = cell.trial(spec, params, phase, repeat, index)
+    return Planned(cell, phase, repeat, index, config, config.fingerprint(), params, limits)
+
+
+class Search:
+    """One search of one cell. Advances over the records there are; what it knows is a function of them alone.
+
+    Proposals are made when they are asked for: planning a sweep of many cells makes none, a step of it only a few.
+    """
+
+    def __init__(self, spec: SweepSpec, cell: Cell, repeat: int, records: Records) -> None:
+        """`records` is read again at each `advance`; it may grow by trials that `missing` gave out."""
+        self.spec, self.cell, self.repeat, self.records = spec, cell, repeat, records
+        self.steps = protocol.rung_steps(spec.search, cell.template.budget)
+        self.num_done = self.num_pruned = 0
+        self.num_in_row = 0
+        """So many proposals, from the first on, are read."""
+        self._made: list[Planned] = []
+        self._seen: list[Seen | None] = []
+        self._winner: Planned | None = None
+        self._resumed = bool(records)
+        if self._resumed:
+            self._make_all()
+
+    def advance(self) -> None:
+        """Read new records."""
+        for i in range(self.num_in_row, len(self._made)):
+            if self._seen[i] is None:
+                self._read(i)
+        self._count_row()
+        if self._resumed:  # what may be proposed now may have been trained long ago
+            self._make_all()
+
+    @property
+    def proposals(self) -> list[Planned]:
+        """All that the records allow to propose."""
+        self._make_all()
+        return self._made
+
+    def missing(self) -> Iterator[Planned]:
+        """Proposals that may start now and have no record, made as they are asked for."""
+        i = self.num_in_row
+        while i < len(self._made) or self._make_next():
+            if self._seen[i] is None:
+                yield self._made[i]
+            i += 1
+
+    def seen(self, index: int) -> Seen | None:
+        """Proposal `index` as the present rule reads it."""
+        return self._seen[index]
+
+    def read(self) -> Iterator[Seen]:
+        """Proposals that are done, as the present rule reads them."""
+        return (seen for seen in self._seen if seen is not None)
+
+    def _make_all(self) -> None:
+        while self._make_next():
+            pass
+
+    def _make_next(self) -> bool:
+        """Proposal i may be made when proposals 0 .. i-w are read. Returns whether it could be."""
+        search, index = self.spec.search, len(self._made)
+        if index >= min(search.num_trials, self.num_in_row + search.window):
+            return False
+        self._made.append(self._propose(index))
+        self._seen.append(None)
+        self._read(index)
+        self._count_row()
+        return True
+
+    def _propose(self, index: int) -> Planned:
+        search = self.spec.search
+        prefix = [seen for seen in self._seen[: max(0, index - search.window + 1)] if seen is not None]
+        pending = [p.params for p in self._made[len(prefix) :]]
+        params = protocol.propose(search, self._seed, index, prefix, pending)
+        limits = protocol.cutoffs(prefix, self.steps, search.eta)
+        return plan_trial(self.spec, self.cell, params, "search", self.repeat, index, limits)
+
+    def start_point(self, index: int) -> dict[str, float] | None:
+        """Hyperparameters of proposal `index` if it is a start-up point, which depends on no record; else None."""
+        search = self.spec.search
+        return protocol.propose(search, self._seed, index, [], []) if index < search.num_startup else None
+
+    @property
+    def _seed(self) -> int:
+        return derive(self.spec.seed, self.cell.key, self.repeat, "proposals")
+
+    def _read(self, index: int) -> None:
+        proposal = self._made[index]
+        record = self.records.get(proposal.hash)
+        seen = protocol.read(record, proposal.params, self.steps, proposal.cutoffs) if record else None
+        self._seen[index] = seen
+        self.num_done += seen is not None
+        self.num_pruned += seen is not None and seen.outcome == "pruned"
+
+    def _count_row(self) -> None:
+        while self.num_in_row < len(self._seen) and self._seen[self.num_in_row] is not None:
+            self.num_in_row += 1
+
+    @property
+    def complete(self) -> bool:
+        """All proposals made and read."""
+        return self.num_in_row == self.spec.search.num_trials
+
+    def winner(self) -> Planned | None:
+        """The winning proposal of a complete search, None when none finished or the search goes on."""
+        if self.complete and self._winner is None:
+            best = protocol.winner([seen for seen in self._seen if seen is not None])
+            self._winner = None if best is None else self._made[best]
+        return self._winner
