@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -68,16 +69,19 @@ def test_a_disk_that_fills_up_while_trials_run(small_disk: Path, undisturbed: Pa
 
 def test_a_folder_that_turns_read_only_is_refused_and_kept(small_disk: Path, undisturbed: Path) -> None:
     """Between two runs: a kernel lets nobody turn a disk read-only while files on it are open for writing."""
-    with subprocess.Popen(command(small_disk), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
+    quiet = command(small_disk, "--wandb", "disabled")
+    with subprocess.Popen(quiet, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
         while len(records(small_disk)) < 5:
             assert driver.poll() is None
             time.sleep(0.02)
-        driver.kill()
+        driver.send_signal(signal.SIGINT)
     kept = records(small_disk)
-    for _ in range(50):  # its workers take a moment to see that it is gone
-        if subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], capture_output=True).returncode == 0:
+    for _ in range(100):  # its workers take a moment to go
+        done = subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], capture_output=True, text=True)
+        if done.returncode == 0:
             break
         time.sleep(0.2)
+    assert done.returncode == 0, done.stderr
     refused = sweep(small_disk)
     assert refused.returncode == 2
     assert "cannot be written: Read-only file system" in refused.stderr
