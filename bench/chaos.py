@@ -48,7 +48,7 @@ def found(results: Path) -> dict[str, Any]:
 
 
 def descendants(pid: int) -> list[int]:
-    """Process ids below `pid` that train trials: Ray names a worker after its Trainable."""
+    """Process ids below `pid` that train trials: Ray titles them after the Trainable or its wrapper."""
     parents: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
@@ -66,7 +66,7 @@ def descendants(pid: int) -> list[int]:
 
 def _is_worker(pid: int) -> bool:
     try:
-        return b"TrialTrainable" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"Trainable" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 
