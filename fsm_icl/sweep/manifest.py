@@ -1,11 +1,44 @@
-"""A cell's entry in the manifest, from its plan."""
+"""The manifest of a sweep, from the plans of its cells."""
 
 from __future__ import annotations
 
-from fsm_icl.records import ManifestCell, TrialRecord, WantedTrial, Winner
-from fsm_icl.sweep.planner import CellPlan
+from fsm_icl.records import DeclaredHypothesis, Manifest, ManifestCell, TaskEntry, TrialRecord, WantedTrial, Winner
+from fsm_icl.sweep.cells import Cell
+from fsm_icl.sweep.loading import LoadedSweep
+from fsm_icl.sweep.planner import CellPlan, Planner
 from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.space import SweepSpec
+from fsm_icl.training.config import identity, sha256_of
+
+
+def manifest_of(
+    loaded: LoadedSweep,
+    planner: Planner,
+    sweep_id: str,
+    hypotheses: list[DeclaredHypothesis],
+    tasks: dict[str, TaskEntry],
+) -> Manifest:
+    """The manifest of a sweep as it stands; `tasks` has an entry for each cell's `task_key`."""
+    spec = loaded.spec
+    return Manifest(
+        sweep=loaded.name,
+        scale=loaded.scale,
+        id=sweep_id,
+        question=spec.question,
+        seed=spec.seed,
+        evaluation_seed=spec.evaluation_seed,
+        success_margin=spec.success_margin,
+        repeats=spec.search.repeats,
+        spec=spec.model_dump(mode="json", exclude_none=True),
+        hypotheses=hypotheses,
+        tasks=tasks,
+        cells=[manifest_cell(spec, plan, task_key(plan.cell)) for plan in planner.plans],
+    )
+
+
+def task_key(cell: Cell) -> str:
+    """The key of a cell's task in the manifest: 12 hex digits of its content."""
+    return sha256_of(identity(cell.template.task))[:12]
 
 
 def manifest_cell(spec: SweepSpec, plan: CellPlan, task: str) -> ManifestCell:

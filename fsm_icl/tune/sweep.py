@@ -33,13 +33,12 @@ from ray.tune.schedulers import FIFOScheduler
 from fsm_icl.records import Manifest, TaskEntry
 from fsm_icl.sweep.cells import Cell, cells_of, declared
 from fsm_icl.sweep.loading import LoadedSweep
-from fsm_icl.sweep.manifest import manifest_cell
+from fsm_icl.sweep.manifest import manifest_of, task_key
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.tracking import Tracker
 from fsm_icl.task.baselines import baselines
 from fsm_icl.task.episodes import evaluation_set
-from fsm_icl.training.config import identity, sha256_of
 from fsm_icl.tune.desk import Desk, told
 from fsm_icl.tune.ended import Ended, ended_trials
 from fsm_icl.tune.options import RunOptions, interruptions
@@ -63,26 +62,7 @@ class ManifestMaker:
 
     def __call__(self, planner: Planner) -> Manifest:
         """The manifest."""
-        spec = self.loaded.spec
-        return Manifest(
-            sweep=self.loaded.name,
-            scale=self.loaded.scale,
-            id=self.store.id,
-            question=spec.question,
-            seed=spec.seed,
-            evaluation_seed=spec.evaluation_seed,
-            success_margin=spec.success_margin,
-            repeats=spec.search.repeats,
-            spec=spec.model_dump(mode="json", exclude_none=True),
-            hypotheses=self.hypotheses,
-            tasks=self.tasks,
-            cells=[manifest_cell(spec, plan, task_key(plan.cell)) for plan in planner.plans],
-        )
-
-
-def task_key(cell: Cell) -> str:
-    """The key of a cell's task in the manifest: 12 hex digits of its content."""
-    return sha256_of(identity(cell.template.task))[:12]
+        return manifest_of(self.loaded, planner, self.store.id, self.hypotheses, self.tasks)
 
 
 def _task_entry(cell: Cell, evaluation_seed: int) -> TaskEntry:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fsm_icl.records import Manifest, TaskEntry, TrialRecord
+from fsm_icl.sweep import manifest as making
 from fsm_icl.sweep.loading import LoadedSweep
-from fsm_icl.sweep.manifest import manifest_cell
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.store import Store
@@ -16,22 +16,11 @@ from tests.sweep import simulate
 
 def manifest_of(sweep: LoadedSweep, planner: Planner, sweep_id: str) -> Manifest:
     """The manifest as the driver makes it, but for the ladders."""
-    spec = sweep.spec
-    task = TaskEntry(spec=spec.task.model_dump(mode="json"), ladder={"chance": 1 / 3}, ceiling=1.0, ceiling_exact=True)
-    return Manifest(
-        sweep=sweep.name,
-        scale=sweep.scale,
-        id=sweep_id,
-        question=spec.question,
-        seed=spec.seed,
-        evaluation_seed=spec.evaluation_seed,
-        success_margin=spec.success_margin,
-        repeats=spec.search.repeats,
-        spec=spec.model_dump(mode="json", exclude_none=True),
-        hypotheses=[],
-        tasks={"task": task},
-        cells=[manifest_cell(spec, plan, "task") for plan in planner.plans],
+    task = TaskEntry(
+        spec=sweep.spec.task.model_dump(mode="json"), ladder={"chance": 1 / 3}, ceiling=1.0, ceiling_exact=True
     )
+    tasks = {making.task_key(plan.cell): task for plan in planner.plans}
+    return making.manifest_of(sweep, planner, sweep_id, [], tasks)
 
 
 def write(
