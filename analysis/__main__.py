@@ -6,9 +6,13 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from fsm_icl.files import as_folder
 from fsm_icl.folders import sweep_folder
+
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,14 +47,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scale", help="which scale of a sweep given by name; default as in tune")
     parser.add_argument(
         "--results",
-        type=Path,
-        default=Path("results"),
-        help="where <sweep>-<scale> folders lie (default: results)",
+        default="results",
+        help="folder or URI where <sweep>-<scale> folders lie (default: results)",
     )
     return parser
 
 
-def _folder(sweep: str, scale: str | None, results: Path) -> Path:
+def _folder(sweep: str, scale: str | None, where: str) -> Folder:
+    results = as_folder(where)
     if (results / "manifest.json").is_file():
         typed = shlex.quote(str(results))
         raise ValueError(f"--results {results} is itself a sweep's folder; type: python -m analysis {typed}")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fsm_icl.records import Manifest, TrialRecord, WantedTrial
+
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
 
 _COORDINATES = ("arch", "d_model", "num_layers")
 
@@ -22,7 +24,7 @@ def _twice(names: Iterable[str]) -> list[str]:
     return [name for name, times in Counter(names).items() if times > 1]
 
 
-def check_manifest(manifest: Manifest, path: Path) -> None:
+def check_manifest(manifest: Manifest, path: Folder) -> None:
     """Labels, places and hashes occur once; tasks and cells that are named exist. Raises ValueError."""
     labels = [cell.label for cell in manifest.cells]
     if double := _twice(labels):

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from analysis.checks import check_manifest, check_numbers, check_records, place
 from fsm_icl.folders import read_manifest, read_records
 from fsm_icl.records import Manifest, ManifestCell, TaskEntry, TrialRecord, WantedTrial
+
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
 
 MISSING = "missing"
 """Outcome, in the table, of a wanted trial that has no record yet."""
@@ -37,7 +39,7 @@ class Counts:
 class Sweep:
     """All that is known of one sweep. Compared by identity, so that what follows from it can be cached."""
 
-    folder: Path
+    folder: Folder
     manifest: Manifest
     records: Mapping[str, TrialRecord]
     """Wanted trials that have ended, by hash."""
@@ -60,7 +62,7 @@ class Sweep:
         return tuple(self.records[w.hash] for w in wanted if w.phase == phase and w.hash in self.records)
 
 
-def load_sweep(folder: Path) -> Sweep:
+def load_sweep(folder: Folder) -> Sweep:
     """Read and check `folder`: manifest.json and records/<hash>.json.
 
     Raises:

@@ -13,6 +13,7 @@ from analysis.load import Sweep
 from analysis.report import conclusion, print_cell_table, print_gains, say, verdict_markdown
 from analysis.tables import cell_table, gain_table, gains
 from analysis.verdicts import judge
+from fsm_icl.folders import local_folder
 
 
 def present(sweep: Sweep, console: Console) -> list[Path]:
@@ -35,8 +36,8 @@ def present(sweep: Sweep, console: Console) -> list[Path]:
 
 def write(sweep: Sweep, verdict: str) -> list[Path]:
     """Write <kind>.png/.pdf/.csv, cells, gains and trials.csv, verdict.md; equal sweeps give byte-equal CSVs."""
-    folder = sweep.folder / "figures"
-    folder.mkdir(exist_ok=True)
+    folder = local_folder(sweep.folder, sweep.manifest.id) / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
     info = figure_info(sweep)
     written = save_figure(info, folder / info.kind)
     tables = {info.kind: info.table(), "cells": cell_table(sweep), "gains": gain_table(gains(sweep))}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fsm_icl.tune.command import tune
+
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,11 +25,11 @@ app.command()(tune)
 Sweep = Annotated[str, typer.Argument(help="A sweep's name, such as spectrum, or its folder.")]
 Trial = Annotated[str, typer.Argument(help="The first digits of the trial's hash.")]
 Scale = Annotated[str | None, typer.Option(help="Which scale of a sweep given by name; default as in tune.")]
-Results = Annotated[Path, typer.Option(help="Folder that holds the sweeps' folders.")]
+Results = Annotated[str, typer.Option(help="Folder or URI that holds the sweeps' folders.")]
 
 
 @app.command()
-def status(sweep: Sweep, scale: Scale = None, results: Results = Path("results")) -> None:
+def status(sweep: Sweep, scale: Scale = None, results: Results = "results") -> None:
     """Show how far a sweep is, who works on it, and what failed. Works while it runs, too."""
     from rich.console import Console
 
@@ -43,7 +45,7 @@ def logs(
     sweep: Sweep,
     trial: Annotated[str | None, typer.Argument(help="The first digits of its hash; without it, list all.")] = None,
     scale: Scale = None,
-    results: Results = Path("results"),
+    results: Results = "results",
 ) -> None:
     """Print how a trial ended, and its log with the trace-back where its code failed; or list all trials."""
     from fsm_icl.sweep.logs import find_trial, listed, told
@@ -55,7 +57,7 @@ def logs(
 
 
 @app.command()
-def run(sweep: Sweep, trial: Trial, scale: Scale = None, results: Results = Path("results")) -> None:
+def run(sweep: Sweep, trial: Trial, scale: Scale = None, results: Results = "results") -> None:
     """Run one trial again in this process, without Ray and without keeping anything: for a debugger."""
     from fsm_icl.sweep.logs import find_trial
 
@@ -74,7 +76,7 @@ def verify(
     sweep: Sweep,
     sample: Annotated[int, typer.Option(min=1, help="How many finished trials to run again.")] = 3,
     scale: Scale = None,
-    results: Results = Path("results"),
+    results: Results = "results",
 ) -> None:
     """Run a sample of finished trials again and compare reports and test score, bit for bit where that can be."""
     from rich.console import Console
@@ -97,12 +99,13 @@ def schema() -> None:
     print(json.dumps(json_schema(), indent=2))
 
 
-def _folder(sweep: str, scale: str | None, results: Path) -> Path:
+def _folder(sweep: str, scale: str | None, results: str) -> Folder:
     """The folder that SWEEP means, named on stderr unless it was given as one."""
+    from fsm_icl.files import as_folder
     from fsm_icl.folders import sweep_folder
 
-    folder = sweep_folder(sweep, scale, results)
-    if folder != Path(sweep):
+    folder = sweep_folder(sweep, scale, as_folder(results))
+    if folder != as_folder(sweep):
         print(f"Reading {folder}", file=sys.stderr)
     return folder
 

@@ -7,11 +7,15 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from fsm_icl.files import as_folder, listed, read_all, read_bytes
 from fsm_icl.records import Manifest, TrialRecord
+
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
 
 
 def num_gpus() -> int:
@@ -26,7 +30,7 @@ def default_scale() -> str:
     return "paper" if num_gpus() else "laptop"
 
 
-def read_records(folder: Path, places: Mapping[str, str] | None = None) -> dict[str, TrialRecord]:
+def read_records(folder: Folder, places: Mapping[str, str] | None = None) -> dict[str, TrialRecord]:
     """Hash -> record, for every record in a sweep's folder; empty when there is none. Writes nothing.
 
     `places`, hash -> where a trial stands in its sweep, lets messages name the row.
@@ -35,30 +39,41 @@ def read_records(folder: Path, places: Mapping[str, str] | None = None) -> dict[
         ValueError: a file can't be read, is no record, or holds another trial's; the message names it.
     """
     records = {}
-    for path in sorted((folder / "records").glob("[!.]*.json")):
-        record = read_json(path, TrialRecord, (places or {}).get(path.stem))
+    try:
+        contents = read_all(folder / "records", "[!.]*.json")
+    except OSError as error:
+        raise ValueError(f"{error.filename}: cannot be read: {error.strerror}") from None
+    for path, content in contents.items():
+        record = parse_json(path, content, TrialRecord, (places or {}).get(path.stem))
         if record.hash != path.stem:
             raise ValueError(f"{path}: holds the record of {record.hash}, so it is not where it belongs; move it away")
         records[record.hash] = record
     return records
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Folder) -> Manifest:
     """The manifest of a sweep's folder. Raises ValueError naming the file when there is none that can be read."""
-    if not (folder / "manifest.json").is_file():
-        raise ValueError(f"{folder} is not a sweep's folder: it has no manifest.json")
-    return read_json(folder / "manifest.json", Manifest)
+    path = folder / "manifest.json"
+    try:
+        return parse_json(path, read_bytes(path), Manifest)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ValueError(f"{folder} is not a sweep's folder: it has no manifest.json") from None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def local_folder(folder: Folder, sweep_id: str) -> Path:
+    """Where W&B runs and figures of a sweep lie: in its folder, or where that is elsewhere, in one on this machine."""
+    return folder if isinstance(folder, Path) else Path("results") / f"{folder.name}-{sweep_id}"
 
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def read_json(path: Path, model: type[Model], row: str | None = None) -> Model:
-    """The file as a `model`. Raises ValueError naming the file, its row and the first field that is wrong."""
+def parse_json(path: Folder, content: bytes, model: type[Model], row: str | None = None) -> Model:
+    """A file's content as a `model`. Raises ValueError naming the file, its row and the first field that is wrong."""
     try:
-        return model.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+        return model.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         field = ".".join(map(str, first["loc"]))
@@ -67,21 +82,21 @@ def read_json(path: Path, model: type[Model], row: str | None = None) -> Model:
         raise ValueError(f"{where}: {f'{field}: ' if field else ''}{first['msg']}{more}") from error
 
 
-def sweep_folders(sweep: str, scale: str, results: Path) -> list[Path]:
+def sweep_folders(sweep: str, scale: str, results: Folder) -> list[Folder]:
     """Folders of one sweep and scale, oldest first: results/<sweep>-<scale>, then what --fresh made: -2, -3, ..."""
-    name = f"{sweep}-{scale}"
-    numbered = {path: re.fullmatch(re.escape(name) + r"(?:-(\d+))?", path.name) for path in results.glob(f"{name}*/")}
-    found = [(int(match[1] or 1), path) for path, match in numbered.items() if match]
-    return [path for _, path in sorted(found) if _named(path) in ((sweep, scale), None)]
+    name = re.compile(re.escape(f"{sweep}-{scale}") + r"(?:-(\d+))?")
+    numbered = {path: name.fullmatch(path.name) for path in listed(results)}
+    found = {path: int(match[1] or 1) for path, match in numbered.items() if match and path.is_dir()}
+    return [path for path in sorted(found, key=found.__getitem__) if _named(path) in ((sweep, scale), None)]
 
 
-def fresh_folder(sweep: str, scale: str, results: Path) -> Path:
+def fresh_folder(sweep: str, scale: str, results: Folder) -> Folder:
     """The next folder of one sweep and scale that does not exist yet."""
     names = (f"{sweep}-{scale}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, 10**6))))
     return next(results / name for name in names if not (results / name).exists())
 
 
-def sweep_folder(sweep: str, scale: str | None, results: Path) -> Path:
+def sweep_folder(sweep: str, scale: str | None, results: Folder) -> Folder:
     """The folder SWEEP means in a command: itself if it is one, else the newest of that name and scale.
 
     Without a scale it is the machine's default one, or the only one there is.
@@ -89,9 +104,10 @@ def sweep_folder(sweep: str, scale: str | None, results: Path) -> Path:
     Raises:
         ValueError: nothing is there; the message lists the sweeps that are.
     """
-    if (Path(sweep) / "manifest.json").is_file():
-        return Path(sweep)
-    there = sorted(path.parent for path in results.glob("*/manifest.json"))
+    folder = as_folder(sweep)
+    if (folder / "manifest.json").is_file():
+        return folder
+    there = sorted((path.parent for path in results.glob("*/manifest.json")), key=str)
     scales = {named[1] for path in there if (named := _named(path)) and named[0] == sweep}
     chosen = scale or default_scale()
     if scale is None and chosen not in scales and len(scales) == 1:
@@ -103,10 +119,10 @@ def sweep_folder(sweep: str, scale: str | None, results: Path) -> Path:
     return folders[-1]
 
 
-def _named(folder: Path) -> tuple[str, str] | None:
+def _named(folder: Folder) -> tuple[str, str] | None:
     """Sweep and scale of a folder: two fields of its manifest, read without checking the rest; None without one."""
     try:
-        plain = json.loads((folder / "manifest.json").read_bytes())
+        plain = json.loads(read_bytes(folder / "manifest.json"))
         return str(plain["sweep"]), str(plain["scale"])
     except FileNotFoundError:
         return None

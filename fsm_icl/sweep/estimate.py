@@ -50,13 +50,13 @@ def remaining_seconds(plan: CellPlan, records: Records) -> float:
 
 
 def bytes_needed(planner: Planner, concurrent: int) -> int:
-    """Disk space that the rest of a sweep may take: checkpoints of measure and running trials, records, W&B runs."""
+    """Disk space that the rest of a sweep may take: winners' weights, running trials' checkpoints, records, W&B."""
     largest, total = 0, 0
     for plan in planner.plans:
         task, model = plan.cell.template.task, plan.cell.template.model
-        checkpoint = 3 * 4 * model.num_params(task.num_tokens, task.num_classes)  # weights and AdamW's two moments
+        weights = 4 * model.num_params(task.num_tokens, task.num_classes)
         left = plan.total() - plan.num_searched - plan.num_measured
         measures = plan.spec.measure.num_seeds - plan.num_measured
-        total += checkpoint * measures + (RECORD_BYTES + 40 * task.test_machines) * left
-        largest = max(largest, checkpoint)
+        total += weights * measures + (RECORD_BYTES + 40 * task.test_machines) * left
+        largest = max(largest, 3 * weights)  # a checkpoint has AdamW's two moments, too
     return total + 2 * largest * concurrent  # the one there is, and the next one until it has replaced it

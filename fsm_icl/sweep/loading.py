@@ -11,11 +11,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 import fsm_icl
+from fsm_icl.files import as_folder, is_local
 from fsm_icl.folders import default_scale
 from fsm_icl.sweep.explain import as_written, dotted, explain
 from fsm_icl.sweep.space import SweepSpec
@@ -31,6 +32,9 @@ from fsm_icl.sweep.yaml_file import (
     shortened,
     shown,
 )
+
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
 
 SHIPPED = Path(fsm_icl.__file__).parent.parent / "tune_configs"
 
@@ -90,12 +94,12 @@ def _checked(located: Located) -> tuple[SweepSpec, Located]:
         raise SpecError(explain(error, located, SweepSpec)) from None
 
 
-def find_sweep_file(sweep: str) -> Path:
+def find_sweep_file(sweep: str) -> Folder:
     """The file that SWEEP means: itself if it looks like a path, else the shipped file of that name."""
     if not sweep.isprintable():
         raise SpecError([f"{shown(sweep)}: a sweep's name has no control characters"])
     if Path(sweep).suffix in (".yaml", ".yml") or os.path.isfile(sweep):
-        return Path(sweep)
+        return _folder(sweep)
     shipped = {p.stem: p for p in SHIPPED.glob("*.yaml")}
     if sweep in shipped:
         return shipped[sweep]
@@ -103,15 +107,24 @@ def find_sweep_file(sweep: str) -> Path:
     raise SpecError([f"{what} named {shown(sweep)}: {nearest(sweep, shipped)} (or give a path to a YAML file)"])
 
 
-def check_results(results: Path) -> None:
-    """Raises SpecError where `results` can't be a folder."""
-    if not str(results).isprintable():
-        raise SpecError([f"--results {shown(str(results))}: a folder's name has no control characters"])
-    for path in (results, *results.parents):
+def _folder(text: str) -> Folder:
+    try:
+        return as_folder(text)
+    except ValueError as error:
+        raise SpecError([str(error)]) from None
+
+
+def results_folder(text: str) -> Folder:
+    """The folder or URI that `--results` names. Raises SpecError where it can't be one."""
+    if not text.isprintable():
+        raise SpecError([f"--results {shown(text)}: a folder's name has no control characters"])
+    results = _folder(text)
+    for path in (results, *results.parents) if is_local(results) else ():
         if os.path.lexists(path):
             if not path.is_dir():
                 raise SpecError([f"--results {results}: {path} is a file; expected a folder"])
-            return
+            break
+    return results
 
 
 def _with_scale(located: Located, scale: str | None, source: str) -> tuple[Located, str]:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from fsm_icl.folders import read_manifest
+from fsm_icl.files import listed as content_of
+from fsm_icl.files import read_bytes
+from fsm_icl.folders import parse_json, read_manifest
 from fsm_icl.records import Manifest, ManifestCell, TrialRecord, WantedTrial
 from fsm_icl.sweep.status import cell_of, log_path
+
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
 
 STACK = "stack.txt"
 """In a trial's folder: where its worker stood when it was given up as hung."""
 
 
-def find_trial(folder: Path, prefix: str) -> str:
+def find_trial(folder: Folder, prefix: str) -> str:
     """The hash of the one trial in a sweep's folder that begins with `prefix`.
 
     Raises:
         ValueError: none does, or several do, which are named.
     """
     known = {path.stem for path in (folder / "records").glob("[!.]*.json")}
-    known |= {path.name for path in (folder / "trials").glob("*")}
+    known |= {path.name for path in content_of(folder / "trials")}
     known |= {wanted.hash for cell in read_manifest(folder).cells for wanted in cell.wanted}
     found = sorted(trial for trial in known if prefix and trial.startswith(prefix.lower()))
     if len(found) != 1:
@@ -32,15 +35,13 @@ def find_trial(folder: Path, prefix: str) -> str:
     return found[0]
 
 
-def read_record(folder: Path, trial: str) -> TrialRecord | None:
+def read_record(folder: Folder, trial: str) -> TrialRecord | None:
     """The trial's record, None when it has not ended. Raises ValueError, with its path, when it can't be read."""
     path = folder / "records" / f"{trial}.json"
     try:
-        return TrialRecord.model_validate_json(path.read_bytes())
+        return parse_json(path, read_bytes(path), TrialRecord)
     except FileNotFoundError:
         return None
-    except ValidationError as error:
-        raise ValueError(f"{path}: not a trial record: {error.errors()[0]['msg']}") from None
 
 
 def place_of(manifest: Manifest, trial: str, record: TrialRecord | None) -> str:
@@ -55,7 +56,7 @@ def place_of(manifest: Manifest, trial: str, record: TrialRecord | None) -> str:
     return f"{label or 'of no cell of the sweep'}, {record.phase}, not in the manifest (yet)"
 
 
-def listed(folder: Path) -> Iterator[str]:
+def listed(folder: Folder) -> Iterator[str]:
     """A line for every trial known to be wanted: first digits of its hash, place, outcome."""
     for cell in read_manifest(folder).cells:
         for wanted in cell.wanted:
@@ -68,7 +69,7 @@ def _place(cell: ManifestCell, wanted: WantedTrial) -> str:
     return f"{cell.label}, {wanted.phase}, repeat {wanted.repeat}, index {wanted.index}"
 
 
-def told(folder: Path, trial: str) -> Iterator[str]:
+def told(folder: Folder, trial: str) -> Iterator[str]:
     """How the trial ended, then its log, line by line."""
     record = read_record(folder, trial)
     yield f"trial {trial}"
@@ -90,7 +91,7 @@ def told(folder: Path, trial: str) -> Iterator[str]:
     for path in files:
         yield f"log: {path}"
         yield ""
-        yield path.read_text(encoding="utf-8", errors="replace").rstrip()
+        yield read_bytes(path).decode(errors="replace").rstrip()
     if not files:
         yield "log: none; only a failure writes one"
 

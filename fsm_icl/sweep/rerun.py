@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from pydantic import ValidationError
@@ -18,6 +19,9 @@ from fsm_icl.sweep.logs import metrics_line
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.run import LOG, run_trial
+
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Again:
     threads: int = 1
 
 
-def trial_of(folder: Path, trial: str) -> Again:
+def trial_of(folder: Folder, trial: str) -> Again:
     """The trial of the sweep in `folder`, with the cut-offs that the sweep gives it.
 
     A record that the sweep file asks for no longer is run again without cut-offs.

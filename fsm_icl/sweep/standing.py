@@ -6,8 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fsm_icl.records import Phase, TrialRecord
 from fsm_icl.sweep.cells import cells_of
@@ -16,6 +15,9 @@ from fsm_icl.sweep.planner import CellPlan, Planner
 from fsm_icl.sweep.search import Records
 from fsm_icl.sweep.space import PARAMETERS, SweepSpec
 from fsm_icl.sweep.yaml_file import SpecError
+
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
 
 Place = tuple[Phase, int, int]
 """Phase, repeat and index of a trial in its cell."""
@@ -133,7 +135,7 @@ def _name(record: TrialRecord) -> str:
     return f"{model['arch']}-d{model['d_model']}-L{model['num_layers']}"
 
 
-def planner_before(folder: Path, spec: SweepSpec, records: Records) -> Planner | None:
+def planner_before(folder: Folder, spec: SweepSpec, records: Records) -> Planner | None:
     """The plan of the sweep file that `folder` was last run with; None where there is none, or it is `spec`."""
     path = folder / "sweep.yaml"
     if not path.is_file():

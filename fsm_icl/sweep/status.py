@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fsm_icl.files import modified, read_all
 from fsm_icl.folders import read_manifest
 from fsm_icl.records import Manifest, ManifestCell, Outcome, Phase, WantedTrial
+from fsm_icl.sweep.lock import driver_of
+
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
 
 SHOWN_IN_FLIGHT = 8
 
@@ -33,7 +35,7 @@ class Failure:
     outcome: str
     """`lost` where its worker died again and again; that is no result, and the next run tries again."""
     reason: str
-    log: Path | None
+    log: Folder | None
     """Its log, where there is one."""
 
 
@@ -54,14 +56,14 @@ class CellStatus:
 class Status:
     """How far a sweep is, and who works on it."""
 
-    folder: Path
+    folder: Folder
     manifest: Manifest
     cells: list[CellStatus]
     failures: list[Failure]
     in_flight: dict[str, float]
     """Hash -> Unix seconds of its last checkpoint, of trials begun and not ended: running, or interrupted."""
     no_longer_wanted: int
-    unreadable: list[Path]
+    unreadable: list[Folder]
     driver: str | None
     """Who holds the folder, e.g. "pid 12 on host"; None when nobody does."""
     last_activity: float
@@ -81,7 +83,7 @@ class _Ended(BaseModel):
     end: _End
 
 
-def read_status(folder: Path) -> Status:
+def read_status(folder: Folder) -> Status:
     """How far the sweep in `folder` is, also while a driver works on it.
 
     Raises:
@@ -93,11 +95,11 @@ def read_status(folder: Path) -> Status:
     ended: dict[str, list[tuple[_Ended, Phase, Outcome]]] = {cell.label: [] for cell in manifest.cells}
     wanted = {w.hash: (cell.label, w) for cell in manifest.cells for w in cell.wanted}
     hashes = set()
-    for path in sorted((folder / "records").glob("[!.]*.json")):
+    changes = modified(folder / "records", "[!.]*.json")
+    for path, content in read_all(folder / "records", "[!.]*.json").items():
+        changed = changes.get(path, time.time())
         try:
-            record, changed = _Ended.model_validate_json(path.read_bytes()), path.stat().st_mtime
-        except FileNotFoundError:  # --retry-failed was quicker
-            continue
+            record = _Ended.model_validate_json(content)
         except ValidationError:
             unreadable.append(path)
             continue
@@ -163,37 +165,20 @@ def _cell_status(cell: ManifestCell, trials: list[tuple[_Ended, Phase, Outcome]]
     )
 
 
-def begun(folder: Path) -> dict[str, float]:
+def begun(folder: Folder) -> dict[str, float]:
     """Hash -> Unix seconds of its checkpoint, of every trial that has one."""
-    found: dict[str, float] = {}
-    for path in (folder / "trials").glob("*/checkpoint.pt"):
-        with contextlib.suppress(FileNotFoundError):  # it has ended just now
-            found[path.parent.name] = path.stat().st_mtime
-    return found
+    return {path.parent.name: changed for path, changed in modified(folder / "trials", "*/checkpoint.pt").items()}
 
 
-def failure(folder: Path, trial: str, cell: str, phase: Phase, outcome: str, reason: str | None) -> Failure:
+def failure(folder: Folder, trial: str, cell: str, phase: Phase, outcome: str, reason: str | None) -> Failure:
     """A row of the table of failures of the sweep in `folder`."""
     log = log_path(folder, trial)
     return Failure(trial, cell, phase, outcome, reason or "", log if log.is_file() else None)
 
 
-def log_path(folder: Path, trial: str) -> Path:
+def log_path(folder: Folder, trial: str) -> Folder:
     """Where a trial's log lies, if it wrote one."""
     return folder / "trials" / trial / "log.txt"
-
-
-def driver_of(folder: Path) -> str | None:
-    """Who holds the folder, None when nobody does."""
-    try:
-        with (folder / "lock").open() as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of at once, as the file is closed
-            except BlockingIOError:
-                return stream.read().strip() or "another process"
-    except OSError:
-        pass
-    return None
 
 
 def failures_table(failures: Sequence[Failure]) -> Table:

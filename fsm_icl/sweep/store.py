@@ -5,30 +5,30 @@ results/spectrum-laptop/  id  lock  sweep.yaml  manifest.json  records/<hash>.js
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import functools
 import io
-import os
 import re
 import secrets
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
 import fsm_icl
-from fsm_icl.folders import read_records
+from fsm_icl.files import is_local, read_bytes, remove, remove_tree, write_atomically
+from fsm_icl.folders import local_folder, read_records
 from fsm_icl.records import Manifest, Report, TrialEnd, TrialRecord
+from fsm_icl.sweep.lock import LockedError, lock
 from fsm_icl.sweep.search import Planned
+from fsm_icl.training import checkpoint
+
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
 
 PROBE_BYTES = 100_000
-LOCK_ATTEMPTS = 4
 
 
 class StoreError(Exception):
@@ -38,7 +38,7 @@ class StoreError(Exception):
 class Store:
     """One sweep's folder, locked while open."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Folder) -> None:
         """Open or create `folder` and read its records.
 
         Raises:
@@ -46,10 +46,15 @@ class Store:
         """
         self.folder = folder
         try:
-            for name in ("records", "trials", "wandb"):
-                (folder / name).mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(folder / "lock")
+            if is_local(folder):
+                for name in ("records", "trials"):
+                    (folder / name).mkdir(parents=True, exist_ok=True)
+            self._lock = lock(folder)
             self.id = self._read_id()
+            self.local = local_folder(folder, self.id)
+            (self.local / "wandb").mkdir(parents=True, exist_ok=True)
+        except LockedError as error:
+            raise StoreError(f"{folder}: in use by {error}; one driver at a time (fsm-icl status looks in)") from None
         except OSError as error:
             raise StoreError(f"{folder}: cannot be written: {error.strerror}") from error
         try:
@@ -74,20 +79,21 @@ class Store:
         path = self.folder / "id"
         if not path.exists():
             write_atomically(path, secrets.token_hex(4))
-        found = path.read_text().strip()
+        found = read_bytes(path).decode(errors="replace").strip()
         if not re.fullmatch("[0-9a-f]{8}", found):
             raise StoreError(f"{path}: expected 8 hexadecimal digits, found {found[:40]!r}")
         return found
 
-    def trial_folder(self, trial_hash: str) -> Path:
+    def trial_folder(self, trial_hash: str) -> Folder:
         """Where a trial keeps its checkpoint and log."""
         return self.folder.absolute() / "trials" / trial_hash
 
     def write(self, planned: Planned, reports: list[Report], end: TrialEnd) -> TrialRecord:
-        """Keep an ended trial, and drop the checkpoint of a search trial: nobody will ask for it again.
+        """Keep an ended trial, and drop its checkpoint: nobody will ask for it again.
 
         Raises:
-            OSError: the record could not be written; it is in memory all the same.
+            OSError: the record could not be written, or the folder is another driver's by now; it is in memory all
+                the same.
         """
         commit, dirty = code_version()
         config = planned.config.model_dump(mode="json")
@@ -95,47 +101,55 @@ class Store:
         known = self.records.get(planned.hash)
         assert known is None or known.config == config, f"two configs with hash {planned.hash}"
         if known is not None:  # taken up again: what W&B has of it is not all any more
-            (self.folder / "wandb" / f"{planned.hash}.done").unlink(missing_ok=True)
+            self._marker(planned.hash).unlink(missing_ok=True)
         self.records[planned.hash] = record
+        self._lock.check()
         write_atomically(self.folder / "records" / f"{record.hash}.json", record.model_dump_json())
         folder = self.trial_folder(planned.hash)
         if planned.phase == "search" and record.end.outcome in ("finished", "pruned"):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
+        else:
+            checkpoint.forget(folder)
         return record
+
+    def _marker(self, trial_hash: str) -> Path:
+        """Says that W&B has all of the trial's record."""
+        return self.local / "wandb" / f"{trial_hash}.done"
 
     def forget_failed(self) -> list[str]:
         """Drop the records of failed trials, and only these, so that they are asked for again, from their first step.
 
-        Their W&B markers go, so that they are logged anew, and their checkpoints, which the faulty code wrote; their
-        logs stay. Each record goes last: what is interrupted here is a failed trial still.
+        Their W&B markers go, so that they are logged anew; their logs stay. Each record goes last: what is interrupted
+        here is a failed trial still.
 
         Raises:
             StoreError: a file can't be removed.
         """
         failed = failed_in(self.records)
         for trial in failed:
-            paths = [*self.trial_folder(trial).glob("checkpoint*"), self.folder / "wandb" / f"{trial}.done"]
             try:
-                for path in [*paths, self.folder / "records" / f"{trial}.json"]:
-                    path.unlink(missing_ok=True)
+                self._marker(trial).unlink(missing_ok=True)
+                remove(self.folder / "records" / f"{trial}.json")
             except OSError as error:
                 raise StoreError(f"{error.filename}: cannot be removed: {error.strerror}") from error
             del self.records[trial]
         return failed
 
     def check_space(self, needed: int) -> None:
-        """Raises StoreError when the disk has less than `needed` bytes free."""
-        free = shutil.disk_usage(self.folder).free
-        if free < needed:
+        """Raises StoreError when the disk has less than `needed` bytes free. Object stores have no end."""
+        free = shutil.disk_usage(self.local).free
+        if is_local(self.folder) and free < needed:
             raise StoreError(f"{self.folder}: needs about {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free")
 
     def check_writable(self) -> None:
-        """Raises OSError when nothing can be written any more, however little."""
+        """Raises OSError when nothing can be written any more, however little, or not by this driver."""
+        self._lock.check()
         write_atomically(self.folder / "probe", "x" * PROBE_BYTES)
-        (self.folder / "probe").unlink()
+        remove(self.folder / "probe")
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """Replace manifest.json."""
+        """Replace manifest.json. Raises OSError, also when the folder is another driver's by now."""
+        self._lock.check()
         write_atomically(self.folder / "manifest.json", manifest.model_dump_json(indent=1))
 
     def write_sweep_file(self, spec: Mapping[str, Any]) -> None:
@@ -148,43 +162,6 @@ class Store:
 def failed_in(records: Mapping[str, TrialRecord]) -> list[str]:
     """Hashes of the trials whose code failed."""
     return [trial for trial, record in records.items() if record.end.outcome == "failed"]
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` under a temporary name, flush it to the disk, then rename: a reader sees all of it or nothing."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _lock(path: Path) -> io.TextIOWrapper:
-    """An exclusive lock that the kernel drops with the process."""
-    stream = path.open("a+")
-    if not _acquired(stream):
-        stream.seek(0)
-        owner = stream.read().strip() or "another process"
-        stream.close()
-        raise StoreError(f"{path.parent}: in use by {owner}; one driver at a time (fsm-icl status looks in)")
-    stream.truncate(0)
-    stream.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
-    stream.flush()
-    return stream
-
-
-def _acquired(stream: io.TextIOWrapper) -> bool:
-    """Whether the lock is ours now. Tried for a moment: who asks for a sweep's status holds it for as long."""
-    for attempt in range(LOCK_ATTEMPTS):
-        time.sleep(0.05 if attempt else 0)
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-    return False
 
 
 @functools.cache

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +17,9 @@ from fsm_icl.seeding import numpy_generator
 from fsm_icl.sweep.logs import read_record
 from fsm_icl.sweep.rerun import Again, again, rerun
 from fsm_icl.sweep.store import code_version
+
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
 
 TOLERANCE = {"accuracy": 0.05, "loss": 0.1}
 """How far last validation metrics and test score may lie from the record's where bits can't be equal.
@@ -48,7 +52,7 @@ class Verified:
     """The number with the largest difference, or why the two can't be compared."""
 
 
-def sampled(folder: Path, size: int) -> list[Sampled]:
+def sampled(folder: Folder, size: int) -> list[Sampled]:
     """`size` finished trials of a sweep, the same ones each time; a larger sample holds the smaller.
 
     Raises:

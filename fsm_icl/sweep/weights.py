@@ -46,9 +46,9 @@ def load(results: str | Path, cell: str, seed: int = 0, scale: str | None = None
         state = "has not ended" if record is None else f"{record.end.outcome}: {record.end.reason}"
         raise ValueError(f"{folder}: {cell}, seed {seed} (trial {trial[:12]}) {state}")
     config = TrialConfig.model_validate(record.config)
-    content = checkpoint.load(folder / "trials" / trial, trial)
-    if content is None or content["step"] != config.budget.steps:
-        raise ValueError(f"{folder / 'trials' / trial / checkpoint.NAME}: the trained weights are gone or damaged")
+    content = checkpoint.load(folder / "trials" / trial, trial, checkpoint.WEIGHTS)
+    if content is None:
+        raise ValueError(f"{folder / 'trials' / trial / checkpoint.WEIGHTS}: the trained weights are gone or damaged")
     model = build_model(config.model, config.task.num_tokens, config.task.num_classes, config.seed)
     model.load_state_dict(content["model"])
     return Trained(model.eval(), config)

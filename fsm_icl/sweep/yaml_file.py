@@ -7,8 +7,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -22,6 +21,9 @@ MAX_DIGITS = 18
 """Of a whole number: what a 64-bit integer holds."""
 MAX_PROBLEMS = 10
 MAX_MESSAGE = 600
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
+
 Path_ = tuple[str | int, ...]
 _CORE = ("int", "float", "bool", "null", "str")
 _BOOLS = {"true": True, "false": False}
@@ -74,7 +76,7 @@ class Located:
         return self.origin.get(path, "")
 
 
-def read_yaml_file(path: Path) -> Located:
+def read_yaml_file(path: Folder) -> Located:
     """The file's values and lines. Raises SpecError on anything but a readable YAML mapping."""
     try:
         if not path.is_file() and path.exists():

@@ -1,4 +1,4 @@
-"""What a trial needs to go on where it was stopped, in one file: a line of JSON, then torch's own format.
+"""What a trial needs to go on where it was stopped, and its weights at the end; each file a line of JSON, then torch's.
 
 Batches, learning rate and dropout are functions of (config, step), so no generator state is kept.
 """
@@ -9,70 +9,75 @@ import hashlib
 import io
 import json
 import logging
-import os
 import pickle
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+from fsm_icl.files import is_local, read_bytes, remove, rename, write_atomically
+
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
 
 FORMAT = 1
 """Raised when what the file holds changes; a file of another format is set aside."""
 
 NAME = "checkpoint.pt"
-SET_ASIDE = "checkpoint-set-aside.pt"
+WEIGHTS = "weights.pt"
+SET_ASIDE = "set-aside-"
+"""Begins the name of a file that is not what it should be."""
 
 
 class CheckpointNotWrittenError(OSError):
     """The disk, not the trial, is at fault."""
 
 
-def save(folder: Path, fingerprint: str, content: dict[str, Any]) -> None:
-    """Write `content` (tensors and plain values) as the trial's one checkpoint, whole or not at all.
+def save(folder: Folder, fingerprint: str, content: dict[str, Any], name: str = NAME) -> None:
+    """Write `content` (tensors and plain values) as the trial's one file of that name, whole or not at all.
 
     Raises:
         CheckpointNotWrittenError: the file could not be written; the one before it is untouched.
     """
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    path = folder / NAME
-    unfinished = path.with_name(f"{NAME}.{os.getpid()}.tmp")
+    path, body = folder / name, buffer.getvalue()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
-            file.write(_header(fingerprint, buffer.getbuffer()))
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        if is_local(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, _header(fingerprint, body) + body)
     except OSError as error:
         raise CheckpointNotWrittenError(f"can't write {path}: {error}") from error
-    finally:
-        if unfinished.is_file():
-            unfinished.unlink()
 
 
-def load(folder: Path, fingerprint: str) -> dict[str, Any] | None:
+def load(folder: Folder, fingerprint: str, name: str = NAME) -> dict[str, Any] | None:
     """The content that was saved for this trial, its tensors on the CPU; None where there is none.
 
     A file that is damaged, of another format or of another trial is set aside and counts as none.
     """
-    path = folder / NAME
-    if not path.is_file():
+    path = folder / name
+    try:
+        raw = read_bytes(path)
+    except FileNotFoundError:
         return None
-    header, _, body = path.read_bytes().partition(b"\n")
+    header, _, body = raw.partition(b"\n")
     # The digest is ours because torch doesn't check one, and raises OSError, like a broken disk, on a short file.
     try:
         if header + b"\n" != _header(fingerprint, body):
             raise ValueError(f"it begins with {header[:200]!r}")
         content: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
     except (ValueError, RuntimeError, pickle.UnpicklingError) as error:
-        path.replace(path.with_name(SET_ASIDE))
+        rename(path, SET_ASIDE + name)
         logging.getLogger(__name__).warning("set aside %s, which is not this trial's: %s", path, error)
         return None
     return content
 
 
-def _header(fingerprint: str, body: bytes | memoryview) -> bytes:
+def forget(folder: Folder) -> None:
+    """Remove what an ended trial has no more use for, what writers that died left behind included. Raises OSError."""
+    for path in [*folder.glob(f"*{NAME}"), *folder.glob(f".{NAME}.*")]:
+        remove(path)
+
+
+def _header(fingerprint: str, body: bytes) -> bytes:
     plain = {"format": FORMAT, "fingerprint": fingerprint, "sha256": hashlib.sha256(body).hexdigest()}
     return json.dumps(plain).encode() + b"\n"

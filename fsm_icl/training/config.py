@@ -7,14 +7,16 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field, PositiveInt
 
 from fsm_icl.models import ModelSpec
 from fsm_icl.records import RESULTS_VERSION, FrozenModel, Phase
 from fsm_icl.task.spec import TaskSpec
+
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
 
 
 class OptimizerSpec(FrozenModel):
@@ -65,7 +67,7 @@ class RunEnv:
 
     device: str = "cpu"
     threads: int = 1
-    folder: Path | None = None
+    folder: Folder | None = None
     """Where the checkpoint and the log go; None keeps nothing."""
     cutoffs: Mapping[int, float] = field(default_factory=dict)
     """step -> validation accuracy below which the trial ends itself there as `pruned`."""

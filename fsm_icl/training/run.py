@@ -9,13 +9,13 @@ import re
 import time
 import traceback
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 
+from fsm_icl.files import append
 from fsm_icl.records import Outcome, Report, TestScore, TrialEnd
 from fsm_icl.task.episodes import evaluation_set
-from fsm_icl.training import host
+from fsm_icl.training import checkpoint, host
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.evaluate import score
 from fsm_icl.training.state import TrainingState
@@ -38,7 +38,7 @@ def run_trial(config: TrialConfig, env: RunEnv) -> Iterator[Report]:
 
     What the trial does wrong becomes its outcome: `pruned` below a cut-off, `diverged` on a loss that is not
     finite, `failed` on any other exception (trace-back in the folder's log.txt). A `finished` measure trial
-    is scored on the test set, no other trial sees it; its weights stay in the folder's checkpoint.
+    is scored on the test set, no other trial sees it; its weights are kept in the folder.
 
     The process's torch threads are set to `env.threads` and stay so.
 
@@ -93,13 +93,16 @@ class _Trial:
         with self.state.total:
             test_set = evaluation_set(self.config.task, "test", self.config.evaluation_seed)
             test = score(self.state.model, test_set, self.config)
+            if self.env.folder:
+                weights = {"model": dict(self.state.model.state_dict())}
+                checkpoint.save(self.env.folder, self.state.fingerprint, weights, checkpoint.WEIGHTS)
         return self.end("finished", test=test)
 
     def log(self, error: Exception) -> None:
         """Append the trace-back to the folder's log, if that can still be written."""
         if self.env.folder:
             with contextlib.suppress(OSError):
-                _append(self.env.folder / LOG, "".join(traceback.format_exception(error)))
+                append(self.env.folder / LOG, "".join(traceback.format_exception(error)) + "\n")
 
     def failed(self, error: Exception) -> TrialEnd:
         self.log(error)
@@ -137,9 +140,3 @@ def _is_infrastructure(error: Exception) -> bool:
     if isinstance(error, _INFRASTRUCTURE):
         return True
     return isinstance(error, RuntimeError) and bool(_INFRASTRUCTURE_MESSAGE.search(str(error)))
-
-
-def _append(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(text + "\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
@@ -40,7 +39,7 @@ def tune(
         list[str] | None, typer.Option("--set", help="key=value, checked like the file; may be repeated.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The sweep's seed; the test set stays the same.")] = None,
-    results: Annotated[Path, typer.Option(help="Folder that holds the sweeps' folders.")] = Path("results"),
+    results: Annotated[str, typer.Option(help="Folder or URI (s3://...) that holds the sweeps' folders.")] = "results",
     wandb: Annotated[Literal["offline", "online", "disabled"], typer.Option(help="Where W&B runs go.")] = "offline",
     max_concurrent: Annotated[
         int | None, typer.Option(min=1, help="Trials at a time; default: one a GPU, or one a CPU core.")

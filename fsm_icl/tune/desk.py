@@ -10,8 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -21,6 +20,9 @@ from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.tracking import Tracker
 from fsm_icl.tune.trainable import job, read_report
+
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
 
 MANIFEST_SECONDS = 5.0
 """The manifest is at most so old while trials end, for whoever looks in."""
@@ -118,7 +120,7 @@ class Desk:
         self.tracker.record(planned, record)
 
 
-def told(error: OSError, folder: Path) -> str:
+def told(error: OSError, folder: Folder) -> str:
     """What could not be written, and why."""
     return f"{error.filename or folder}: {error.strerror or error}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -15,6 +15,9 @@ from fsm_icl.records import TrialRecord
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.status import Failure, failure, failures_table
+
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
 
 
 def ended_trials(planner: Planner) -> list[tuple[Planned, TrialRecord]]:
@@ -50,7 +53,7 @@ class Ended:
         return self.planner.complete and not self.failed and not cells_failed and self.broken is None
 
 
-def print_end(ended: Ended, folder: Path, console: Console) -> None:
+def print_end(ended: Ended, folder: Folder, console: Console) -> None:
     """The table by cell, what went wrong if anything did, and what to run next."""
     if (folder / "manifest.json").is_file():  # not where the disk was full from the start
         print_cell_table(load_sweep(folder), console)
@@ -82,7 +85,7 @@ def _problems(ended: Ended) -> list[str]:
     return problems
 
 
-def _failures(ended: Ended, folder: Path) -> list[Failure]:
+def _failures(ended: Ended, folder: Folder) -> list[Failure]:
     found = [(planned, record.end.outcome, record.end.reason) for planned, record in ended_trials(ended.planner)]
     found = [(planned, outcome, reason) for planned, outcome, reason in found if outcome in ("failed", "diverged")]
     return [failure(folder, p.hash, p.cell.label, p.phase, outcome, reason) for p, outcome, reason in found] + [

@@ -7,7 +7,6 @@ import re
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,8 @@ class Asked:
     sweep: str
     scale: str | None
     sets: list[str]
-    results: Path
+    results: str
+    """The folder or URI that holds the sweeps' folders."""
     plan: bool
     yes: bool
     retry_failed: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -13,12 +13,15 @@ from rich.text import Text
 from fsm_icl.folders import fresh_folder, read_records, sweep_folders
 from fsm_icl.sweep.cells import cells_of, check_other_scales, declared
 from fsm_icl.sweep.estimate import seconds_per_trial
-from fsm_icl.sweep.loading import LoadedSweep, check_results, load_sweep
+from fsm_icl.sweep.loading import LoadedSweep, load_sweep, results_folder
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.standing import Standing, Standings, num_new, planner_before, standings
 from fsm_icl.sweep.status import begun
 from fsm_icl.sweep.store import StoreError, failed_in
 from fsm_icl.tune.options import Asked
+
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
 
 MAX_ROWS = 50
 _CATEGORIES = ("done", "to\nresume", "to run", "failed", "no longer\nwanted")
@@ -29,7 +32,7 @@ class View:
     """A sweep as it stands before it is run; nothing has been written for it."""
 
     loaded: LoadedSweep
-    folder: Path
+    folder: Folder
     planner: Planner
     standings: Standings
 
@@ -41,21 +44,21 @@ def look(asked: Asked) -> View:
         SpecError: the sweep file, a setting or the results folder's name is wrong.
         StoreError: a record can't be read.
     """
-    check_results(asked.results)
+    results = results_folder(asked.results)
     loaded = load_sweep(asked.sweep, asked.scale, asked.sets)
     cells = cells_of(loaded)
     declared(loaded, cells)
     check_other_scales(loaded)
-    folders = [] if asked.fresh else sweep_folders(loaded.name, loaded.scale, asked.results)
-    folder = folders[-1] if folders else fresh_folder(loaded.name, loaded.scale, asked.results)
     try:
-        records = read_records(folder)
-    except ValueError as error:
+        folders = [] if asked.fresh else sweep_folders(loaded.name, loaded.scale, results)
+        folder = folders[-1] if folders else fresh_folder(loaded.name, loaded.scale, results)
+        records, resumable = read_records(folder), begun(folder)
+    except (ValueError, OSError) as error:
         raise StoreError(str(error)) from None
     for trial in failed_in(records) if asked.retry_failed else ():
         del records[trial]
     planner = Planner(loaded.spec, cells, records)
-    return View(loaded, folder, planner, standings(planner, begun(folder)))
+    return View(loaded, folder, planner, standings(planner, resumable))
 
 
 def headline(view: View, asked_scale: str | None) -> str:
@@ -72,7 +75,7 @@ def headline(view: View, asked_scale: str | None) -> str:
     )
 
 
-def _changed(loaded: LoadedSweep, planner: Planner, found: Standings, folder: Path) -> str:
+def _changed(loaded: LoadedSweep, planner: Planner, found: Standings, folder: Folder) -> str:
     """What a change of the sweep file since the last run adds and drops."""
     dropped = found.total.no_longer_wanted
     kept = f"{dropped:,} records are no longer wanted (kept, but in no figure)"

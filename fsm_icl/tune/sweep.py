@@ -85,7 +85,7 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, console: C
     cells = cells_of(loaded)
     planner = Planner(loaded.spec, cells, store.records)
     maker = ManifestMaker(loaded, cells, store)
-    tracker = Tracker(store.folder, loaded.name, store.id, loaded.scale, options.wandb)
+    tracker = Tracker(store.local, loaded.name, store.id, loaded.scale, options.wandb)
     desk = Desk(planner, store, tracker, lambda: maker(planner), options.stall_limit)
     started = time.monotonic()
     try:

@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import faulthandler
 import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import torch
 from ray import tune
 
+from fsm_icl.files import append, as_folder, is_local
 from fsm_icl.records import Report
 from fsm_icl.sweep.logs import STACK
 from fsm_icl.sweep.search import Planned
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.run import run_trial
 
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
+
 CPUS_PER_TRIAL = 1
 
 
-def job(planned: Planned, folder: Path, stall_limit: float) -> dict[str, Any]:
+def job(planned: Planned, folder: Folder, stall_limit: float) -> dict[str, Any]:
     """What travels to the worker: the trial, and apart from it the environment. Strings, so that Tune leaves it be."""
     env = {"folder": str(folder), "cutoffs": dict(planned.cutoffs), "stall_limit": stall_limit}
     return {"trial": planned.config.model_dump_json(), "env": json.dumps(env)}
@@ -42,11 +47,10 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         env = json.loads(config["env"])
         cutoffs = {int(step): value for step, value in env["cutoffs"].items()}
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        where = RunEnv(device=device, threads=CPUS_PER_TRIAL, folder=Path(env["folder"]), cutoffs=cutoffs)
+        folder = as_folder(env["folder"])
+        where = RunEnv(device=device, threads=CPUS_PER_TRIAL, folder=folder, cutoffs=cutoffs)
         self._stall_limit: float = env["stall_limit"]
-        stack = Path(env["folder"]) / STACK
-        stack.parent.mkdir(parents=True, exist_ok=True)
-        self._stack = stack.open("a")
+        self._stack = _stack_file(folder)
         self._reports: Iterator[Report] = run_trial(TrialConfig.model_validate_json(config["trial"]), where)
 
     def step(self) -> dict[str, Any]:
@@ -81,3 +85,18 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray is untyped
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing, likewise."""
+
+
+def _stack_file(folder: Folder) -> TextIO:
+    """Where the watchdog leaves the stack of a hung worker: it needs a file of this machine, opened beforehand.
+
+    For a trial at a URI that is a temporary one; what a worker left there goes to the trial when it is begun again.
+    """
+    stack = folder / STACK
+    if is_local(stack):
+        stack.parent.mkdir(parents=True, exist_ok=True)
+        return stack.open("a")
+    here = Path(tempfile.gettempdir()) / f"fsm-{folder.name}-{STACK}"
+    if here.is_file() and here.stat().st_size:
+        append(stack, here.read_text(errors="replace"))
+    return here.open("w")

@@ -227,8 +227,8 @@ class TestLoad:
             fsm_icl.load(copy, "gru", 0)
         with pytest.raises(ValueError, match="no measure seed 2; there are: 0 to 1"):
             fsm_icl.load(copy, CELL, 2)
-        (copy / "trials" / measured(copy) / "checkpoint.pt").unlink()
-        with pytest.raises(ValueError, match=r"checkpoint.pt: the trained weights are gone or damaged"):
+        (copy / "trials" / measured(copy) / "weights.pt").unlink()
+        with pytest.raises(ValueError, match=r"weights.pt: the trained weights are gone or damaged"):
             fsm_icl.load(copy, CELL, 0)
         (copy / "records" / f"{measured(copy)}.json").unlink()
         with pytest.raises(ValueError, match="has not ended"):

@@ -81,7 +81,7 @@ def test_only_failed_records_and_what_belongs_to_them_go(tmp_path: Path) -> None
     sweep = simulate.loaded()
     records = folders.write(tmp_path, sweep, stop_after=40)
     for trial in records:
-        for path in (f"wandb/{trial}.done", f"trials/{trial}/checkpoint.pt", f"trials/{trial}/log.txt"):
+        for path in (f"wandb/{trial}.done", f"trials/{trial}/log.txt"):
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path).write_text("x")
     before = {path for path in tmp_path.rglob("*") if path.is_file()}
@@ -89,7 +89,6 @@ def test_only_failed_records_and_what_belongs_to_them_go(tmp_path: Path) -> None
         failed = store.forget_failed()
     assert failed
     gone = {f"{folder}/{h}{rest}" for h in failed for folder, rest in (("records", ".json"), ("wandb", ".done"))}
-    gone |= {f"trials/{h}/checkpoint.pt" for h in failed}
     assert before - {path for path in tmp_path.rglob("*") if path.is_file()} == {tmp_path / name for name in gone}
 
 

@@ -10,11 +10,10 @@ import pytest
 
 from fsm_icl.folders import read_records
 from fsm_icl.records import TrialEnd
-from fsm_icl.sweep import store as store_module
 from fsm_icl.sweep.loading import load_sweep
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.search import Planned
-from fsm_icl.sweep.store import Store, StoreError, write_atomically
+from fsm_icl.sweep.store import Store, StoreError
 from tests.sweep import simulate
 
 
@@ -49,28 +48,18 @@ def test_a_second_driver_is_refused_with_the_firsts_pid(tmp_path: Path) -> None:
     Store(tmp_path).close()
 
 
-def test_search_checkpoints_go_and_measure_and_failed_ones_stay(tmp_path: Path, planned: Planned) -> None:
+LEFT = {"failed": {"log.txt", "weights.pt"}, "pruned": set()}
+
+
+@pytest.mark.parametrize("outcome", LEFT)
+def test_of_an_ended_trial_only_its_log_and_weights_stay(tmp_path: Path, planned: Planned, outcome: str) -> None:
     with Store(tmp_path) as store:
-        folder = store.trial_folder(planned.hash)
-        for outcome, stays in (("failed", True), ("pruned", False)):
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "checkpoint.pt").write_text("x")
-            store.write(planned, [], closing(outcome))
-            assert folder.exists() == stays
-
-
-def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "manifest.json"
-    write_atomically(path, "old")
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(store_module.os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_atomically(path, "new")
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["manifest.json"]
+        folder = tmp_path / "trials" / planned.hash
+        folder.mkdir(parents=True)
+        for name in ("checkpoint.pt", ".checkpoint.pt.12.tmp", "set-aside-checkpoint.pt", "log.txt", "weights.pt"):
+            (folder / name).write_text("x")
+        store.write(planned, [], closing(outcome))
+        assert {path.name for path in folder.glob("*")} == LEFT[outcome]
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_a_bad_checkpoint_is_set_aside(spoil: Any, tmp_path: Path, caplog: pytes
     with caplog.at_level(logging.WARNING):
         assert list(train(config, env)) == list(train(config, RunEnv()))
     assert "set aside" in caplog.text
-    assert (tmp_path / checkpoint.SET_ASIDE).read_bytes() == spoiled
+    assert (tmp_path / f"{checkpoint.SET_ASIDE}{checkpoint.NAME}").read_bytes() == spoiled
 
 
 def test_a_disk_that_is_full_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,93 @@
+"""Files on a disk and in an object store behave alike, and errors of any library are OSErrors."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fsm_icl import files
+from fsm_icl.files import append, as_folder, is_local, modified, read_all, read_bytes, remove, rename, write_atomically
+
+
+@pytest.fixture(params=["disk", "memory"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    return tmp_path if request.param == "disk" else as_folder(f"memory://{uuid.uuid4().hex}")
+
+
+def test_what_is_written_is_read(folder: Any) -> None:
+    write_atomically(folder / "a.json", "one")
+    write_atomically(folder / "a.json", b"two")
+    append(folder / "log", "x")
+    append(folder / "log", "y")
+    assert read_bytes(folder / "a.json") == b"two"
+    assert read_bytes(folder / "log") == b"xy"
+
+
+def test_many_are_read_at_once_by_name(folder: Any) -> None:
+    for name in ("b.json", "a.json", ".half.json"):
+        write_atomically(folder / name, name)
+    found = read_all(folder, "[!.]*.json")
+    assert [(path.name, content) for path, content in found.items()] == [("a.json", b"a.json"), ("b.json", b"b.json")]
+    assert set(modified(folder, "[!.]*.json")) == set(found)
+    assert read_all(folder / "none", "*") == {}
+    assert files.listed(folder / "none") == []
+
+
+def test_renamed_and_removed(folder: Any) -> None:
+    write_atomically(folder / "a", "x")
+    rename(folder / "a", "b")
+    assert [path.name for path in files.listed(folder)] == ["b"]
+    remove(folder / "b")
+    remove(folder / "b")
+    assert files.listed(folder) == []
+
+
+def test_a_file_that_is_not_there(folder: Any) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        read_bytes(folder / "none")
+    assert str(caught.value.filename).endswith("none")
+    assert caught.value.strerror
+
+
+def test_a_librarys_own_error_becomes_one_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = as_folder("memory://broken")
+
+    def down(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no route to the store")
+
+    monkeypatch.setattr(type(folder), "write_bytes", down)
+    with pytest.raises(OSError, match="RuntimeError: no route to the store") as caught:
+        write_atomically(folder / "a", "x")
+    assert caught.value.filename == "memory://broken/a"
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "manifest.json"
+    write_atomically(path, "old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["manifest.json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "path"), [("results", "results"), ("/nfs/results", "/nfs/results"), ("file:///nfs/x", "/nfs/x")]
+)
+def test_paths_are_local(text: str, path: str) -> None:
+    assert as_folder(text) == Path(path)
+    assert is_local(as_folder(text))
+
+
+def test_a_protocol_that_is_unknown_or_not_installed() -> None:
+    with pytest.raises(ValueError, match=r"s4://x: .*'s4'"):
+        as_folder("s4://x")
+    assert not is_local(as_folder("s3://bucket/results"))
