@@ -1,9 +1,9 @@
 """What a trial costs the driver when there are many: python -m bench.scale --trials 100 1000 5000.
 
 Every trial is real but tiny (two steps of an RNN of width 2), and goes through the whole of the tune wing. Shown per
-trial: wall-clock and CPU seconds of the driver, its memory and the bytes written; the figures of a bare start and end
-are those of an empty sweep and subtracted. They should stay flat (within 1.5x), and so should the time from one
-trial's end to the next one's begin (under 0.3 s).
+trial: wall-clock and CPU seconds of the driver, its memory, the bytes that lie in the sweep's folder at the end, and
+those that the driver wrote to the disk on the way there. The figures of a sweep of a single trial are subtracted. They
+should stay flat (within 1.5x), and so should the time from one trial's end to the next one's begin (under 0.3 s).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SWEEP = """\
 question: What does a trial cost?
 task: {{num_states: 3, num_actions: 3, demo_length: 1, query_length: 1, length_jitter: 0,
         val_machines: 2, test_machines: 2}}
-grid: {{arch: rnn, d_model: [{widths}]}}
+grid: {{arch: rnn, d_model: 2, optimizer.weight_decay: [{decays}]}}
 budget: {{steps: 2, batch_size: 1, report_every: 1}}
 optimizer: {{warmup: 0}}
 search: {{num_trials: 8, rungs: [], learning_rate: {{log: [1e-3, 6e-2]}}}}
@@ -37,8 +37,8 @@ TRIALS_A_CELL = 10
 def run(trials: int) -> dict[str, float]:
     """Run a sweep of so many trials in a process of its own; what it used."""
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
-        widths = ", ".join(str(2 + i) for i in range(max(1, trials // TRIALS_A_CELL)))
-        (Path(folder) / "many.yaml").write_text(SWEEP.format(widths=widths))
+        decays = ", ".join(f"{i / 1000}" for i in range(max(1, trials // TRIALS_A_CELL)))
+        (Path(folder) / "many.yaml").write_text(SWEEP.format(decays=decays))
         empty = ["--set", "search.num_trials=1", "--set", "measure.num_seeds=0"] if trials == 1 else []
         started = time.monotonic()
         command = [sys.executable, "-m", "bench.scale", "--run-in", folder, *empty]
@@ -52,7 +52,8 @@ def run(trials: int) -> dict[str, float]:
             "wall": time.monotonic() - started,
             "cpu": used["cpu"],
             "memory": used["memory"],
-            "bytes": size,
+            "kept": size,
+            "written": used["written"],
             "gap": statistics.median(between) if between else 0.0,
         }
 
@@ -67,8 +68,14 @@ def drive(folder: str, sets: list[str]) -> None:
         standalone_mode=False,
     )
     used = resource.getrusage(resource.RUSAGE_SELF)
-    plain = {"cpu": used.ru_utime + used.ru_stime, "memory": used.ru_maxrss * 1024}
+    plain = {"cpu": used.ru_utime + used.ru_stime, "memory": used.ru_maxrss * 1024, "written": written()}
     Path(folder, "used.json").write_text(json.dumps(plain))
+
+
+def written() -> int:
+    """Bytes that this process has sent to the disk, as the kernel counts them."""
+    fields = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(fields["write_bytes"])
 
 
 def main() -> None:
@@ -81,14 +88,14 @@ def main() -> None:
         drive(arguments.run_in, rest)
         return
     bare = run(1)
-    print("trials  wall s/trial  driver CPU s/trial  driver MB/1000 trials  kB written/trial  end to begin s")
+    print("trials  wall s/trial  driver CPU s/trial  driver kB/trial  kB kept/trial  kB written/trial  end to begin s")
     for trials in arguments.trials:
         used = run(trials)
         count = used["trials"]
-        each = {name: (used[name] - bare[name]) / count for name in ("wall", "cpu", "memory", "bytes")}
+        each = {name: (used[name] - bare[name]) / count for name in ("wall", "cpu", "memory", "kept", "written")}
         print(
-            f"{count:6.0f}  {each['wall']:12.3f}  {each['cpu']:18.4f}  {each['memory'] / 1e3:21.1f}"
-            f"  {each['bytes'] / 1e3:16.1f}  {used['gap']:14.3f}",
+            f"{count:6.0f}  {each['wall']:12.3f}  {each['cpu']:18.4f}  {each['memory'] / 1e3:15.1f}"
+            f"  {each['kept'] / 1e3:13.1f}  {each['written'] / 1e3:16.1f}  {used['gap']:14.3f}",
             flush=True,
         )
 

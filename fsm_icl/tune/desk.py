@@ -6,6 +6,7 @@ raises: a record that can't be written stays in memory, `broken` says why, and t
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
 from collections.abc import Callable
@@ -14,18 +15,24 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from fsm_icl.files import modified
 from fsm_icl.records import Manifest, Report, TrialEnd
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.tracking import Tracker
+from fsm_icl.training import checkpoint
 from fsm_icl.tune.trainable import job, read_report
 
 if TYPE_CHECKING:
     from fsm_icl.files import Folder
 
 MANIFEST_SECONDS = 5.0
-"""The manifest is at most so old while trials end, for whoever looks in."""
+"""The manifest is about so old at most while trials end, for whoever looks in."""
+MANIFEST_SHARE = 0.02
+"""Of the driver's time. A manifest grows with its sweep, so that of a large one is written less often."""
+SILENT_SECONDS = 30.0
+"""A trial that has not reported for so long is asked, as often, whether its checkpoint is newer."""
 
 
 @dataclass
@@ -36,6 +43,9 @@ class InFlight:
     started: float = field(default_factory=time.monotonic)
     reports: dict[int, Report] = field(default_factory=dict)
     """step -> report; a resumed trial says its earlier reports again."""
+    last_sign: float = field(default_factory=time.time)
+    """Unix seconds of its begin, newest report or newest checkpoint seen."""
+    last_look: float = field(default_factory=time.time)
 
 
 class Desk:
@@ -51,7 +61,7 @@ class Desk:
         self.lost: list[Planned] = []
         """Trials whose worker died too often; the next run asks for them again."""
         self.broken: str | None = None
-        self._written = time.monotonic()
+        self._manifest_due = time.monotonic() + MANIFEST_SECONDS
         self.worked_seconds = 0.0
         """Sum of the trials' own seconds."""
 
@@ -79,7 +89,18 @@ class Desk:
         flight, report = self.in_flight.get(trial_id), _readable(result)
         if flight is not None and report is not None:
             flight.reports[report.step] = report
+            flight.last_sign = time.time()
             self.tracker.report(flight.planned, report)
+
+    def silent_seconds(self, flight: InFlight) -> float:
+        """Seconds since a trial's last sign of life: it writes a checkpoint at least every minute."""
+        now = time.time()
+        if now - max(flight.last_sign, flight.last_look) > SILENT_SECONDS:
+            flight.last_look = now
+            with contextlib.suppress(OSError):
+                saved = modified(self.store.trial_folder(flight.planned.hash), checkpoint.NAME)
+                flight.last_sign = max([flight.last_sign, *saved.values()])
+        return max(0.0, now - flight.last_sign)
 
     def ended(self, trial_id: str, result: dict[str, Any] | None) -> None:
         """A trial's last word; without a closing report it has no outcome and stays missing."""
@@ -103,14 +124,11 @@ class Desk:
     def _keep(self, flight: InFlight, closing: TrialEnd) -> None:
         self.worked_seconds += closing.seconds
         planned = flight.planned
-        plan = self.planner.plan_of(planned)
-        decided = plan.searched
         try:
             record = self.store.write(planned, list(flight.reports.values()), closing)
             self.planner.advance(planned)
-            if plan.searched != decided or time.monotonic() - self._written > MANIFEST_SECONDS:
-                self._written = time.monotonic()
-                self.store.write_manifest(self.manifest())
+            if time.monotonic() > self._manifest_due:
+                self._write_manifest()
         except OSError as error:
             self.broken = told(error, self.store.folder)
             return
@@ -118,6 +136,12 @@ class Desk:
             self.broken = "".join(traceback.format_exception(error))
             return
         self.tracker.record(planned, record)
+
+    def _write_manifest(self) -> None:
+        began = time.monotonic()
+        self.store.write_manifest(self.manifest())
+        took = time.monotonic() - began
+        self._manifest_due = began + max(MANIFEST_SECONDS, took / MANIFEST_SHARE)
 
 
 def told(error: OSError, folder: Folder) -> str:

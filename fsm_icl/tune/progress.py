@@ -13,7 +13,7 @@ from rich.text import Text
 
 from fsm_icl.sweep.estimate import remaining_seconds
 from fsm_icl.sweep.planner import CellPlan
-from fsm_icl.tune.desk import Desk, InFlight
+from fsm_icl.tune.desk import SILENT_SECONDS, Desk, InFlight
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_TABLES = 0.5
@@ -65,7 +65,7 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
         plans = self.desk.planner.plans
         done = sum(plan.num_searched + plan.num_measured for plan in plans)
         pruned = sum(plan.num_pruned for plan in plans)
-        running = ", ".join(_running(f) for f in list(self.desk.in_flight.values()))
+        running = ", ".join(f"{f.planned.cell.label} {self._running(f)}" for f in list(self.desk.in_flight.values()))
         total = sum(plan.total() for plan in plans)
         return f"{self._clock()}  {done}/{total} trials done ({pruned} pruned)  running: {running or '-'}"
 
@@ -86,10 +86,16 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
             f"{plan.num_searched}/{spec.search.num_trials * spec.search.repeats}",
             str(plan.num_pruned),
             f"{plan.num_measured}/{spec.measure.num_seeds}",
-            ", ".join(_running(f, short=True) for f in flights),
+            ", ".join(self._running(f) for f in flights),
             "" if best is None else f"{best:.3f}",
             _minutes(remaining_seconds(plan, self.desk.planner.records)),
         ]
+
+    def _running(self, flight: InFlight) -> str:
+        """The step of its last report; of a slow trial also when it last gave a sign of life."""
+        step = f"{max(flight.reports, default=0)}/{flight.planned.config.budget.steps}"
+        silent = self.desk.silent_seconds(flight)
+        return step if silent < SILENT_SECONDS else f"{step} (alive {silent:.0f} s ago)"
 
     def _clock(self) -> str:
         planner = self.desk.planner
@@ -99,12 +105,6 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles callbacks; a display can't be."""
         return {}
-
-
-def _running(flight: InFlight, short: bool = False) -> str:
-    step = max(flight.reports, default=0)
-    place = f"{step}/{flight.planned.config.budget.steps}"
-    return place if short else f"{flight.planned.cell.label} {place}"
 
 
 def _minutes(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,19 @@ def test_a_terminal_gets_a_table_with_a_row_a_cell(desk: Desk) -> None:
         assert plan.cell.label in shown
     assert "90/750" in shown
     assert "to go" in shown
+
+
+def test_a_slow_trial_is_seen_to_be_alive(desk: Desk) -> None:
+    progress = Progress(desk, Console(file=io.StringIO()), 2)
+    (flight,) = desk.in_flight.values()
+    flight.last_sign = flight.last_look = time.time() - 300
+    assert "90/750 (alive 300 s ago)" in progress.line()
+    checkpoint = desk.store.trial_folder(flight.planned.hash) / "checkpoint.pt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    assert "(alive 3" in progress.line()  # asked a moment ago
+    flight.last_look -= 60
+    assert "alive" not in progress.line()
 
 
 def test_elsewhere_a_line_comes_when_it_is_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
