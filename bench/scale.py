@@ -46,7 +46,7 @@ def run(trials: int) -> dict[str, float]:
         used = json.loads((Path(folder) / "used.json").read_text())
         records = list(read_records(Path(folder) / "results" / "many-default").values())
         between = gaps(records, 2)
-        size = sum(p.stat().st_size for p in Path(folder, "results").rglob("*") if p.is_file())
+        size = sum(p.stat().st_size for p in Path(folder, "results").rglob("*") if p.is_file() and not p.is_symlink())
         return {
             "trials": len(records),
             "wall": time.monotonic() - started,

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import s3
+
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text()
 
@@ -45,9 +47,10 @@ def test_make_targets_are_those_that_ci_runs() -> None:
 @pytest.mark.timeout(400)
 def test_every_other_command_runs_in_order(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(blocks("yaml")[0])
-    for command in commands():
-        if not command.startswith("make "):
-            run(command, tmp_path)
+    with s3.served():
+        for command in commands():
+            if not command.startswith("make "):
+                run(command, tmp_path)
     run([sys.executable, "-c", loading()], tmp_path)
     assert (tmp_path / "results" / "spectrum-smoke" / "figures" / "verdict.md").is_file()
     assert (tmp_path / "results" / "mine-default" / "figures" / "verdict.md").is_file()

@@ -18,10 +18,9 @@ import fsm_icl
 from fsm_icl.files import as_folder
 from fsm_icl.folders import read_records
 from tests import s3
-from tests.tune.test_ray_sweep import TRIALS, command, records, undisturbed
+from tests.tune.smoke import TRIALS, command, records
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
-__all__ = ["undisturbed"]  # a fixture, used by name
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,6 @@ def test_a_sweep_at_a_uri_survives_its_driver(
     uri: str, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(fsm_icl.__file__).parent.parent))
     tune = command(Path("unused"))[1:4]
     sweep = [*tune, "--scale", "smoke", "--results", uri]
     with subprocess.Popen([sys.executable, *sweep], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as driver:

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.tune.test_ray_sweep import command, records, sweep, undisturbed
+from tests.tune.smoke import command, records, sweep
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
-__all__ = ["undisturbed"]  # a fixture, used by name
 
 
 def mount(*arguments: str) -> None:

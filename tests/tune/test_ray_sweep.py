@@ -2,54 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.tune.smoke import TRIALS, command, records, sweep, table
+
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
-TRIALS = 4 * (4 + 2)
-
-
-def command(results: Path, *arguments: str) -> list[str]:
-    base = [sys.executable, "-m", "fsm_icl.tune", "spectrum", "--scale", "smoke", "--results", str(results)]
-    return [*base, *arguments]
-
-
-def sweep(results: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(results, *arguments), capture_output=True, text=True, timeout=200)
-
-
-def records(results: Path) -> dict[str, Any]:
-    """Hash -> what a trial found, without what the clock said."""
-    found = {}
-    for path in (results / "spectrum-smoke" / "records").glob("*.json"):
-        record = json.loads(path.read_text())
-        end = record["end"]
-        found[path.stem] = (record["reports"], end["outcome"], end["test"], end["steps"])
-    return found
-
-
-def table(results: Path) -> dict[str, bytes]:
-    """What analysis makes of it: every CSV and the verdict, byte for byte."""
-    analysis = [sys.executable, "-m", "analysis", "spectrum", "--scale", "smoke", "--results", str(results)]
-    subprocess.run(analysis, check=True, capture_output=True, timeout=100)
-    figures = results / "spectrum-smoke" / "figures"
-    return {p.name: p.read_bytes() for p in figures.iterdir() if p.suffix in (".csv", ".md")}
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    results = tmp_path_factory.mktemp("one")
-    done = sweep(results, "--max-concurrent", "1")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return results
 
 
 def test_a_sweep_ends_with_a_table_and_the_next_command(undisturbed: Path) -> None:

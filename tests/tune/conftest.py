@@ -1,0 +1,17 @@
+"""What sweeps that are killed, starved or moved are compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.tune.smoke import sweep
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    results = tmp_path_factory.mktemp("one")
+    done = sweep(results, "--max-concurrent", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return results

@@ -1,0 +1,38 @@
+"""The smoke sweep of `spectrum` as a user runs it, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+TRIALS = 4 * (4 + 2)
+
+
+def command(results: Path, *arguments: str) -> list[str]:
+    base = [sys.executable, "-m", "fsm_icl.tune", "spectrum", "--scale", "smoke", "--results", str(results)]
+    return [*base, *arguments]
+
+
+def sweep(results: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(results, *arguments), capture_output=True, text=True, timeout=200)
+
+
+def records(results: Path) -> dict[str, Any]:
+    """Hash -> what a trial found, without what the clock said."""
+    found = {}
+    for path in (results / "spectrum-smoke" / "records").glob("*.json"):
+        record = json.loads(path.read_text())
+        end = record["end"]
+        found[path.stem] = (record["reports"], end["outcome"], end["test"], end["steps"])
+    return found
+
+
+def table(results: Path) -> dict[str, bytes]:
+    """What analysis makes of it: every CSV and the verdict, byte for byte."""
+    analysis = [sys.executable, "-m", "analysis", "spectrum", "--scale", "smoke", "--results", str(results)]
+    subprocess.run(analysis, check=True, capture_output=True, timeout=100)
+    figures = results / "spectrum-smoke" / "figures"
+    return {p.name: p.read_bytes() for p in figures.iterdir() if p.suffix in (".csv", ".md")}
