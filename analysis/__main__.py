@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fsm_icl.files import as_folder
+from fsm_icl.files import as_folder, exists, told
 from fsm_icl.folders import sweep_folder
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         sweep = load_sweep(_folder(args.sweep, args.scale, args.results))
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {told(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         return 2
     console = Console(width=None if sys.stdout.isatty() else 110)
     try:
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _folder(sweep: str, scale: str | None, where: str) -> Folder:
     results = as_folder(where)
-    if (results / "manifest.json").is_file():
+    if exists(results / "manifest.json"):
         typed = shlex.quote(str(results))
         raise ValueError(f"--results {results} is itself a sweep's folder; type: python -m analysis {typed}")
     return sweep_folder(sweep, scale, results)

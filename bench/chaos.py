@@ -23,6 +23,9 @@ from typing import Any
 from fsm_icl.folders import read_records
 
 
+KILLED_STARTS = 8
+
+
 @dataclass
 class Round:
     """What one round of kills did."""
@@ -77,11 +80,15 @@ def disturb(results: Path, draw: random.Random) -> Round:
     while True:
         round_.starts += 1
         driver = subprocess.Popen(command(results), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        # Most kills fall while trials run; after eight starts the sweep is left to end.
-        deadline = time.monotonic() + (draw.uniform(4, 16) if round_.starts <= 8 else 600)
-        while driver.poll() is None and time.monotonic() < deadline:
+        # Kills fall from the first worker's start on, however slow the machine; the ninth start is left to end.
+        seconds = draw.uniform(0, 10) if round_.starts <= KILLED_STARTS else 600
+        deadline = None
+        while driver.poll() is None and (deadline is None or time.monotonic() < deadline):
             time.sleep(0.05)
-            if draw.random() < 0.01 and (workers := descendants(driver.pid)):
+            if not (workers := descendants(driver.pid)):
+                continue
+            deadline = deadline or time.monotonic() + seconds
+            if draw.random() < 0.01:
                 _kill(draw.choice(workers))
                 round_.workers_killed += 1
         if driver.poll() is not None:

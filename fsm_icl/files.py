@@ -52,8 +52,20 @@ def is_local(folder: Folder) -> TypeGuard[Path]:
 
 def read_bytes(path: Folder) -> bytes:
     """The file's content. Raises OSError, whatever library is behind it; FileNotFoundError where there is none."""
-    with _as_os_errors(path):
+    with as_os_errors(path):
         return path.read_bytes()
+
+
+def exists(path: Folder) -> bool:
+    """Whether there is such a file or folder. Raises OSError as `read_bytes`: no answer is not a no."""
+    with as_os_errors(path):
+        return path.exists()
+
+
+def found(folder: Folder, pattern: str) -> list[Folder]:
+    """Paths in `folder` that match, sorted by name. Raises OSError as `read_bytes`."""
+    with as_os_errors(folder):
+        return sorted(folder.glob(pattern), key=str)
 
 
 def read_all(folder: Folder, pattern: str) -> dict[Folder, bytes]:
@@ -62,28 +74,28 @@ def read_all(folder: Folder, pattern: str) -> dict[Folder, bytes]:
     Raises:
         OSError: as `read_bytes`; a file that goes away meanwhile is left out.
     """
-    with _as_os_errors(folder):
+    with as_os_errors(folder):
+        paths = found(folder, pattern)
         if isinstance(folder, Path):
-            return dict(_present(sorted(folder.glob(pattern))))
-        found = sorted(folder.glob(pattern), key=str)
+            return dict(_present(paths))
         # Not fs.cat, which asks for each file once more whether it is there.
-        contents: list[Any] = folder.fs.cat_ranges([path.path for path in found], None, None, on_error="return")
+        contents: list[Any] = folder.fs.cat_ranges([str(path) for path in paths], None, None, on_error="return")
         for failure in (c for c in contents if isinstance(c, Exception)):
             if not isinstance(failure, FileNotFoundError):
                 raise failure
-        return {path: c for path, c in zip(found, contents, strict=True) if isinstance(c, bytes)}
+        return {path: c for path, c in zip(paths, contents, strict=True) if isinstance(c, bytes)}
 
 
 def listed(folder: Folder) -> list[Folder]:
     """What lies in a folder, nothing where there is none. Raises OSError as `read_bytes`."""
-    with _as_os_errors(folder):
+    with as_os_errors(folder):
         try:
             return list(folder.iterdir())
         except (FileNotFoundError, NotADirectoryError):  # which of the two depends on the library
             return []
 
 
-def _present(paths: Iterable[Path]) -> Iterator[tuple[Folder, bytes]]:
+def _present(paths: Iterable[Folder]) -> Iterator[tuple[Folder, bytes]]:
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
             yield path, path.read_bytes()
@@ -91,15 +103,15 @@ def _present(paths: Iterable[Path]) -> Iterator[tuple[Folder, bytes]]:
 
 def modified(folder: Folder, pattern: str) -> dict[Folder, float]:
     """Path -> Unix seconds of its last change, of all files that match. Raises OSError as `read_bytes`."""
-    found: dict[Folder, float] = {}
-    with _as_os_errors(folder):
+    times: dict[Folder, float] = {}
+    with as_os_errors(folder):
         if not isinstance(folder, Path):  # one listing; asking for each file would take minutes
             infos = folder.fs.glob(f"{folder.path}/{pattern}", detail=True)
             return {folder / _below(name, folder): _time_of(info) for name, info in infos.items()}
         for path in folder.glob(pattern):
             with contextlib.suppress(FileNotFoundError):  # gone meanwhile
-                found[path] = path.stat().st_mtime
-    return found
+                times[path] = path.stat().st_mtime
+    return times
 
 
 def _below(name: str, folder: UPath) -> str:
@@ -120,7 +132,7 @@ def write_atomically(path: Folder, content: str | bytes) -> None:
     """
     raw = content.encode() if isinstance(content, str) else content
     if not isinstance(path, Path):
-        with _as_os_errors(path):
+        with as_os_errors(path):
             path.write_bytes(raw)
         return
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -149,7 +161,7 @@ def append(path: Folder, text: str) -> None:
 
 def remove(path: Folder) -> None:
     """Remove a file, if it is there. Raises OSError."""
-    with _as_os_errors(path), contextlib.suppress(FileNotFoundError):
+    with as_os_errors(path), contextlib.suppress(FileNotFoundError):
         path.unlink()
 
 
@@ -167,12 +179,17 @@ def remove_tree(folder: Folder) -> None:
     if isinstance(folder, Path):
         shutil.rmtree(folder, ignore_errors=True)
         return
-    with contextlib.suppress(OSError), _as_os_errors(folder):
+    with contextlib.suppress(OSError), as_os_errors(folder):
         folder.fs.rm(folder.path, recursive=True)
 
 
+def told(error: OSError) -> str:
+    """Which file could not be read or written, and why; no number and no quotes."""
+    return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+
+
 @contextlib.contextmanager
-def _as_os_errors(path: Folder) -> Iterator[None]:
+def as_os_errors(path: Folder) -> Iterator[None]:
     """Libraries of object stores have exceptions of their own for a network or an account that fails."""
     try:
         yield

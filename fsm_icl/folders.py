@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from fsm_icl.files import as_folder, listed, read_all, read_bytes
+from fsm_icl.files import as_folder, exists, found, is_local, listed, read_all, read_bytes, told
 from fsm_icl.records import Manifest, TrialRecord
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def num_gpus() -> int:
     """Visible NVIDIA GPUs, as the driver says; needs no torch."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    found = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
-    return found if visible is None else min(found, len([d for d in visible.split(",") if d not in ("", "-1")]))
+    there = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    return there if visible is None else min(there, len([d for d in visible.split(",") if d not in ("", "-1")]))
 
 
 def default_scale() -> str:
@@ -42,7 +42,7 @@ def read_records(folder: Folder, places: Mapping[str, str] | None = None) -> dic
     try:
         contents = read_all(folder / "records", "[!.]*.json")
     except OSError as error:
-        raise ValueError(f"{error.filename}: cannot be read: {error.strerror}") from None
+        raise ValueError(f"cannot be read: {told(error)}") from None
     for path, content in contents.items():
         record = parse_json(path, content, TrialRecord, (places or {}).get(path.stem))
         if record.hash != path.stem:
@@ -59,7 +59,7 @@ def read_manifest(folder: Folder) -> Manifest:
     except (FileNotFoundError, NotADirectoryError):
         raise ValueError(f"{folder} is not a sweep's folder: it has no manifest.json") from None
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+        raise ValueError(f"cannot be read: {told(error)}") from None
 
 
 def local_folder(folder: Folder, sweep_id: str) -> Path:
@@ -86,18 +86,18 @@ def sweep_folders(sweep: str, scale: str, results: Folder) -> list[Folder]:
     """Folders of one sweep and scale, oldest first: results/<sweep>-<scale>, then what --fresh made: -2, -3, ..."""
     name = re.compile(re.escape(f"{sweep}-{scale}") + r"(?:-(\d+))?")
     numbered = {path: name.fullmatch(path.name) for path in listed(results)}
-    found = {path: int(match[1] or 1) for path, match in numbered.items() if match and path.is_dir()}
-    return [path for path in sorted(found, key=found.__getitem__) if _named(path) in ((sweep, scale), None)]
+    order = {path: int(match[1] or 1) for path, match in numbered.items() if match}
+    return [path for path in sorted(order, key=order.__getitem__) if _named(path) in ((sweep, scale), None)]
 
 
 def fresh_folder(sweep: str, scale: str, results: Folder) -> Folder:
     """The next folder of one sweep and scale that does not exist yet."""
     names = (f"{sweep}-{scale}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, 10**6))))
-    return next(results / name for name in names if not (results / name).exists())
+    return next(results / name for name in names if not exists(results / name))
 
 
 def sweep_folder(sweep: str, scale: str | None, results: Folder) -> Folder:
-    """The folder SWEEP means in a command: itself if it is one, else the newest of that name and scale.
+    """The folder SWEEP means in a command: itself if it is one or a URI, else the newest of that name and scale.
 
     Without a scale it is the machine's default one, or the only one there is.
 
@@ -105,9 +105,9 @@ def sweep_folder(sweep: str, scale: str | None, results: Folder) -> Folder:
         ValueError: nothing is there; the message lists the sweeps that are.
     """
     folder = as_folder(sweep)
-    if (folder / "manifest.json").is_file():
+    if not is_local(folder) or exists(folder / "manifest.json"):
         return folder
-    there = sorted((path.parent for path in results.glob("*/manifest.json")), key=str)
+    there = [path.parent for path in found(results, "*/manifest.json")]
     scales = {named[1] for path in there if (named := _named(path)) and named[0] == sweep}
     chosen = scale or default_scale()
     if scale is None and chosen not in scales and len(scales) == 1:

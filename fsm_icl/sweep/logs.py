@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from fsm_icl.files import exists, found, read_bytes
 from fsm_icl.files import listed as content_of
-from fsm_icl.files import read_bytes
 from fsm_icl.folders import parse_json, read_manifest
 from fsm_icl.records import Manifest, ManifestCell, TrialRecord, WantedTrial
 from fsm_icl.sweep.status import cell_of, log_path
@@ -24,15 +24,15 @@ def find_trial(folder: Folder, prefix: str) -> str:
     Raises:
         ValueError: none does, or several do, which are named.
     """
-    known = {path.stem for path in (folder / "records").glob("[!.]*.json")}
+    known = {path.stem for path in found(folder / "records", "[!.]*.json")}
     known |= {path.name for path in content_of(folder / "trials")}
     known |= {wanted.hash for cell in read_manifest(folder).cells for wanted in cell.wanted}
-    found = sorted(trial for trial in known if prefix and trial.startswith(prefix.lower()))
-    if len(found) != 1:
-        some = f"{len(found)} trials begin with {prefix!r}: {', '.join(t[:12] for t in found[:8])}, ..."
+    matching = sorted(trial for trial in known if prefix and trial.startswith(prefix.lower()))
+    if len(matching) != 1:
+        some = f"{len(matching)} trials begin with {prefix!r}: {', '.join(t[:12] for t in matching[:8])}, ..."
         none = f"no trial begins with {prefix!r}"
-        raise ValueError(f"{folder}: {some if found else none} (without a trial, fsm-icl logs lists them all)")
-    return found[0]
+        raise ValueError(f"{folder}: {some if matching else none} (without a trial, fsm-icl logs lists them all)")
+    return matching[0]
 
 
 def read_record(folder: Folder, trial: str) -> TrialRecord | None:
@@ -75,7 +75,7 @@ def told(folder: Folder, trial: str) -> Iterator[str]:
     yield f"trial {trial}"
     yield f"cell: {place_of(read_manifest(folder), trial, record)}"
     if record is None:
-        begun = (folder / "trials" / trial / "checkpoint.pt").is_file()
+        begun = exists(folder / "trials" / trial / "checkpoint.pt")
         yield "outcome: none yet; " + ("it has a checkpoint to go on from" if begun else "it has no checkpoint")
     else:
         end = record.end
@@ -87,7 +87,7 @@ def told(folder: Folder, trial: str) -> Iterator[str]:
             yield f"last report: {metrics_line(last.metrics)} at step {last.step}"
         if end.test is not None:
             yield f"test score: accuracy {end.test.accuracy:.4f}, loss {end.test.loss:.4f}"
-    files = [path for path in (log_path(folder, trial), log_path(folder, trial).with_name(STACK)) if path.is_file()]
+    files = [path for path in (log_path(folder, trial), log_path(folder, trial).with_name(STACK)) if exists(path)]
     for path in files:
         yield f"log: {path}"
         yield ""

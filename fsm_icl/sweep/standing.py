@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fsm_icl.files import exists
 from fsm_icl.records import Phase, TrialRecord
 from fsm_icl.sweep.cells import cells_of
 from fsm_icl.sweep.loading import load_sweep
@@ -138,7 +139,7 @@ def _name(record: TrialRecord) -> str:
 def planner_before(folder: Folder, spec: SweepSpec, records: Records) -> Planner | None:
     """The plan of the sweep file that `folder` was last run with; None where there is none, or it is `spec`."""
     path = folder / "sweep.yaml"
-    if not path.is_file():
+    if not exists(path):
         return None
     try:
         loaded = load_sweep(str(path))

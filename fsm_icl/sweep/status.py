@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fsm_icl.files import modified, read_all
+from fsm_icl.files import exists, modified, read_all
 from fsm_icl.folders import read_manifest
 from fsm_icl.records import Manifest, ManifestCell, Outcome, Phase, WantedTrial
 from fsm_icl.sweep.lock import driver_of
@@ -173,7 +173,7 @@ def begun(folder: Folder) -> dict[str, float]:
 def failure(folder: Folder, trial: str, cell: str, phase: Phase, outcome: str, reason: str | None) -> Failure:
     """A row of the table of failures of the sweep in `folder`."""
     log = log_path(folder, trial)
-    return Failure(trial, cell, phase, outcome, reason or "", log if log.is_file() else None)
+    return Failure(trial, cell, phase, outcome, reason or "", log if exists(log) else None)
 
 
 def log_path(folder: Folder, trial: str) -> Folder:

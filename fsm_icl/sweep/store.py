@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 import fsm_icl
-from fsm_icl.files import is_local, read_bytes, remove, remove_tree, write_atomically
+from fsm_icl.files import exists, is_local, read_bytes, remove, remove_tree, write_atomically
 from fsm_icl.folders import local_folder, read_records
 from fsm_icl.records import Manifest, Report, TrialEnd, TrialRecord
 from fsm_icl.sweep.lock import LockedError, lock
@@ -77,7 +77,7 @@ class Store:
 
     def _read_id(self) -> str:
         path = self.folder / "id"
-        if not path.exists():
+        if not exists(path):
             write_atomically(path, secrets.token_hex(4))
         found = read_bytes(path).decode(errors="replace").strip()
         if not re.fullmatch("[0-9a-f]{8}", found):

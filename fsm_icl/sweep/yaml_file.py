@@ -15,6 +15,8 @@ from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
+from fsm_icl.files import as_os_errors, is_local
+
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
 MAX_DIGITS = 18
@@ -79,9 +81,9 @@ class Located:
 def read_yaml_file(path: Folder) -> Located:
     """The file's values and lines. Raises SpecError on anything but a readable YAML mapping."""
     try:
-        if not path.is_file() and path.exists():
+        if is_local(path) and path.exists() and not path.is_file():  # a pipe, which might never end
             raise SpecError([f"{path}: is not a file"])
-        with path.open("rb") as stream:
+        with as_os_errors(path), path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
         text = raw.decode("utf-8-sig")
     except OSError as error:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from fsm_icl.files import is_local, read_bytes, remove, rename, write_atomically
+from fsm_icl.files import found, is_local, read_bytes, remove, rename, write_atomically
 
 if TYPE_CHECKING:
     from fsm_icl.files import Folder
@@ -74,7 +74,7 @@ def load(folder: Folder, fingerprint: str, name: str = NAME) -> dict[str, Any] |
 
 def forget(folder: Folder) -> None:
     """Remove what an ended trial has no more use for, what writers that died left behind included. Raises OSError."""
-    for path in [*folder.glob(f"*{NAME}"), *folder.glob(f".{NAME}.*")]:
+    for path in [*found(folder, f"*{NAME}"), *found(folder, f".{NAME}.*")]:
         remove(path)
 
 

@@ -11,11 +11,11 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
-from fsm_icl.files import modified
+from fsm_icl.files import modified, told
 from fsm_icl.records import Manifest, Report, TrialEnd
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.search import Planned
@@ -23,9 +23,6 @@ from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.tracking import Tracker
 from fsm_icl.training import checkpoint
 from fsm_icl.tune.trainable import job, read_report
-
-if TYPE_CHECKING:
-    from fsm_icl.files import Folder
 
 MANIFEST_SECONDS = 5.0
 """The manifest is about so old at most while trials end, for whoever looks in."""
@@ -119,7 +116,7 @@ class Desk:
         try:
             self.store.check_writable()
         except OSError as error:
-            self.broken = told(error, self.store.folder)
+            self.broken = told(error)
 
     def _keep(self, flight: InFlight, closing: TrialEnd) -> None:
         self.worked_seconds += closing.seconds
@@ -130,7 +127,7 @@ class Desk:
             if time.monotonic() > self._manifest_due:
                 self._write_manifest()
         except OSError as error:
-            self.broken = told(error, self.store.folder)
+            self.broken = told(error)
             return
         except Exception as error:  # noqa: BLE001  (whatever it is, Tune would swallow it and run good trials again)
             self.broken = "".join(traceback.format_exception(error))
@@ -142,11 +139,6 @@ class Desk:
         self.store.write_manifest(self.manifest())
         took = time.monotonic() - began
         self._manifest_due = began + max(MANIFEST_SECONDS, took / MANIFEST_SHARE)
-
-
-def told(error: OSError, folder: Folder) -> str:
-    """What could not be written, and why."""
-    return f"{error.filename or folder}: {error.strerror or error}"
 
 
 def _checked(flight: InFlight, closing: Report, end: TrialEnd) -> TrialEnd:

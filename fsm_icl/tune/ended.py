@@ -11,6 +11,7 @@ from rich.text import Text
 
 from analysis.load import load_sweep
 from analysis.report import print_cell_table, say
+from fsm_icl.files import exists
 from fsm_icl.records import TrialRecord
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.search import Planned
@@ -55,7 +56,7 @@ class Ended:
 
 def print_end(ended: Ended, folder: Folder, console: Console) -> None:
     """The table by cell, what went wrong if anything did, and what to run next."""
-    if (folder / "manifest.json").is_file():  # not where the disk was full from the start
+    if exists(folder / "manifest.json"):  # not where the disk was full from the start
         print_cell_table(load_sweep(folder), console)
     if ended.worked_seconds:
         busy = ended.worked_seconds / (ended.workers * ended.wall_seconds)

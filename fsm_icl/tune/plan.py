@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fsm_icl.files import told
 from fsm_icl.folders import fresh_folder, read_records, sweep_folders
 from fsm_icl.sweep.cells import cells_of, check_other_scales, declared
 from fsm_icl.sweep.estimate import seconds_per_trial
@@ -53,8 +54,10 @@ def look(asked: Asked) -> View:
         folders = [] if asked.fresh else sweep_folders(loaded.name, loaded.scale, results)
         folder = folders[-1] if folders else fresh_folder(loaded.name, loaded.scale, results)
         records, resumable = read_records(folder), begun(folder)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise StoreError(str(error)) from None
+    except OSError as error:
+        raise StoreError(told(error)) from None
     for trial in failed_in(records) if asked.retry_failed else ():
         del records[trial]
     planner = Planner(loaded.spec, cells, records)

@@ -30,6 +30,7 @@ import ray
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 
+from fsm_icl.files import told
 from fsm_icl.records import Manifest, TaskEntry
 from fsm_icl.sweep.cells import Cell, cells_of, declared
 from fsm_icl.sweep.loading import LoadedSweep
@@ -39,7 +40,7 @@ from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.tracking import Tracker
 from fsm_icl.task.baselines import baselines
 from fsm_icl.task.episodes import evaluation_set
-from fsm_icl.tune.desk import Desk, told
+from fsm_icl.tune.desk import Desk
 from fsm_icl.tune.ended import Ended, ended_trials
 from fsm_icl.tune.options import RunOptions, interruptions
 from fsm_icl.tune.progress import Progress
@@ -99,7 +100,7 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, console: C
             if desk.broken is None:
                 store.write_manifest(maker(planner))
     except OSError as error:
-        desk.broken = desk.broken or told(error, store.folder)
+        desk.broken = desk.broken or told(error)
     seconds = time.monotonic() - started
     tracker.catch_up(ended_trials(planner))
     tracker.close()

@@ -20,7 +20,7 @@ from fsm_icl.folders import read_records
 from tests import s3
 from tests.tune.smoke import TRIALS, command, records
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,17 @@ def found(uri: str) -> dict[str, Any]:
     kept = read_records(as_folder(uri) / "spectrum-smoke")
     plain = {h: r.model_dump(mode="json") for h, r in kept.items()}
     return {h: (r["reports"], r["end"]["outcome"], r["end"]["test"], r["end"]["steps"]) for h, r in plain.items()}
+
+
+@pytest.mark.parametrize("command", [["fsm_icl.cli", "status"], ["analysis"]])
+def test_a_store_out_of_reach_is_told_in_a_line(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    for where in (["s3://bucket/sweep"], ["spectrum", "--results", "s3://bucket/results"]):
+        message = said(*command, *where, code=2)
+        assert re.fullmatch(r"error: .*s3://bucket/\S+: EndpointConnectionError: Could not connect.*", message)
 
 
 def said(*arguments: str, code: int = 0) -> str:
@@ -68,7 +79,6 @@ def test_a_sweep_at_a_uri_survives_its_driver(
     analysed = said("analysis", "spectrum", "--scale", "smoke", "--results", uri)
     assert str(local.relative_to(tmp_path) / "figures" / "spectrum.png") in analysed
     assert "24 of 24 trials done" in said(*sweep[1:], "--plan")
-    assert "24 of 24 trials ended" in said("fsm_icl.cli", "status", "spectrum", "--scale", "smoke", "--results", uri)
     trial = next(iter(kept))
     assert f"trial {trial}" in said("fsm_icl.cli", "logs", f"{uri}/spectrum-smoke", trial[:12])
     assert "same, bit for bit" in said("fsm_icl.cli", "verify", f"{uri}/spectrum-smoke", "--sample", "1")
