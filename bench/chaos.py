@@ -22,7 +22,6 @@ from typing import Any
 
 from fsm_icl.folders import read_records
 
-
 KILLED_STARTS = 8
 
 

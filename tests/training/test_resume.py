@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -179,3 +180,18 @@ def test_a_folder_that_is_a_file_is_the_machines_fault(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(OSError, match="taken"):
         list(train(tiny(), RunEnv(folder=tmp_path / "taken")))
+
+
+@pytest.mark.parametrize("lead", [0, 1, 2])
+def test_a_worker_that_outlives_its_driver_does_no_harm(lead: int, tmp_path: Path) -> None:
+    """Two train one trial in one folder, by turns, `lead` reports apart; a third goes on from what they left."""
+    config, env = tiny(), RunEnv(folder=tmp_path)
+    undisturbed = list(train(config, RunEnv()))
+    orphan = train(config, env)
+    said = [list(islice(orphan, lead)), []]
+    successor = train(config, env)
+    for _ in range(len(undisturbed) - lead - 1):
+        said[1] += islice(successor, 1)
+        said[0] += islice(orphan, 1)
+    assert said == [undisturbed[:-1], undisturbed[: len(said[1])]]
+    assert list(train(config, env)) == undisturbed
