@@ -78,7 +78,7 @@ def _problems(ended: Ended) -> list[str]:
     if ended.failed:
         problems.append(f"{len(ended.failed)} trials failed; once that is mended, --retry-failed runs them again")
     if ended.wandb_problem:
-        problems.append(f"W&B: {ended.wandb_problem}; what is missing there is logged by the next run")
+        problems.append(f"W&B: {ended.wandb_problem}")
     return problems
 
 
