@@ -41,7 +41,6 @@ class Tracker:
 
     def __init__(self, folder: Path, sweep: str, sweep_id: str, scale: str, mode: Mode) -> None:
         """Start the thread, unless `mode` is disabled. `folder` is the sweep's."""
-        self.mode = mode
         self.runs = Runs(folder, sweep, sweep_id, scale, mode)
         self._queue: queue.Queue[_Row | _Done | None] = queue.Queue(QUEUE_SIZE)
         self._open: dict[str, tuple[Any, int]] = {}
@@ -53,6 +52,11 @@ class Tracker:
         if mode != "disabled":
             logging.raiseExceptions = False  # on a full disk wandb's own debug.log would print a trace-back a line
             self._thread.start()
+
+    @property
+    def mode(self) -> Mode:
+        """Offline from the moment on when the server goes away."""
+        return self.runs.mode
 
     @property
     def problem(self) -> str | None:

@@ -7,11 +7,19 @@ import urllib.error
 import urllib.request
 from typing import Literal
 
+from fsm_icl.runs import PROJECT
+
 Mode = Literal["offline", "online", "disabled"]
 Choice = Literal["offline", "online", "auto", "disabled"]
 ANSWERS_WITHIN = 3.0
 QUIET = {"WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true"}
 """No crash reports to third parties, no lines between ours."""
+
+
+def child_environment() -> dict[str, str]:
+    """For a process that runs wandb by itself: not through this one's service, which has another working folder."""
+    kept = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
+    return kept | QUIET | {"WANDB_PROGRAM": PROJECT}  # else the program's path is uploaded
 
 
 class TrackingError(Exception):
