@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from fsm_icl.folders import sweep_folder
+from analysis.sources import FORMS, RESULTS, load
+
+if TYPE_CHECKING:
+    from analysis.load import Sweep
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,21 +19,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not {*typed[:1]} & {*COMMANDS, "-h", "--help"}:
         typed.insert(0, "present")
     args = _parser().parse_args(typed)
-    return COMMANDS[args.command](args)
-
-
-def _present(args: argparse.Namespace) -> int:
-    # Here, not above: --help need not wait for pandas and matplotlib.
-    from rich.console import Console
-
-    from analysis.load import load_sweep
-    from analysis.writing import present
-
     try:
-        sweep = load_sweep(_folder(args.sweep, args.scale, args.results))
+        sweep = load(args.sweep, args.scale, args.results)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    return COMMANDS[args.command](args, sweep)
+
+
+def _present(_: argparse.Namespace, sweep: Sweep) -> int:
+    # Here, not above: --help need not wait for pandas and matplotlib.
+    from rich.console import Console
+
+    from analysis.writing import present
+
     console = Console(width=None if sys.stdout.isatty() else 110)
     try:
         present(sweep, console)
@@ -41,7 +42,7 @@ def _present(args: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"present": _present}
+COMMANDS: dict[str, Callable[[argparse.Namespace, Sweep], int]] = {"present": _present}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,21 +54,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _takes_sweep(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("sweep", metavar="SWEEP", help="a sweep's name, such as spectrum, or its folder")
+    parser.add_argument("sweep", metavar="SWEEP", nargs="?", help="a sweep's name, such as spectrum, or its folder")
     parser.add_argument("--scale", help="which scale of a sweep given by name; default as in tune")
     parser.add_argument(
         "--results",
-        type=Path,
-        default=Path("results"),
-        help="where <sweep>-<scale> folders lie (default: results)",
+        default=RESULTS,
+        metavar="SOURCE",
+        help=f"{FORMS} (default: {RESULTS}, where the folders <sweep>-<scale> lie)",
     )
-
-
-def _folder(sweep: str, scale: str | None, results: Path) -> Path:
-    if (results / "manifest.json").is_file():
-        typed = shlex.quote(str(results))
-        raise ValueError(f"--results {results} is itself a sweep's folder; type: python -m analysis {typed}")
-    return sweep_folder(sweep, scale, results)
 
 
 if __name__ == "__main__":

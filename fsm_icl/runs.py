@@ -88,12 +88,12 @@ def record_of(config: Mapping[str, Any], summary: Mapping[str, Any], rows: Itera
 
 def end_of(config: Mapping[str, Any], summary: Mapping[str, Any]) -> TrialEnd:
     """How the trial of a run ended, from config and summary alone. Raises ValueError as `record_of` does."""
-    if absent := [name for name in (*_PLACE, *_CODE) if name not in config]:
+    if absent := [name for name in (*_PLACE, "commit", "dirty") if name not in config]:
         raise ValueError(f"the run's config has no {', '.join(absent)}: it is none of fsm_icl's, or not complete")
     plain = {name: summary[name] for name in TrialEnd.model_fields if name in summary}
     test = _unpacked(summary[_SCORE]) if _SCORE in summary else None
-    at_home = {"test": test, "versions": config["versions"], "node": ""}
-    return TrialEnd.model_validate({**plain, "reason": plain.get("reason") or None, **at_home})
+    rest = {"test": test, "versions": config.get("versions", {}), "node": ""}  # W&B drops an empty tree
+    return TrialEnd.model_validate({**plain, "reason": plain.get("reason") or None, **rest})
 
 
 def sweep_config(manifest: Manifest) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def test_places_stay_at_home(reason: str, shown: str) -> None:
 
 @pytest.mark.parametrize(
     ("lacking", "message"),
-    [("hash", "no hash"), ("versions", "no versions"), ("test/score", "cannot be read"), ("steps", "steps")],
+    [("hash", "no hash"), ("commit", "no commit"), ("test/score", "cannot be read"), ("steps", "steps")],
 )
 def test_a_run_that_lacks_something_is_named(lacking: str, message: str) -> None:
     config, summary, rows = run_of(scored())

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fsm_icl.account import child_environment, obstacle
 from fsm_icl.runs import SWEEP_JOB
-from fsm_icl.sweep.wandb_mode import child_environment, obstacle
 
 Progress = Callable[[int, int], None]
 """Told how many logs have arrived, of how many."""

@@ -14,10 +14,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from fsm_icl.account import QUIET
 from fsm_icl.records import TrialRecord
 from fsm_icl.runs import PROJECT, code_of, group_of, run_config, summary_of
 from fsm_icl.sweep.search import Planned
-from fsm_icl.sweep.wandb_mode import QUIET, Mode
+from fsm_icl.sweep.wandb_mode import Mode
 
 FINISH_SECONDS = 10
 log = logging.getLogger(__name__)

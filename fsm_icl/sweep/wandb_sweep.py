@@ -12,9 +12,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from fsm_icl.account import child_environment
 from fsm_icl.records import Manifest
 from fsm_icl.runs import PROJECT, SWEEP_JOB, group_of, sweep_config
-from fsm_icl.sweep.wandb_mode import child_environment
 from fsm_icl.sweep.wandb_runs import settings
 
 CONTENT = Path("sweep")
