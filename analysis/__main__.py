@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from analysis.sources import FORMS, RESULTS, load
+from fsm_icl.runs import PROJECT
 
 if TYPE_CHECKING:
     from analysis.load import Sweep
@@ -42,7 +43,21 @@ def _present(_: argparse.Namespace, sweep: Sweep) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[argparse.Namespace, Sweep], int]] = {"present": _present}
+def _wandb_report(args: argparse.Namespace, sweep: Sweep) -> int:
+    from analysis.wandb_report import save
+
+    try:
+        saved = save(sweep, args.entity, args.project, args.share)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{'updated' if saved.updated else 'made'} {saved.url}")
+    if saved.share_link:
+        print(f"whoever has this link can look: {saved.share_link}")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace, Sweep], int]] = {"present": _present, "wandb-report": _wandb_report}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,6 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     about = "Print a sweep's table, gains and verdicts; write figures/ into its folder."
     _takes_sweep(commands.add_parser("present", help=about, description=about))
+    about = "Make, or update, a W&B report of a sweep whose runs are in W&B."
+    report = commands.add_parser("wandb-report", help=about, description=about)
+    _takes_sweep(report)
+    report.add_argument("--entity", required=True, help="the W&B user or team that owns the project")
+    report.add_argument("--project", default=PROJECT, help=f"the W&B project (default: {PROJECT})")
+    report.add_argument("--share", action="store_true", help="make a link with which anyone can look, without login")
     return parser
 
 
