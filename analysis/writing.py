@@ -13,12 +13,11 @@ from analysis.load import Sweep
 from analysis.report import conclusion, print_cell_table, print_gains, say, verdict_markdown
 from analysis.tables import cell_table, gain_table, gains
 from analysis.verdicts import judge
-from fsm_icl.folders import local_folder
 
 
 def present(sweep: Sweep, console: Console) -> list[Path]:
     """Print table, gains and verdicts, write the figure and the numbers behind them; returns what was written."""
-    say(console, f"Reading {sweep.folder}")
+    say(console, f"Reading {sweep.origin}")
     say(console, sweep.manifest.question)
     print_cell_table(sweep, console)
     say(console, "\nGains in test accuracy from step to step:")
@@ -36,7 +35,7 @@ def present(sweep: Sweep, console: Console) -> list[Path]:
 
 def write(sweep: Sweep, verdict: str) -> list[Path]:
     """Write <kind>.png/.pdf/.csv, cells, gains and trials.csv, verdict.md; equal sweeps give byte-equal CSVs."""
-    folder = local_folder(sweep.folder, sweep.manifest.id) / "figures"
+    folder = sweep.folder / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     info = figure_info(sweep)
     written = save_figure(info, folder / info.kind)

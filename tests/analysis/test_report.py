@@ -1,3 +1,4 @@
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def test_several_searches_show_the_range_of_learning_rates(tmp_path: Path) -> No
     second = cell.winners[0].model_copy(update={"repeat": 1, "params": {"learning_rate": 0.002}})
     cells = [cell.model_copy(update={"winners": [cell.winners[0], second]}), *sweep.manifest.cells[1:]]
     manifest = sweep.manifest.model_copy(update={"cells": cells, "repeats": 2})
-    changed = Sweep(sweep.folder, manifest, sweep.records, sweep.counts, sweep.table)
+    changed = replace(sweep, manifest=manifest)
     assert "0.002-0.01" in printed(changed)
     assert "over 2 searches a cell" in protocol(changed)
 

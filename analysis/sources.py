@@ -1,0 +1,57 @@
+"""Where analysis takes a sweep from: a results folder, W&B, or the logs of W&B runs on a disk."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fsm_icl.files import as_folder, exists
+from fsm_icl.folders import sweep_folder
+
+if TYPE_CHECKING:
+    from analysis.load import Sweep
+    from fsm_icl.files import Folder
+
+ONLINE, OFFLINE = "wandb:", "wandb-offline:"
+FORMS = "PATH_OR_URI, wandb:ENTITY/PROJECT/GROUP or wandb-offline:FOLDER"
+RESULTS = "results"
+
+
+def load(sweep: str | None, scale: str | None, results: str) -> Sweep:
+    """The sweep that SWEEP, --scale and --results mean, checked.
+
+    A W&B group and a folder of runs are one sweep: SWEEP may be left out, and is checked where it is given.
+
+    Raises:
+        ValueError: nothing is there, it can't be read, or see `load_sweep`; the message says what would be right.
+    """
+    from analysis.load import checked, load_sweep  # here, not above: --help need not wait for pandas
+
+    if not results.startswith((ONLINE, OFFLINE)):
+        return load_sweep(_folder(sweep, scale, as_folder(results)))
+    from analysis import wandb_source
+
+    if results.startswith(OFFLINE):
+        found = wandb_source.read_logs(Path(results.removeprefix(OFFLINE)))
+    else:
+        path = results.removeprefix(ONLINE)
+        if not re.fullmatch(r"[^/]+/[^/]+/[^/]+", path):
+            raise ValueError(
+                f"--results {results}: expected {ONLINE}ENTITY/PROJECT/GROUP; GROUP is the sweep's name and id"
+            )
+        found = wandb_source.read_project(path, Path(RESULTS) / "from-wandb" / path)
+    named = (found.manifest.sweep, found.manifest.scale)
+    if any(asked not in (None, name) for asked, name in zip((sweep, scale), named, strict=True)):
+        raise ValueError(f"{found.origin} is {' '.join(named)}, not {sweep or named[0]} {scale or named[1]}")
+    return checked(found)
+
+
+def _folder(sweep: str | None, scale: str | None, results: Folder) -> Folder:
+    if exists(results / "manifest.json"):
+        typed = shlex.quote(str(results))
+        raise ValueError(f"--results {results} is itself a sweep's folder; type: python -m analysis {typed}")
+    if sweep is None:
+        raise ValueError(f"name a sweep, such as spectrum; only with --results {ONLINE}... it may be left out")
+    return sweep_folder(sweep, scale, results)
