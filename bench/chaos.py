@@ -22,7 +22,7 @@ from typing import Any
 
 from fsm_icl.folders import read_records
 
-KILLED_STARTS = 8
+KILLED_STARTS = 5
 
 
 @dataclass
@@ -79,7 +79,7 @@ def disturb(results: Path, draw: random.Random) -> Round:
     while True:
         round_.starts += 1
         driver = subprocess.Popen(command(results), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        # Kills fall from the first worker's start on, however slow the machine; the ninth start is left to end.
+        # Kills fall from the first worker's start on, however slow the machine; later ones are left to end.
         seconds = draw.uniform(0, 10) if round_.starts <= KILLED_STARTS else 600
         deadline = None
         while driver.poll() is None and (deadline is None or time.monotonic() < deadline):
