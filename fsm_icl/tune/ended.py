@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -29,14 +29,18 @@ def ended_trials(planner: Planner) -> list[tuple[Planned, TrialRecord]]:
     return [(p, records[p.hash]) for plan in planner.plans for p in plan.wanted() if p.hash in records]
 
 
-def share(folder: Path, mode: Mode) -> str | None:
-    """Log the sweep's own W&B run, and online send it. Returns what went wrong: that is never the sweep's failure."""
+def share(folder: Path, local: Path, mode: Mode) -> str | None:
+    """Log the sweep's own W&B run below `local`, and online send it.
+
+    Returns what went wrong: that is never the sweep's failure.
+    """
     if mode == "disabled":
         return None
     try:
         files = {name: (folder / name).read_bytes() for name in ("manifest.json", "sweep.yaml")}
-        logged = log_sweep(folder, files | files_to_share(load_sweep(folder)))
-        done = sync(folder, lambda *_: None, logged, patience=SEND_SECONDS) if mode == "online" else None
+        sweep = replace(load_sweep(folder), folder=local)
+        logged = log_sweep(local, files | files_to_share(sweep))
+        done = sync(local, lambda *_: None, logged, patience=SEND_SECONDS) if mode == "online" else None
     except Exception as error:  # noqa: BLE001
         return f"the sweep's own run was not logged ({error}); the next run logs it"
     return f"the sweep's own run: {told(done)}" if done and done.left else None

@@ -13,7 +13,7 @@ import pytest
 
 from tests import wandb_account
 from tests.sweep.test_tracking import trials
-from tests.wandb_double import Double, serving
+from tests.wandb_double import Double, Fault, serving
 
 pytestmark = pytest.mark.timeout(120)
 CODE = """
@@ -137,10 +137,16 @@ def test_a_server_that_comes_back_has_everything(folder: Path, double: Double, k
 
 
 @pytest.mark.slow
-def test_a_server_that_is_gone_costs_less_than_half_a_minute_and_no_row(folder: Path, double: Double) -> None:
+@pytest.mark.parametrize("fault", ["down", "error", "slow"])
+def test_a_server_that_is_gone_costs_less_than_half_a_minute_and_no_row(
+    folder: Path, double: Double, fault: Fault
+) -> None:
     driver = Driver(folder, double)
     driver.half_way(double)
-    double.down()
+    if fault == "down":
+        double.down()
+    else:
+        double.fault = fault
     driver.go_on()
     seconds, problem = driver.end()
     assert seconds < 30
