@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.wandb_source import _read_log
 from tests import wandb_account
 from tests.sweep.test_tracking import trials
 from tests.wandb_double import Double, Fault, serving
@@ -113,6 +114,19 @@ def test_a_server_that_stays_has_everything_once(folder: Path, double: Double) -
     assert len(double.runs) == 6
     assert unsent(folder) == 2
     assert len(list(folder.glob("wandb/*.done"))) == 4
+
+
+@pytest.mark.slow
+def test_a_driver_that_is_killed_leaves_its_rows_on_the_disk(folder: Path, double: Double) -> None:
+    """They lie there within a second (x_transaction_log_flush_interval)."""
+    driver = Driver(folder, double)
+    driver.half_way(double)
+    time.sleep(2.5)
+    driver.process.kill()
+    driver.process.communicate()
+    logs = [path for path in folder.glob("wandb/run-*/*.wandb") if not path.parent.is_symlink()]
+    rows = [len(_read_log(path).rows()) for path in logs]
+    assert rows == [5] * 6
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import subprocess
 import sys
@@ -70,14 +71,19 @@ def holding(paths: set[Path], text: str) -> set[Path]:
 
 def test_the_key_is_in_no_file(swept: Swept) -> None:
     left = set(files(swept.folder.parents[1]))
-    assert {".wandb", ".json", ".log", ".txt"} <= {path.suffix for path in left}
+    assert {".wandb", ".json", ".log"} <= {path.suffix for path in left}
     assert any("session_" in str(path) and path.suffix in (".log", ".out", ".err") for path in swept.scratch)
+    encoded = base64.b64encode(f"api:{KEY}".encode())
+    assert any(encoded in request for request in swept.double.traffic)  # it was in use
     assert holding(left, KEY) == set()
+    assert holding(left, encoded.decode()) == set()
     assert swept.leaks == set()
 
 
 def test_nothing_that_arrives_says_who_or_where(swept: Swept) -> None:
     words = [USER, f'"{socket.gethostname()}"', str(Path(__file__).parents[2]), sys.prefix, "/tmp/"]
+    assert not [name for name in swept.double.files if name.endswith(("metadata.json", "requirements.txt", ".log"))]
+    words.append("wandb-events.jsonl")  # statistics of the machine
     for word in words:
         assert not [request[:500] for request in swept.double.traffic if word.encode() in request], word
 
