@@ -9,7 +9,7 @@ from analysis.figures import figure_kind
 from analysis.load import Sweep
 from analysis.report import verdict_markdown
 from analysis.verdicts import judge
-from analysis.wandb_source import api
+from analysis.wandb_source import api, asking
 from fsm_icl.records import METRICS
 from fsm_icl.runs import SWEEP_JOB, group_of
 
@@ -88,8 +88,13 @@ def save(sweep: Sweep, entity: str, project: str, share: bool) -> Saved:
     """
     report = report_of(sweep, entity, project)
     client = api()
+    with asking():
+        return _save(client, report, sweep, share)
+
+
+def _save(client: Any, report: Any, sweep: Sweep, share: bool) -> Saved:
     group = group_of(sweep.manifest.sweep, sweep.manifest.id)
-    path = f"{entity}/{project}"
+    path = f"{report.entity}/{report.project}"
     if not _runs(client, path, group):
         raise ValueError(f"W&B has no runs of {group} in {path}: upload them with fsm-icl sync {sweep.folder}")
     known = [view.id for view in client.reports(path) if view.description == report.description]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -84,6 +85,18 @@ def api() -> Any:
     return wandb.Api(timeout=20)
 
 
+@contextlib.contextmanager
+def asking() -> Iterator[None]:
+    """What the server refuses, or fails at, is a ValueError with its words."""
+    import wandb
+    from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+
+    try:
+        yield
+    except (wandb.errors.Error, WandbApiFailedError) as error:
+        raise ValueError(f"W&B: {error}; {WITHOUT}") from None
+
+
 def _found(runs: list[Run], origin: str, folder: Path, read: Callable[[Run, str], TrialRecord]) -> Found:
     sweeps = {run.config.get("sweep_id"): run for run in runs if run.is_sweep}
     if not sweeps:
@@ -95,26 +108,29 @@ def _found(runs: list[Run], origin: str, folder: Path, read: Callable[[Run, str]
         raise ValueError(f"{origin}: runs of several sweeps ({names}); name the folder of one")
     (sweep,) = sweeps.values()
     trials: dict[str, Run] = {}
-    for run in (run for run in runs if not run.is_sweep and ended(run.summary)):
-        known = trials.get(run.config["hash"])
-        if known is None or run.summary["ended_at"] >= known.summary["ended_at"]:
-            trials[run.config["hash"]] = run
+    for run in sorted((run for run in runs if "hash" in run.config and ended(run.summary)), key=_ended_at):
+        trials[run.config["hash"]] = run  # logged twice: the last end counts
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         reading = pool.map(lambda item: read(item[1], item[0]), trials.items())
         records = dict(zip(trials, _tracked(reading, len(trials), "reading curves"), strict=True))
     return Found(folder, origin, manifest_of(sweep.config), records)
 
 
+def _ended_at(run: Run) -> float:
+    return float(run.summary.get("ended_at", 0))
+
+
 def _record(run: Run) -> TrialRecord:
     try:
-        return record_of(run.config, run.summary, run.rows())
+        with asking():
+            return record_of(run.config, run.summary, run.rows())
     except ValueError as error:
         raise ValueError(f"{run.name}: {error}") from None
 
 
 def _cached(run: Run, path: Path) -> TrialRecord:
     """The record from the cache where the run has not changed since: its end is in the list, only curves cost."""
-    if path.is_file():
+    with contextlib.suppress(ValueError, FileNotFoundError):  # an earlier call may have been cut off while it wrote
         known = TrialRecord.model_validate_json(path.read_bytes())
         if known.end == end_of(run.config, run.summary):
             return known
@@ -125,8 +141,9 @@ def _cached(run: Run, path: Path) -> TrialRecord:
 
 def _listed(project: str, group: str) -> Iterator[Run]:
     try:
-        for run in api().runs(project, filters={"group": group}, lazy=False, per_page=PER_PAGE):
-            yield Run(f"run {run.id}", run.job_type == SWEEP_JOB, run.config, dict(run.summary), _history(run))
+        with asking():
+            for run in api().runs(project, filters={"group": group}, lazy=False, per_page=PER_PAGE):
+                yield Run(f"run {run.id}", run.job_type == SWEEP_JOB, run.config, dict(run.summary), _history(run))
     except ValueError as error:
         if "Could not find project" not in str(error):
             raise

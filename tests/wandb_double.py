@@ -92,6 +92,8 @@ class Double:
         self.fault: Fault = "none"
         self.rows_until_down: int | None = None
         """After so many rows more, kept but not acknowledged, the server is down."""
+        self.denied: set[str] = set()
+        """Operations that this account may not use."""
         self.lock = threading.RLock()
         self._server: ThreadingHTTPServer | None = None
         self.port = 0
@@ -130,7 +132,7 @@ class Double:
         """The data of a GraphQL response."""
         with self.lock:
             self.operations.append(operation)
-            method = getattr(self, f"_on_{operation}", None)
+            method = None if operation in self.denied else getattr(self, f"_on_{operation}", None)
             if method is None:
                 self.unknown.add(operation)
                 return None

@@ -76,7 +76,7 @@ def _mark(log: Path) -> Path:
 
 def _is_whole(log: Path) -> bool:
     """A trial's with its marker, or the sweep's own."""
-    trial = log.stem.split("-")[2]
+    _, _, trial = log.stem.removesuffix("-off").rpartition("-")
     return trial == SWEEP_JOB or (log.parent.parent / f"{trial}.done").exists()
 
 
@@ -114,13 +114,14 @@ class _Child(subprocess.Popen[bytes]):
 
 def _watch(child: _Child, logs: list[Path], progress: Progress, patience: float) -> str | None:
     """Tell the progress until the child ends. Returns the reason where it had to be given up."""
-    arrived, last, looked = -1, 0.0, 0.0
+    pending = logs
+    last = looked = time.monotonic()
     while child.poll() is None:
-        sent = sum(_mark(path).exists() for path in logs)
-        if sent != arrived:
-            arrived, last = sent, time.monotonic()
+        still = [path for path in pending if not _mark(path).exists()]
+        if len(still) < len(pending):
+            pending, last = still, time.monotonic()
             looked = last
-            progress(sent, len(logs))
+            progress(len(logs) - len(pending), len(logs))
         if time.monotonic() - last > patience:
             return f"nothing has arrived for {patience:.0f} s"
         if time.monotonic() - looked > LOOK_AFTER:

@@ -48,6 +48,8 @@ class Runs:
                 return self._init(planned, run_id)
             except wandb.errors.Error as error:
                 self._go_offline(error)
+                for path in self.folder.glob(f"run-*-{run_id}"):
+                    shutil.rmtree(path, ignore_errors=True)  # it holds nothing but its name
                 return self._init(planned, f"{run_id}-off")  # the id of a failed init is in use in this process
         return self._init(planned, run_id)
 

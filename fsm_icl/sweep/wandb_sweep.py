@@ -6,11 +6,13 @@ that it was made from, and from there their paths say nothing about this machine
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from fsm_icl.account import child_environment
 from fsm_icl.records import Manifest
@@ -43,7 +45,7 @@ def log_sweep(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
     for name, content in files.items():
         (home / CONTENT / name).write_bytes(content)
     command = [sys.executable, "-P", "-m", "fsm_icl.sweep.wandb_sweep"]
-    environment = child_environment()
+    environment = child_environment() | {"WANDB_DATA_DIR": str((home / _STAGING).absolute())}  # else the home folder
     done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=SECONDS)
     if done.returncode:
         raise OSError((done.stderr.splitlines() or ["no reason given"])[-1])
@@ -58,9 +60,8 @@ def _log() -> None:
     """Log what lies in ./sweep; . is the sweep's `wandb/`."""
     import pandas as pd
     import wandb
-    from wandb.sdk.artifacts import artifact as staging
 
-    staging.get_staging_dir = lambda: _made(_STAGING)  # else below the home folder, and the path is uploaded
+    _keep_paths_relative(wandb.Artifact)
     manifest = Manifest.model_validate_json((CONTENT / "manifest.json").read_bytes())
     verdict = CONTENT / "verdict.md"
     run = wandb.init(
@@ -86,9 +87,16 @@ def _log() -> None:
     run.finish()
 
 
-def _made(path: Path) -> str:
-    path.mkdir(exist_ok=True)
-    return str(path)
+def _keep_paths_relative(artifact: Any) -> None:
+    """W&B uploads, in an artifact's manifest, where each file lay on the disk: let that be relative to `wandb/`."""
+    add = artifact._add_local_file
+
+    def add_relative(self: Any, *args: Any, **kwargs: Any) -> Any:
+        entry = add(self, *args, **kwargs)
+        entry.local_path = os.path.relpath(entry.local_path)
+        return entry
+
+    artifact._add_local_file = add_relative
 
 
 if __name__ == "__main__":

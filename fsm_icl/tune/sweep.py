@@ -104,7 +104,8 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, console: C
     seconds = time.monotonic() - started
     tracker.catch_up(ended_trials(planner))
     tracker.close()
-    problem = tracker.problem or (share(store, tracker.mode) if desk.broken is None else None)
+    shared = share(store, tracker.mode) if desk.broken is None else None
+    problem = tracker.problem or shared
     return Ended(planner, seconds, desk.worked_seconds, options.max_concurrent, desk.broken, desk.lost, problem)
 
 

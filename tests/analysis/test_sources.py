@@ -200,6 +200,15 @@ def test_groups_that_are_not_there(source: str, message: str, double: Double, tm
     assert message in online(source, tmp_path, double)
 
 
+@pytest.mark.slow
+def test_what_the_server_refuses_is_said(double: Double, folder: Path, tmp_path: Path) -> None:
+    group = f"wandb:team/fsm_icl/spectrum-{(folder / 'id').read_text()}"
+    for operation in ("Runs", "RunHistoryKeys"):
+        double.denied = {operation}
+        assert f"no such operation: {operation}" in online(group, tmp_path, double)
+    double.denied = set()
+
+
 def test_without_an_account_it_says_what_works(tmp_path: Path) -> None:
     said = online("wandb:team/fsm_icl/spectrum-0", tmp_path, None)
     for words in ("no API key for", "run `wandb login`", "wandb-offline:FOLDER", "wandb leet"):
@@ -219,5 +228,5 @@ def online(source: str, tmp_path: Path, double: Double | None) -> str:
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
-    assert not (tmp_path / "results").exists()
+    assert not list(tmp_path.rglob("figures"))
     return done.stderr

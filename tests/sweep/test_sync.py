@@ -58,7 +58,7 @@ def sync(folder: Path, double: Double | None) -> subprocess.CompletedProcess[str
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
 
 
-def test_everything_arrives_once_and_nothing_says_where_it_came_from(folder: Path) -> None:
+def test_everything_arrives_once_and_nothing_says_where_it_came_from(logged: Path, folder: Path) -> None:
     with serving() as double:
         first = sync(folder, double)
         assert first.returncode == 0, first.stdout + first.stderr
@@ -72,7 +72,7 @@ def test_everything_arrives_once_and_nothing_says_where_it_came_from(folder: Pat
             assert [row["step"] for row in run.rows()] == [report.step for report in record.reports]
             assert json.loads(run.summary)["outcome"] == record.end.outcome
         assert not double.unknown
-    for place in (str(folder), str(Path(__file__).parents[2]), sys.prefix):
+    for place in (str(logged), str(folder), str(Path(__file__).parents[2]), sys.prefix):
         assert not [request[:2000] for request in double.traffic if place.encode() in request]
 
 

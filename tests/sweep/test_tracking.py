@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +134,16 @@ def test_disabled_does_nothing(folder: Path) -> None:
     logged.record(*trials(1)[0])
     logged.close()
     assert list((folder / "wandb").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_trial_costs_the_thread_less_than_a_tenth_of_a_cpu_second(folder: Path) -> None:
+    ended = trials(8)
+    logged = tracker(folder)
+    logged.record(*ended[0])  # the first one starts W&B
+    while not (folder / "wandb" / f"{ended[0][0].hash}.done").exists():
+        time.sleep(0.05)
+    before = time.process_time()
+    logged.catch_up(ended[1:])
+    logged.close()
+    assert (time.process_time() - before) / (len(ended) - 1) < 0.1

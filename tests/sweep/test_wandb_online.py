@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from analysis.wandb_source import _read_log
 from tests import wandb_account
 from tests.sweep.test_tracking import trials
-from tests.wandb_double import Double, serving
+from tests.wandb_double import Double, Fault, serving
 
 pytestmark = pytest.mark.timeout(120)
 CODE = """
@@ -116,6 +117,19 @@ def test_a_server_that_stays_has_everything_once(folder: Path, double: Double) -
 
 
 @pytest.mark.slow
+def test_a_driver_that_is_killed_leaves_its_rows_on_the_disk(folder: Path, double: Double) -> None:
+    """They lie there within a second (x_transaction_log_flush_interval)."""
+    driver = Driver(folder, double)
+    driver.half_way(double)
+    time.sleep(2.5)
+    driver.process.kill()
+    driver.process.communicate()
+    logs = [path for path in folder.glob("wandb/run-*/*.wandb") if not path.parent.is_symlink()]
+    rows = [len(_read_log(path).rows()) for path in logs]
+    assert rows == [5] * 6
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [0, 30])
 def test_a_server_that_comes_back_has_everything(folder: Path, double: Double, kept: int) -> None:
     """It goes at once, or keeps some rows without saying so, which then come twice."""
@@ -137,10 +151,16 @@ def test_a_server_that_comes_back_has_everything(folder: Path, double: Double, k
 
 
 @pytest.mark.slow
-def test_a_server_that_is_gone_costs_less_than_half_a_minute_and_no_row(folder: Path, double: Double) -> None:
+@pytest.mark.parametrize("fault", ["down", "error", "slow"])
+def test_a_server_that_is_gone_costs_less_than_half_a_minute_and_no_row(
+    folder: Path, double: Double, fault: Fault
+) -> None:
     driver = Driver(folder, double)
     driver.half_way(double)
-    double.down()
+    if fault == "down":
+        double.down()
+    else:
+        double.fault = fault
     driver.go_on()
     seconds, problem = driver.end()
     assert seconds < 30
