@@ -1,0 +1,6 @@
+"""CLUSTERS: what `fsm-icl cluster` and `fsm-icl doctor` do. No wing imports it.
+
+files.py     the YAML files of cluster/: reading, placeholders          check.py     what makes one unsafe
+aws.py       the account that cluster/gpu.yaml needs                     machine.py   what this machine has
+token.py     the secret that every cluster asks for                      command.py   the commands, thin
+"""
