@@ -61,7 +61,7 @@ def missing_steps(aws: Any, bucket: str, cidr: str) -> Iterator[Step]:
     yield from _bucket(aws.client("s3"), aws.region_name, bucket)
     for role, policy in policies(partition, aws.region_name, account, bucket).items():
         yield from _role(iam, f"{NAME}-{role}", policy)
-    if _asked(iam.get_role, RoleName="AWSServiceRoleForEC2Spot") is None:
+    if not iam.list_roles(PathPrefix="/aws-service-role/spot.amazonaws.com/")["Roles"]:
         text = "let EC2 start spot machines in this account (a service-linked role)"
         yield Step(text, lambda: iam.create_service_linked_role(AWSServiceName="spot.amazonaws.com"))
     yield from _group(aws.client("ec2"), network)

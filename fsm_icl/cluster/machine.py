@@ -75,10 +75,13 @@ def _gpus() -> Finding:
         return Finding("gpus", "none visible; sweeps run on the CPU")
     import torch
 
-    driver = Path("/proc/driver/nvidia/version").read_text().splitlines()[0]
     usable = torch.cuda.is_available()
     fix = f"torch {torch.__version__} (CUDA {torch.version.cuda}) can't use them; install the build for this driver"
-    return Finding("gpus", f"{count}, {driver}", None if usable else fix)
+    return Finding("gpus", f"{count}, {_driver()}", None if usable else fix)
+
+
+def _driver() -> str:
+    return Path("/proc/driver/nvidia/version").read_text().splitlines()[0]
 
 
 def _memory() -> Finding:
