@@ -14,6 +14,7 @@ app = typer.Typer(no_args_is_help=True, help="Run sweeps on a cluster: see clust
 prepare = typer.Typer(no_args_is_help=True, help="Make what a cluster file needs, once.")
 app.add_typer(prepare, name="prepare")
 
+ClusterFile = Annotated[Path, typer.Argument(help="The file that `ray up` was given.")]
 Region = Annotated[str | None, typer.Option(help="AWS region; default: that of your AWS profile.")]
 Bucket = Annotated[str, typer.Option(help="S3 bucket for results and checkpoints.")]
 
@@ -71,6 +72,39 @@ def render(
             with account(region) as aws:
                 file.write_text(filled(text, values(aws, bucket, ami)))
     print(f"{file}: filled {', '.join(names)}" if names else f"{file}: nothing to fill")
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def submit(
+    file: ClusterFile,
+    sweep: Annotated[str, typer.Argument(help="A shipped sweep, or a YAML file of this checkout.")],
+    options: Annotated[list[str] | None, typer.Argument(help="Any of fsm-icl tune, e.g. --scale paper.")] = None,
+) -> None:
+    """Run a sweep on a cluster that is up, and show what it says; it goes on when this ends."""
+    from fsm_icl.cluster.remote import entrypoint, follow
+    from fsm_icl.cluster.remote import submit as submit_job
+
+    with refusing():
+        command = entrypoint(file, sweep, options or [])
+        name = submit_job(file, command)
+        print(f"job {name}: {command}\nCtrl-C leaves it running; cluster/README.md says how to look in", flush=True)
+        well = follow(file, name)
+    print(f"next: fsm-icl cluster fetch {file}")
+    raise typer.Exit(0 if well else 1)
+
+
+@app.command()
+def fetch(
+    file: ClusterFile,
+    results: Annotated[Path, typer.Option(help="Folder here that will hold the sweeps' folders.")] = Path("results"),
+    trials: Annotated[bool, typer.Option("--trials", help="Bring checkpoints and logs, too.")] = False,
+) -> None:
+    """Bring a cluster's results home, or what is new of them, so that `python -m analysis` works here."""
+    from fsm_icl.cluster.home import fetch as brought
+
+    with refusing():
+        for folder in brought(file, results, trials):
+            print(f"{folder}: next: python -m analysis {folder}")
 
 
 def doctor(
