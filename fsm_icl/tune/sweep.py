@@ -118,6 +118,9 @@ def _tuner(desk: Desk, options: RunOptions, progress: Progress, folder: Path) ->
             storage_path=str(folder),
             stop=StopWhenBroken(desk),
             failure_config=tune.FailureConfig(max_failures=options.max_failures),
+            # Trials keep their own. Tune's would be written below storage_path, which other machines do not see: there
+            # a trial that had ended counted as lost.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             callbacks=[progress],
             verbose=0,
         ),
