@@ -21,6 +21,11 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
 INIT = Path(__file__).with_name("host_init.sh")
+LONG_ENOUGH = (
+    "--scale smoke --set 'grid={arch: gru, d_model: 8}' --set 'hypotheses=[]' --set search.num_trials=2 "
+    "--set measure.num_seeds=5 --set budget.steps=800 --set budget.report_every=50"
+)
+"""A sweep of 7 trials, each longer than a worker needs to start, so that every machine gets some."""
 SSH = "-o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o LogLevel=ERROR -o ConnectTimeout=5"
 
 
