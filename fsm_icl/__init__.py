@@ -6,7 +6,8 @@ turns the records into figures with intervals and a verdict. Five wings stand on
 only its own wing and those below:
 
     cli.py        `fsm-icl`: thin commands
-    tune/         RAY: runs what a sweep asks for, the only wing that imports ray
+    cluster/      what a cluster needs, what makes it unsafe, sweeps sent there and results brought home
+    tune/         RAY: runs what a sweep asks for, the only wing in which trials meet ray
     sweep/        MANY TRIALS: sweep files, cells, the search-then-measure protocol, records, W&B
     training/     ONE TRIAL: a config, the training loop, scoring, checkpoints, how it ended
     task/         WHAT IS LEARNT: machines, episodes, baselines        models/  WHAT LEARNS: one file an architecture

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fsm_icl.cluster.command import app as cluster
+from fsm_icl.cluster.command import doctor
 from fsm_icl.tune.command import tune
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ app = typer.Typer(
     help="Which recurrent architecture learns finite-state machines in context, and how sure are we?",
 )
 app.command()(tune)
+app.add_typer(cluster, name="cluster")
+app.command()(doctor)
 
 Sweep = Annotated[str, typer.Argument(help="A sweep's name, such as spectrum, or its folder.")]
 Trial = Annotated[str, typer.Argument(help="The first digits of the trial's hash.")]

@@ -48,6 +48,9 @@ def tune(
     max_concurrent: Annotated[
         int | None, typer.Option(min=1, help="Trials at a time; default: one a GPU, or one a CPU core.")
     ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster that runs already: auto, or HOST:PORT; default: this machine.")
+    ] = None,
     time_limit: Annotated[
         float | None,
         typer.Option(parser=_duration, metavar="DURATION", help="End after 90s, 45m, 2h, ...; run it again to go on."),
@@ -67,15 +70,15 @@ def tune(
     yes: Annotated[bool, typer.Option("--yes", help=f"Run even a sweep of more than {MAX_TRIALS:,} trials.")] = False,
 ) -> None:
     """Search each cell's hyperparameters, then measure each winner on fresh seeds. Run it again to go on."""
-    from fsm_icl.folders import num_gpus  # imported late: --help answers at once
-    from fsm_icl.sweep.yaml_file import SpecError
+    from fsm_icl.sweep.yaml_file import SpecError  # imported late: --help answers at once
 
     # A process that a script starts with `&` inherits SIGINT ignored, and Ctrl-C would do nothing.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     settings = [*(sets or []), *([f"seed={seed}"] if seed is not None else [])]
     try:
         options = RunOptions(
-            max_concurrent=max_concurrent or num_gpus() or _cores(),
+            max_concurrent=max_concurrent or _slots(address),
+            address=address,
             time_limit=time_limit,
             max_failures=max_failures,
             stall_limit=stall_limit,
@@ -129,6 +132,20 @@ def _open(view: View, asked: Asked, options: RunOptions) -> Store:
         store.forget_failed()
     store.check_space(bytes_needed(view.planner, options.max_concurrent))
     return store
+
+
+def _slots(address: str | None) -> int:
+    """Trials at a time: one a GPU, or one a CPU core."""
+    if address is None:
+        from fsm_icl.folders import num_gpus
+
+        return num_gpus() or _cores()
+    from fsm_icl.tune.session import cluster_slots
+
+    try:
+        return cluster_slots(address)
+    except ValueError as error:
+        _refuse(str(error))
 
 
 def _cores() -> int:

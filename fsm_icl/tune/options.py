@@ -40,6 +40,8 @@ class RunOptions:
     wandb: Mode = "offline"
     max_concurrent: int = 1
     """Trials at a time."""
+    address: str | None = None
+    """A running Ray cluster; None starts Ray on this machine."""
     max_failures: int = 3
     """How often a trial is begun again after its worker died, before it is left to the next run."""
     time_limit: float | None = None

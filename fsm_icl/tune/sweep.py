@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-from rich.console import Console
+from fsm_icl.tune.session import capacity, session  # first: it sets what Ray reads when it is imported
 
-os.environ.update(  # read by Ray when it is imported
-    RAY_AIR_NEW_OUTPUT="0",
-    RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
-    RAY_AUTH_MODE="disabled",  # on loopback alone; otherwise a token is written into the home folder
-    RAY_CHDIR_TO_TRIAL_DIR="0",
-    RAY_ENABLE_UV_RUN_RUNTIME_ENV="0",
-    RAY_USAGE_STATS_ENABLED="0",
-    RAY_enable_worker_prestart="0",
-    TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
-    TUNE_DISABLE_SIGINT_HANDLER="1",
-    TUNE_GLOBAL_CHECKPOINT_S="3600",
-    TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S="0",
-)
-import ray
+# isort: split
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler
+from rich.console import Console
 
 from fsm_icl.files import told
 from fsm_icl.records import Manifest, TaskEntry
@@ -113,7 +96,7 @@ def _tune(desk: Desk, options: RunOptions, console: Console) -> None:
     """Let Ray run what the desk hands out."""
     progress = Progress(desk, console, options.max_concurrent)
     with (
-        _ray(options.max_concurrent) as folder,
+        session(options) as folder,
         interruptions(options.time_limit),  # after Ray has put its own handler on SIGTERM
         contextlib.closing(progress),
     ):
@@ -121,7 +104,7 @@ def _tune(desk: Desk, options: RunOptions, console: Console) -> None:
 
 
 def _tuner(desk: Desk, options: RunOptions, progress: Progress, folder: Path) -> tune.Tuner:
-    gpus = 1 if ray.cluster_resources().get("GPU") else 0
+    gpus = 1 if capacity("GPU") else 0
     return tune.Tuner(
         tune.with_resources(TrialTrainable, {"cpu": CPUS_PER_TRIAL, "gpu": gpus}),
         tune_config=tune.TuneConfig(
@@ -138,39 +121,10 @@ def _tuner(desk: Desk, options: RunOptions, progress: Progress, folder: Path) ->
             storage_path=str(folder),
             stop=StopWhenBroken(desk),
             failure_config=tune.FailureConfig(max_failures=options.max_failures),
+            # Trials keep their own. Tune's would be written below storage_path, which other machines do not see: there
+            # a trial that had ended counted as lost.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             callbacks=[progress],
             verbose=0,
         ),
     )
-
-
-def _clear_scratch(folder: Path) -> None:
-    """Remove what drivers that were killed have left behind."""
-    for path in folder.glob("fsm-*-*"):
-        pid = path.name.split("-")[1]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(path, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _ray(num_cpus: int) -> Iterator[Path]:
-    """Ray on this machine alone, in a scratch folder that goes with it."""
-    # Ray's unix sockets lie below it, and their paths may have 107 characters.
-    short = tempfile.gettempdir() if len(tempfile.gettempdir()) <= 24 else "/tmp"
-    _clear_scratch(Path(short))
-    scratch = Path(tempfile.mkdtemp(prefix=f"fsm-{os.getpid()}-", dir=short))
-    try:
-        ray.init(
-            num_cpus=num_cpus,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=2**27,
-            _temp_dir=str(scratch / "ray"),
-        )
-        for name in ("ray.tune", "ray.train"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        yield scratch / "tune"
-    finally:
-        ray.shutdown()
-        shutil.rmtree(scratch, ignore_errors=True)

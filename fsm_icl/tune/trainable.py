@@ -30,7 +30,7 @@ CPUS_PER_TRIAL = 1
 
 def job(planned: Planned, folder: Folder, stall_limit: float) -> dict[str, Any]:
     """What travels to the worker: the trial, and apart from it the environment. Strings, so that Tune leaves it be."""
-    env = {"folder": str(folder), "cutoffs": dict(planned.cutoffs), "stall_limit": stall_limit}
+    env = {"folder": str(folder.absolute()), "cutoffs": dict(planned.cutoffs), "stall_limit": stall_limit}
     return {"trial": planned.config.model_dump_json(), "env": json.dumps(env)}
 
 

@@ -1,0 +1,99 @@
+"""Results brought home from where a cluster keeps them, so that `python -m analysis` works on them here."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fsm_icl.cluster.files import read_cluster_file
+from fsm_icl.cluster.remote import results_of
+
+_SSH = "ssh -o StrictHostKeyChecking=accept-new -o BatchMode=yes -o ConnectTimeout=20"
+
+
+def fetch(file: Path, results: Path, trials: bool) -> Iterator[Path]:
+    """Copy what is new; yields each sweep's folder. Without `trials` no checkpoints and logs, which are most of it.
+
+    Raises:
+        ValueError: a folder here holds another sweep of the same name, or nothing can be copied.
+    """
+    where = results_of(file)
+    source = _Bucket(where) if "://" in where else _Head(file, where)
+    ids = source.ids()
+    for name, there in ids.items():
+        here = results / name / "id"
+        if here.is_file() and here.read_text().strip() != there:
+            raise ValueError(f"{here.parent}: holds another sweep of this name; choose another folder with --results")
+    for name in ids:
+        source.copy(name, results / name, trials)
+        yield results / name
+
+
+class _Head:
+    """A folder that the head sees, over SSH."""
+
+    def __init__(self, file: Path, folder: str) -> None:
+        config = read_cluster_file(file)
+        address, auth = config["provider"].get("head_ip"), config.get("auth") or {}
+        if not address:
+            raise ValueError(f"{file}: metadata.results is a folder, but provider.head_ip does not say whose")
+        self.folder = folder
+        self.host = f"{auth['ssh_user']}@{address}"
+        key = Path(auth.get("ssh_private_key", "~/.ssh/id_ed25519")).expanduser()
+        self.ssh = f"{_SSH} -i {shlex.quote(str(key))}"
+
+    def ids(self) -> dict[str, str]:
+        """Name of each sweep's folder -> its id."""
+        said = self._run([*shlex.split(self.ssh), self.host, f"cd {shlex.quote(self.folder)} && grep -H . */id"])
+        return {
+            name.removesuffix("/id"): found for name, _, found in (line.partition(":") for line in said.splitlines())
+        }
+
+    def copy(self, name: str, target: Path, trials: bool) -> None:
+        """Copy one folder, each file whole or not at all."""
+        target.mkdir(parents=True, exist_ok=True)
+        left = [] if trials else ["--exclude=/trials/"]
+        remote = f"{self.host}:{self.folder}/{name}/"
+        self._run(["rsync", "--archive", "--protect-args", *left, "--rsh", self.ssh, remote, f"{target}/"])
+
+    def _run(self, command: list[str]) -> str:
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise ValueError(f"{self.host}:{self.folder}: {done.stderr.strip() or 'no results yet'}")
+        return done.stdout
+
+
+class _Bucket:
+    """A URI such as s3://bucket/results."""
+
+    def __init__(self, uri: str) -> None:
+        import fsspec
+
+        try:
+            self.files, self.root = fsspec.url_to_fs(uri)
+        except ImportError as error:
+            raise ValueError(f"{uri}: {error}; pip install -c constraints.txt -e '.[aws]'") from None
+
+    def ids(self) -> dict[str, str]:
+        """Name of each sweep's folder -> its id."""
+        paths = self.files.glob(f"{self.root}/*/id")
+        return {path.split("/")[-2]: self.files.cat_file(path).decode().strip() for path in paths}
+
+    def copy(self, name: str, target: Path, trials: bool) -> None:
+        """Copy one folder, each file whole or not at all."""
+        root = f"{self.root}/{name}/"
+        for path, info in self.files.find(root, detail=True).items():
+            inside = path[path.index(root) + len(root) :]
+            if (trials or not inside.startswith("trials/")) and not self._is_here(path, info, target / inside):
+                partial = (target / inside).with_name(f".{Path(inside).name}.partial")
+                partial.parent.mkdir(parents=True, exist_ok=True)
+                self.files.get_file(path, str(partial))
+                partial.replace(target / inside)
+
+    def _is_here(self, path: str, info: dict[str, Any], target: Path) -> bool:
+        if not target.is_file() or target.stat().st_size != info["size"]:
+            return False
+        return bool(target.stat().st_mtime >= self.files.modified(path).timestamp())

@@ -1,0 +1,126 @@
+"""What this machine has, and what of it would make a sweep fail or crawl: `fsm-icl doctor`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from fsm_icl.cluster.files import pinned
+from fsm_icl.folders import num_gpus
+
+PACKAGES = ("torch", "ray", "optuna", "wandb")
+MIN_MEMORY = MIN_DISK = 2 * 10**9
+"""Bytes. A worker takes half a gigabyte, most of it torch."""
+MAX_TEMP_PATH = 24
+"""Characters: Ray's unix sockets lie below, and their paths may have 107."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, what was found, and what to do about it where it is wrong."""
+
+    name: str
+    found: str
+    fix: str | None = None
+
+    @property
+    def line(self) -> str:
+        """As it is shown."""
+        mark = "ok  " if self.fix is None else "BAD "
+        return f"{mark} {self.name:<12} {self.found}" + (f": {self.fix}" if self.fix else "")
+
+
+def findings(results: Path) -> Iterator[Finding]:
+    """Everything, in the order shown. Raises ValueError where there is no constraints.txt to compare with."""
+    python = platform.python_version()
+    old = tuple(map(int, platform.python_version_tuple()[:2])) < (3, 11)
+    yield Finding("python", python, "needs 3.11 or later: make PYTHON=python3.11" if old else None)
+    wanted = pinned()
+    for package in PACKAGES:
+        yield _package(package, wanted[package])
+    yield _threads()
+    yield _gpus()
+    yield _memory()
+    yield from _folder(results)
+    yield _temp()
+    yield _wandb()
+
+
+def _package(name: str, wanted: str) -> Finding:
+    try:
+        found = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return Finding(name, "not installed", "make .venv/installed")
+    same = found.partition("+")[0] == wanted  # 2.13.0+cpu is torch 2.13.0
+    return Finding(name, found, None if same else f"constraints.txt has {wanted}; run make .venv/installed")
+
+
+def _threads() -> Finding:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = os.environ.get("OMP_NUM_THREADS")
+    text = f"{cores} usable of {os.cpu_count()}, OMP_NUM_THREADS {threads or 'not set'}"
+    crowded = threads is not None and threads.isdigit() and int(threads) > cores
+    return Finding("cores", text, "more threads than cores; unset OMP_NUM_THREADS" if crowded else None)
+
+
+def _gpus() -> Finding:
+    count = num_gpus()
+    if not count:
+        return Finding("gpus", "none visible; sweeps run on the CPU")
+    import torch
+
+    usable = torch.cuda.is_available()
+    fix = f"torch {torch.__version__} (CUDA {torch.version.cuda}) can't use them; install the build for this driver"
+    return Finding("gpus", f"{count}, {_driver()}", None if usable else fix)
+
+
+def _driver() -> str:
+    return Path("/proc/driver/nvidia/version").read_text().splitlines()[0]
+
+
+def _memory() -> Finding:
+    info = Path("/proc/meminfo")
+    if not info.is_file():
+        return Finding("memory", "can't be told on this system")
+    (line,) = (line for line in info.read_text().splitlines() if line.startswith("MemAvailable"))
+    free = int(line.split()[1]) * 1024
+    return Finding(
+        "memory", f"{free / 1e9:.1f} GB available", "less than 2 GB; end something" if free < MIN_MEMORY else None
+    )
+
+
+def _folder(results: Path) -> Iterator[Finding]:
+    there = next(folder for folder in (results.absolute(), *results.absolute().parents) if folder.is_dir())
+    free = shutil.disk_usage(there).free
+    few = "less than 2 GB; choose another disk with --results" if free < MIN_DISK else None
+    yield Finding("disk", f"{free / 1e9:.1f} GB free at {there}", few)
+    writable = os.access(there, os.W_OK)
+    yield Finding(
+        "results",
+        f"{there} can{'' if writable else 'not'} be written",
+        None if writable else "choose another with --results",
+    )
+
+
+def _temp() -> Finding:
+    folder = tempfile.gettempdir()
+    if len(folder) <= MAX_TEMP_PATH:
+        return Finding("temp", folder)
+    usable = os.access("/tmp", os.W_OK)
+    text = f"{folder} is too long for Ray's sockets"
+    return (
+        Finding("temp", f"{text}, so /tmp is used") if usable else Finding("temp", text, "set TMPDIR to a short path")
+    )
+
+
+def _wandb() -> Finding:
+    mode = os.environ.get("WANDB_MODE")
+    if mode is not None and mode not in ("offline", "online", "disabled"):
+        return Finding("wandb mode", f"WANDB_MODE={mode!r}", "use offline, online or disabled")
+    return Finding("wandb mode", f"{mode or 'offline, the default'}; no account is needed")

@@ -1,0 +1,75 @@
+"""cluster/slurm.sh with a stand-in for Slurm's own commands: the script, `ray symmetric-run` and the sweep are real."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.hosts import CHECKOUT, LONG_ENOUGH, SSH, Host
+
+SCRIPT = CHECKOUT / "cluster" / "slurm.sh"
+SCONTROL = """#!/bin/bash
+[ "$1 $2" = "show hostnames" ] && tr , '\\n' <<< "$3" || echo "$@" >> "$STAND_IN/said"
+"""
+
+
+def stand_in(folder: Path, srun: str) -> Path:
+    """A folder for PATH with scontrol and srun."""
+    folder.mkdir(parents=True)
+    for name, text in (("scontrol", SCONTROL), ("srun", f"#!/bin/bash\n{srun}\n")):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def test_at_the_time_limit_it_goes_back_into_the_queue(tmp_path: Path) -> None:
+    bin_ = stand_in(tmp_path / "bin", '[ "$1" = ray ] && { touch "$STAND_IN/running"; exec sleep 30; } || true')
+    (bin_ / "getent").write_text("#!/bin/bash\necho '127.0.1.1 STREAM'; echo '192.0.2.7 STREAM'\n")
+    (bin_ / "getent").chmod(0o755)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "activate").touch()
+    path = f"{bin_}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    slurm = {"SLURM_SUBMIT_DIR": str(tmp_path), "SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "node1,node2"}
+    here = {"PATH": path, "STAND_IN": str(tmp_path), "RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")}
+    environment = os.environ | slurm | here | {"SLURM_JOB_NUM_NODES": "2"}
+    with subprocess.Popen(["bash", str(SCRIPT)], env=environment, start_new_session=True) as job:
+        try:
+            deadline = time.monotonic() + 20
+            while not (tmp_path / "running").exists():
+                assert job.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            job.send_signal(signal.SIGUSR1)
+            job.wait(timeout=10)
+        finally:
+            os.killpg(job.pid, signal.SIGKILL)
+    assert (tmp_path / "said").read_text() == "requeue 7\n"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_sweep_runs_on_all_nodes_with_a_token(lab: list[Host]) -> None:
+    _, head, worker = lab
+    everywhere = f"""
+export -p > "$STAND_IN/env"
+for host in {head.name} {worker.name}; do
+  ssh {SSH} root@$host "source $STAND_IN/env; cd $PWD; $(printf '%q ' "$@")" &
+done
+wait"""
+    folder = head.root / "shared" / "slurm"
+    bin_ = stand_in(folder / "bin", everywhere)
+    slurm = f"SLURM_SUBMIT_DIR={CHECKOUT} SLURM_JOB_ID=7 SLURM_JOB_NODELIST={head.name},{worker.name}"
+    here = f"PATH={bin_}:$PATH STAND_IN={folder} RAY_AUTH_TOKEN_PATH={folder}/token SLURM_JOB_NUM_NODES=2"
+    done = head.run(f"env {slurm} {here} bash {SCRIPT} spectrum {LONG_ENOUGH} --results {folder}/results", timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    records = [json.loads(path.read_text()) for path in folder.glob("results/spectrum-smoke/records/*.json")]
+    assert len(records) == 7
+    assert {record["end"]["node"] for record in records} == {head.name, worker.name}
+    assert (folder / "token").read_text() not in done.stdout + done.stderr
