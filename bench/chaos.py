@@ -23,6 +23,7 @@ from typing import Any
 from fsm_icl.folders import read_records
 
 KILLED_STARTS = 5
+MAX_STARTS = 20
 
 
 @dataclass
@@ -87,14 +88,16 @@ def disturb(results: Path, draw: random.Random) -> Round:
             if not (workers := descendants(driver.pid)):
                 continue
             deadline = deadline or time.monotonic() + seconds
-            if draw.random() < 0.01:
+            if round_.starts <= KILLED_STARTS and draw.random() < 0.01:
                 _kill(draw.choice(workers))
                 round_.workers_killed += 1
-        if driver.poll() is not None:
+        if driver.poll() is None:
+            _kill(driver.pid)
+            driver.wait()
+            round_.drivers_killed += 1
+        elif driver.returncode == 0 or round_.starts == MAX_STARTS:
             return round_
-        _kill(driver.pid)
-        driver.wait()
-        round_.drivers_killed += 1
+        # else exit code 1: a trial lost its worker too often and is left to the next run, as a user is told
 
 
 def _kill(pid: int) -> None:
