@@ -19,7 +19,7 @@ from tests.sweep import folders, simulate
 from tests.sweep.test_tracking import trials
 from tests.wandb_double import Double, serving
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 def png() -> bytes:

@@ -44,6 +44,7 @@ def test_without_a_key(choice: str, said: str, tmp_path: Path) -> None:
     assert "\n" not in out
 
 
+@pytest.mark.slow
 def test_with_a_key_the_server_decides(tmp_path: Path) -> None:
     with serving() as double:
         url = double.url

@@ -16,7 +16,7 @@ from tests import wandb_account
 from tests.sweep.test_tracking import trials
 from tests.wandb_double import Double, Fault, serving
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 CODE = """
 import sys, time
 from pathlib import Path
@@ -116,7 +116,6 @@ def test_a_server_that_stays_has_everything_once(folder: Path, double: Double) -
     assert len(list(folder.glob("wandb/*.done"))) == 4
 
 
-@pytest.mark.slow
 def test_a_driver_that_is_killed_leaves_its_rows_on_the_disk(folder: Path, double: Double) -> None:
     """They lie there within a second (x_transaction_log_flush_interval)."""
     driver = Driver(folder, double)
@@ -129,7 +128,6 @@ def test_a_driver_that_is_killed_leaves_its_rows_on_the_disk(folder: Path, doubl
     assert rows == [5] * 6
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kept", [0, 30])
 def test_a_server_that_comes_back_has_everything(folder: Path, double: Double, kept: int) -> None:
     """It goes at once, or keeps some rows without saying so, which then come twice."""
@@ -150,7 +148,6 @@ def test_a_server_that_comes_back_has_everything(folder: Path, double: Double, k
     assert (doubled > 0) == (kept > 0)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["down", "error", "slow"])
 def test_a_server_that_is_gone_costs_less_than_half_a_minute_and_no_row(
     folder: Path, double: Double, fault: Fault
