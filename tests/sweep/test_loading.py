@@ -201,6 +201,46 @@ def test_a_hypothesis_names_one_cell(tmp_path: Path, fields: str, what: str) -> 
     assert what in message
 
 
+WIDTHS = "grid=[{arch: rnn, d_model: [8, 32, 16]}, {arch: gru, d_model: 8}]"
+
+
+def test_an_axis_names_its_far_and_its_near_end(tmp_path: Path) -> None:
+    text = MINIMAL + "hypotheses:\n  - {name: h, claim: c, axis: d_model, along: {arch: rnn}, threshold: 0.1}\n"
+    sweep = load_sweep(write(tmp_path, text), None, [WIDTHS])
+    (found,) = declared(sweep, cells_of(sweep))
+    assert (found.cells, found.axis) == ({"a": "rnn-d32-L1", "b": "rnn-d8-L1"}, "d_model")
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ("axis: d_model", "found rnn-d8-L1, rnn-d32-L1, rnn-d16-L1, gru-d8-L1"),
+        ("axis: d_model, along: {arch: gru}", "found gru-d8-L1"),
+        ("axis: arch", "'arch' is no number in every cell"),
+        ("axis: d_modle", "unknown coordinate 'd_modle'; did you mean 'd_model'?"),
+        ("axis: d_model, along: {arhc: rnn}", "unknown key"),
+        ("axis: d_model, a: {arch: rnn}", "or an `axis`"),
+        ("along: {arch: rnn}, a: {arch: rnn}, b: {arch: gru}", "name the axis"),
+    ],
+)
+def test_an_axis_without_two_ends(tmp_path: Path, fields: str, what: str) -> None:
+    text = MINIMAL + f"hypotheses:\n  - {{name: h, claim: c, {fields}, threshold: 0.1}}\n"
+    assert what in problem(tmp_path, text, WIDTHS)
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ("direction: within, threshold: 0", "a margin must be above 0"),
+        ("metric: steps_to_threshold, direction: within, threshold: 0.8", "a ratio of steps must be above 1"),
+        ("metric: steps_to_threshold, direction: less, threshold: -1", "a ratio of steps must be above 0"),
+    ],
+)
+def test_a_threshold_fits_its_metric(tmp_path: Path, fields: str, what: str) -> None:
+    text = MINIMAL + f"hypotheses:\n  - {{name: h, claim: c, a: {{arch: gru}}, b: {{arch: rnn}}, {fields}}}\n"
+    assert what in problem(tmp_path, text)
+
+
 @pytest.mark.parametrize(
     ("second", "what"),
     [
