@@ -1,4 +1,4 @@
-"""python -m analysis SWEEP: what a sweep's records say, as a table, figures and verdicts."""
+"""python -m analysis SWEEP: what a sweep's records say, as a table, figures and verdicts. `present` may be left out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from fsm_icl.folders import sweep_folder
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code: 0, or 2 with one line on stderr where the input can't be read."""
-    args = _parser().parse_args(argv)
+    typed = list(sys.argv[1:] if argv is None else argv)
+    if not {*typed[:1]} & {*COMMANDS, "-h", "--help"}:
+        typed.insert(0, "present")
+    args = _parser().parse_args(typed)
+    return COMMANDS[args.command](args)
+
+
+def _present(args: argparse.Namespace) -> int:
     # Here, not above: --help need not wait for pandas and matplotlib.
     from rich.console import Console
 
@@ -34,11 +41,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+COMMANDS = {"present": _present}
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis",
-        description="Print a sweep's table, gains and verdicts; write figures/ into its folder.",
-    )
+    parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    about = "Print a sweep's table, gains and verdicts; write figures/ into its folder."
+    _takes_sweep(commands.add_parser("present", help=about, description=about))
+    return parser
+
+
+def _takes_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sweep", metavar="SWEEP", help="a sweep's name, such as spectrum, or its folder")
     parser.add_argument("--scale", help="which scale of a sweep given by name; default as in tune")
     parser.add_argument(
@@ -47,7 +61,6 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("results"),
         help="where <sweep>-<scale> folders lie (default: results)",
     )
-    return parser
 
 
 def _folder(sweep: str, scale: str | None, results: Path) -> Path:

@@ -1,11 +1,10 @@
-"""What must hold of a results folder before anything is computed from it; every message names the rows."""
+"""What must hold of a sweep before anything is computed from it; every message names the rows."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from fsm_icl.records import Manifest, TrialRecord, WantedTrial
@@ -22,25 +21,25 @@ def _twice(names: Iterable[str]) -> list[str]:
     return [name for name, times in Counter(names).items() if times > 1]
 
 
-def check_manifest(manifest: Manifest, path: Path) -> None:
+def check_manifest(manifest: Manifest, origin: str) -> None:
     """Labels, places and hashes occur once; tasks and cells that are named exist. Raises ValueError."""
     labels = [cell.label for cell in manifest.cells]
     if double := _twice(labels):
-        raise ValueError(f"{path}: two cells have the same label: {', '.join(double)}")
+        raise ValueError(f"{origin}: two cells have the same label: {', '.join(double)}")
     for cell in manifest.cells:
         if absent := [name for name in _COORDINATES if name not in cell.fields]:
-            raise ValueError(f"{path}: cell {cell.label} has no {', '.join(absent)} among its fields")
+            raise ValueError(f"{origin}: cell {cell.label} has no {', '.join(absent)} among its fields")
         if cell.task not in manifest.tasks:
-            raise ValueError(f"{path}: cell {cell.label} has the unknown task {cell.task!r}")
+            raise ValueError(f"{origin}: cell {cell.label} has the unknown task {cell.task!r}")
         if double := _twice(place(w) for w in cell.wanted):
-            raise ValueError(f"{path}: cell {cell.label} wants twice: {', '.join(double)}")
+            raise ValueError(f"{origin}: cell {cell.label} wants twice: {', '.join(double)}")
     rows = [(w.hash, f"{cell.label} {place(w)}") for cell in manifest.cells for w in cell.wanted]
     if double := _twice(hash_ for hash_, _ in rows):
         named = "; ".join(row for hash_, row in rows if hash_ in double)
-        raise ValueError(f"{path}: several rows are one trial (equal hash): {named}")
+        raise ValueError(f"{origin}: several rows are one trial (equal hash): {named}")
     for hypothesis in manifest.hypotheses:
         if unknown := [name for name in hypothesis.cells.values() if name not in labels]:
-            raise ValueError(f"{path}: hypothesis {hypothesis.name!r} names no cell: {', '.join(unknown)}")
+            raise ValueError(f"{origin}: hypothesis {hypothesis.name!r} names no cell: {', '.join(unknown)}")
 
 
 def check_records(manifest: Manifest, records: Mapping[str, TrialRecord], places: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""A sweep's results folder -> its manifest, the records it wants, and one validated table of them."""
+"""A sweep's manifest and records -> the records that it wants, and one validated table of them."""
 
 from __future__ import annotations
 
@@ -60,25 +60,54 @@ class Sweep:
         return tuple(self.records[w.hash] for w in wanted if w.phase == phase and w.hash in self.records)
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a source holds of one sweep, before it is checked."""
+
+    folder: Path
+    """Where figures go."""
+    origin: str
+    """What messages call it."""
+    manifest: Manifest
+    records: Mapping[str, TrialRecord]
+    """Every ended trial that the source knows, by hash."""
+
+
 def load_sweep(folder: Path) -> Sweep:
-    """Read and check `folder`: manifest.json and records/<hash>.json.
+    """Read and check a results folder: manifest.json and records/<hash>.json.
 
     Raises:
-        ValueError: a file is missing, not JSON or not what records.py says; a hash, label or place in the
-            protocol occurs twice; a number is not finite; the message names the file or the rows.
+        ValueError: a file is missing, not JSON or not what records.py says, or see `checked`.
     """
     manifest = read_manifest(folder)
-    check_manifest(manifest, folder / "manifest.json")
-    places = {w.hash: f"{cell.label} {place(w)}" for cell in manifest.cells for w in cell.wanted}
-    found = read_records(folder, places)
-    records = {w.hash: _read_as(w, found[w.hash]) for c in manifest.cells for w in c.wanted if w.hash in found}
+    return checked(Found(folder, str(folder / "manifest.json"), manifest, read_records(folder, places_of(manifest))))
+
+
+def checked(found: Found) -> Sweep:
+    """The sweep that a source holds.
+
+    Raises:
+        ValueError: a hash, label or place in the protocol occurs twice; a number is not finite; the message
+            names the source or the rows.
+    """
+    manifest = found.manifest
+    check_manifest(manifest, found.origin)
+    places = places_of(manifest)
+    wanted = [w for cell in manifest.cells for w in cell.wanted if w.hash in found.records]
+    records = {w.hash: _read_as(w, found.records[w.hash]) for w in wanted}
     check_records(manifest, records, places)
     rows = list(_rows(manifest, records))
     check_numbers(rows)
     outcomes = Counter[str](record.end.outcome for record in records.values())
     asked = sum(c.num_proposals + (0 if c.failed else c.num_seeds) for c in manifest.cells)
-    counts = Counts(asked, len(records), len(places) - len(records), len(found) - len(records), dict(outcomes))
-    return Sweep(folder, manifest, records, counts, _frame(rows))
+    no_longer = len(found.records) - len(records)
+    counts = Counts(asked, len(records), len(places) - len(records), no_longer, dict(outcomes))
+    return Sweep(found.folder, manifest, records, counts, _frame(rows))
+
+
+def places_of(manifest: Manifest) -> dict[str, str]:
+    """Hash -> cell and place in the protocol, in words, of every wanted trial."""
+    return {w.hash: f"{cell.label} {place(w)}" for cell in manifest.cells for w in cell.wanted}
 
 
 def _read_as(wanted: WantedTrial, record: TrialRecord) -> TrialRecord:

@@ -35,6 +35,11 @@ def test_a_folder_can_be_given_instead_of_a_name(results: Path) -> None:
     assert main([str(results / "spectrum-laptop")]) == 0
 
 
+def test_the_command_may_be_named_or_left_out(results: Path) -> None:
+    assert run(results, "present", "spectrum", "--scale", "laptop") == 0
+    assert run(results, "--scale", "laptop", "spectrum") == 0
+
+
 def test_equal_sweeps_give_byte_equal_csvs(results: Path, tmp_path: Path) -> None:
     other = write_sweep(tmp_path / "other" / "spectrum-laptop", spectrum(), [hypothesis(), share_hypothesis()])
     for path in (other / "records").iterdir():  # the same trials on a slower machine, another day
