@@ -91,7 +91,7 @@ def _times(drawn: IntArray, count: int) -> FloatArray:
     """How often each of `count` seeds occurs in each resample, as a share (R, count)."""
     rows = np.arange(len(drawn))[:, None] * count
     times = np.bincount((drawn + rows).ravel(), minlength=len(drawn) * count)
-    return times.reshape(len(drawn), count) / drawn.shape[1]
+    return np.asarray(times.reshape(len(drawn), count) / drawn.shape[1], dtype=np.float64)
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

@@ -42,25 +42,17 @@ def kaplan_meier(steps: Sequence[int | None], budget: int) -> Survival:
     known = sorted(step for step in steps if step is not None)
     if not known:
         return Survival((), (), (), (), 0, len(steps), budget)
-    sample = scipy_stats.CensoredData(uncensored=known, right=[budget] * (len(steps) - len(known)))
-    curve = scipy_stats.ecdf(sample).sf
+    sample: Any = scipy_stats.CensoredData(uncensored=known, right=[budget] * (len(steps) - len(known)))
+    curve: Any = scipy_stats.ecdf(sample).sf
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # a share of 0 or 1 has no log-log interval: NaN is meant
         ends = curve.confidence_interval(method="log-log")
-    times = [int(step) for step in curve.quantiles]
-    events = [i for i, step in enumerate(times) if step in known]
-    chosen = [np.asarray(values)[events] for values in (curve.probabilities, ends.low.probabilities)]
-    high = np.asarray(ends.high.probabilities)[events]
-    surviving, low = (tuple(float(x) for x in values) for values in chosen)
-    return Survival(
-        steps=tuple(times[i] for i in events),
-        surviving=surviving,
-        low=low,
-        high=tuple(float(x) for x in high),
-        reached=len(known),
-        total=len(steps),
-        budget=budget,
+    events = [i for i, step in enumerate(curve.quantiles) if step in known]
+    surviving, low, high = (
+        tuple(float(share) for share in function.probabilities[events]) for function in (curve, ends.low, ends.high)
     )
+    times = tuple(int(step) for step in curve.quantiles[events])
+    return Survival(times, surviving, low, high, len(known), len(steps), budget)
 
 
 def logrank_p(a: Sequence[int | None], b: Sequence[int | None], generator: np.random.Generator) -> float:
