@@ -70,14 +70,13 @@ def _write(sweep: Sweep, typed: str) -> int:
     """Write everything and say where it lies; the exit code."""
     from analysis.writing import write
 
-    console = _console()
     try:
         written = write(sweep, typed)
     except OSError as error:
         print(f"error: can't write the figures: {error}", file=sys.stderr)
         return 1
-    for path in written:
-        console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+    page = next(path for path in written if path.name == "report.html")
+    print(f"wrote {len(written)} files; open {page}")
     return 0
 
 

@@ -74,6 +74,17 @@ def test_paper_scale_holds_the_sources_sizes() -> None:
     assert (widths, depths) == ([256, 512, 1024], [2, 5, 16])
 
 
+@pytest.mark.parametrize("name", ["spectrum", "capacity", "depth"])
+def test_the_specification_in_a_manifest_is_a_sweep_file_of_the_same_trials(tmp_path: Path, name: str) -> None:
+    ran = load_sweep(name, "smoke", ["search.num_trials=5"])
+    path = tmp_path / "mine.yaml"
+    path.write_text(json.dumps(ran.spec.model_dump(mode="json", exclude_none=True)))
+    again = load_sweep(str(path))
+    assert again.spec == ran.spec
+    assert [cell.key for cell in cells_of(again)] == [cell.key for cell in cells_of(ran)]  # seeds derive from it
+    assert declared(again, cells_of(again)) == declared(ran, cells_of(ran))
+
+
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "paper"])
 def test_the_narrow_lstm_has_the_rnns_parameters(scale: str) -> None:
     cells = {c.label: c.template for c in cells_of(load_sweep("spectrum", scale))}
