@@ -212,6 +212,14 @@ def test_a_hypothesis_names_one_cell(tmp_path: Path, fields: str, what: str) -> 
     assert what in message
 
 
+def test_a_misspelt_key_comes_before_what_is_missing_for_it(tmp_path: Path) -> None:
+    entries = "".join(f"      - {{name: h{i}, a: {{arch: gru}}}}\n" for i in range(9))
+    text = MINIMAL + f"hypothesis: []\nscales:\n  big:\n    hypotheses:\n{entries}"
+    first, *rest = problem(tmp_path, text, scale="big").splitlines()
+    assert first.startswith("mine.yaml:8: hypothesis: unknown key; did you mean 'hypotheses'?")
+    assert "is missing" in rest[0]
+
+
 WIDTHS = "grid=[{arch: rnn, d_model: [8, 32, 16]}, {arch: gru, d_model: 8}]"
 
 

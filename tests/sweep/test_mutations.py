@@ -234,7 +234,7 @@ def bad_hypotheses(draw: random.Random, tree: Any) -> Mutation:
             ("twice", "hypotheses"),
         ]
     )
-    role = "a" if "a" in entry else "mid"
+    role = next(role for role in ("a", "mid", "along") if role in entry)
     if where == "whole":
         tree["hypotheses"] = draw.choice(["text", {"name": "x"}, 3])
         del tree["scales"]["smoke"]["hypotheses"]
@@ -244,6 +244,7 @@ def bad_hypotheses(draw: random.Random, tree: Any) -> Mutation:
         entry[role]["d_modle"] = 8
     elif where == "value":
         entry[role]["arch"] = draw.choice(["lstmm", 3, True])
+        says = "needed, found none" if role == "along" else says
     elif where == "roles":
         entry.pop(role)
         del tree["scales"]["smoke"]["hypotheses"]
