@@ -8,13 +8,14 @@ where a cell was searched several times, a search with all its seeds.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats as scipy_stats
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.integer[Any]]
 
 NUM_RESAMPLES = 20_000
 """The expanded tail at 5 seeds is .00095: 19 resamples lie beyond it on each side."""
@@ -160,6 +161,7 @@ def draw_seeds(units: npt.ArrayLike, generator: np.random.Generator, num_resampl
     names, unit = np.unique(np.asarray(units), return_inverse=True)
     width = int(np.bincount(unit).max())
     members = np.stack([np.resize(np.flatnonzero(unit == number), width) for number in range(len(names))])
+    members = members.astype(np.int16)  # kept for every cell of a sweep, and a cell has at most 1,000 seeds
     drawn = generator.integers(len(names), size=(num_resamples, len(names)))
     return members[drawn].reshape(num_resamples, -1)
 

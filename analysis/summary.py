@@ -111,7 +111,7 @@ def _summary(sweep: Sweep, label: str, resampled: FloatArray, draw: np.random.Ge
     values = np.array([r.end.test.accuracy if r.end.test else WORST for r in records])
     solved = ceiling - sweep.manifest.success_margin
     units = _units(sweep, label)
-    drawn = stats.draw_seeds(units, draw) if records else np.empty((0, 0), dtype=np.int64)
+    drawn = stats.draw_seeds(units, draw) if records else np.empty((0, 0), dtype=np.int16)
     resamples = stats.resample_iqm(resampled, drawn) if records else np.empty(0)
     return CellSummary(
         cell=sweep.cells[label],

@@ -36,7 +36,9 @@ def drawn(found: Picture | NotDrawn) -> Picture:
     return found
 
 
-@pytest.mark.parametrize("plans", [NOTHING, FEW, MANY], ids=["nothing", "few", "many"])
+@pytest.mark.parametrize(
+    "plans", [NOTHING, FEW, pytest.param(MANY, marks=pytest.mark.slow)], ids=["none", "few", "many"]
+)
 def test_every_figure_can_be_drawn_of_every_sweep(tmp_path: Path, plans: list[Plan]) -> None:
     for found in pictures(load(tmp_path, plans)):
         if isinstance(found, Picture):
