@@ -1,6 +1,7 @@
 """What a sweep's records say: estimates with intervals, figures, and verdicts on claims declared before it.
 
     load.py      a results folder -> one validated table (a row a wanted trial);  checks.py  what must hold of it
+    sources.py   a folder, a snapshot, W&B or logs of its runs;  wandb_source.py  the last two
     snapshot.py  the same, frozen in two files beside the figures
 
     stats.py  contrasts.py  survival.py  searching.py   pure functions: arrays and a generator in, numbers out
@@ -15,7 +16,8 @@
 
     wording.py, describe.py   numbers and tables in words;  report.py  what is printed
     page.py, templates/   report.html, one file that needs no network, and report.md;  writing.py  all files
+    share.py     what is shown elsewhere as files;  wandb_report.py  a report in W&B
     __main__.py  python -m analysis SWEEP
 
-It knows `fsm_icl.records` only: no torch, no Ray.
+It knows `fsm_icl.records` and where records lie: no torch, no Ray.
 """

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from fsm_icl.folders import sweep_folder
+from analysis.sources import FORMS, RESULTS, load
+from fsm_icl.runs import PROJECT
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,60 +24,57 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(typed)
     args.typed = shlex.join(["python", "-m", "analysis", *given])
     try:
-        return COMMANDS[args.command](args)
-    except ValueError as error:
+        return COMMANDS[args.command](args, load(args.sweep, args.scale, args.results))
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
 
-def _present(args: argparse.Namespace) -> int:
+def _present(args: argparse.Namespace, sweep: Sweep) -> int:
     # Here, not above: --help need not wait for pandas and matplotlib.
     from analysis.report import print_sweep
 
-    sweep = _sweep(args, args.sweep)
     print_sweep(sweep, _console())
-    return _write(sweep, args.typed)
+    return _report(args, sweep)
 
 
-def _report(args: argparse.Namespace) -> int:
-    return _write(_sweep(args, args.sweep), args.typed)
-
-
-def _compare(args: argparse.Namespace) -> int:
-    from analysis.compare import print_comparison
-
-    print_comparison(_sweep(args, args.sweep), _sweep(args, args.other), _console())
-    return 0
-
-
-COMMANDS = {"present": _present, "report": _report, "compare": _compare}
-
-
-def _sweep(args: argparse.Namespace, name: str) -> Sweep:
-    """The sweep that `name` means: a snapshot's folder, a results folder, or a name under --results."""
-    from analysis.load import load_sweep
-    from analysis.snapshot import is_snapshot, load_snapshot
-
-    try:
-        if is_snapshot(Path(name)):
-            return load_snapshot(Path(name))
-        return load_sweep(_folder(name, args.scale, args.results))
-    except OSError as error:
-        raise ValueError(str(error)) from error
-
-
-def _write(sweep: Sweep, typed: str) -> int:
+def _report(args: argparse.Namespace, sweep: Sweep) -> int:
     """Write everything and say where it lies; the exit code."""
     from analysis.writing import write
 
     try:
-        written = write(sweep, typed)
+        written = write(sweep, args.typed)
     except OSError as error:
         print(f"error: can't write the figures: {error}", file=sys.stderr)
         return 1
     page = next(path for path in written if path.name == "report.html")
     print(f"wrote {len(written)} files; open {page}")
     return 0
+
+
+def _compare(args: argparse.Namespace, sweep: Sweep) -> int:
+    from analysis.compare import print_comparison
+
+    print_comparison(sweep, load(args.other, args.scale, args.results), _console())
+    return 0
+
+
+def _wandb_report(args: argparse.Namespace, sweep: Sweep) -> int:
+    from analysis.wandb_report import save
+
+    saved = save(sweep, args.entity, args.project, args.share)
+    print(f"{'updated' if saved.updated else 'made'} {saved.url}")
+    if saved.share_link:
+        print(f"whoever has this link can look: {saved.share_link}")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace, Sweep], int]] = {
+    "present": _present,
+    "report": _report,
+    "compare": _compare,
+    "wandb-report": _wandb_report,
+}
 
 
 def _console() -> Console:
@@ -97,25 +94,25 @@ def _parser() -> argparse.ArgumentParser:
     compare = commands.add_parser("compare", help=about, description=about)
     _takes_sweep(compare)
     compare.add_argument("other", metavar="OTHER", help="the sweep to compare with, named like SWEEP")
+    about = "Make, or update, a W&B report of a sweep whose runs are in W&B."
+    report = commands.add_parser("wandb-report", help=about, description=about)
+    _takes_sweep(report)
+    report.add_argument("--entity", required=True, help="the W&B user or team that owns the project")
+    report.add_argument("--project", default=PROJECT, help=f"the W&B project (default: {PROJECT})")
+    report.add_argument("--share", action="store_true", help="make a link with which anyone can look, without login")
     return parser
 
 
 def _takes_sweep(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("sweep", metavar="SWEEP", help="a sweep's name, such as spectrum, its folder, or a snapshot's")
+    what = f"a sweep's name, such as spectrum, its folder or a snapshot's, or {FORMS}"
+    parser.add_argument("sweep", metavar="SWEEP", nargs="?", help=what)
     parser.add_argument("--scale", help="which scale of a sweep given by name; default as in tune")
     parser.add_argument(
         "--results",
-        type=Path,
-        default=Path("results"),
-        help="where <sweep>-<scale> folders lie (default: results)",
+        default=RESULTS,
+        metavar="SOURCE",
+        help=f"{FORMS} (default: {RESULTS}, where the folders <sweep>-<scale> lie)",
     )
-
-
-def _folder(sweep: str, scale: str | None, results: Path) -> Path:
-    if (results / "manifest.json").is_file():
-        typed = shlex.quote(str(results))
-        raise ValueError(f"--results {results} is itself a sweep's folder; type: python -m analysis {typed}")
-    return sweep_folder(sweep, scale, results)
 
 
 if __name__ == "__main__":

@@ -22,9 +22,10 @@ from analysis.describe import (
     protocol,
     verdict_texts,
 )
+from analysis.figures.every import pictures
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.load import Sweep
-from analysis.snapshot import Origin
+from analysis.snapshot import Origin, origin
 from analysis.tables import cell_table, count_table, gains, search_table
 from analysis.verdicts import judge
 from analysis.wording import short
@@ -72,21 +73,32 @@ def write_page(
     sweep: Sweep, folder: Path, found: Sequence[Picture | NotDrawn], images: Mapping[str, bytes], came_from: Origin
 ) -> list[Path]:
     """Write report.html and report.md into `folder`; `images` are the PNGs of `found` by name. Returns their paths."""
+    contents = _contents(sweep, found, images, came_from)
+    paths = []
+    for name in ("report.html", "report.md"):
+        path = folder / name
+        path.write_text(_rendered(name, contents), encoding="utf-8")
+        paths.append(path)
+    return paths
+
+
+def markdown(sweep: Sweep, command: str) -> str:
+    """The text of report.md, without drawing what it shows."""
+    found = pictures(sweep)
+    images = {one.name: b"" for one in found if isinstance(one, Picture)}
+    return _rendered("report.md", _contents(sweep, found, images, origin(sweep, command)))
+
+
+def _rendered(name: str, contents: dict[str, Any]) -> str:
     environment = Environment(
         loader=PackageLoader("analysis"),
-        autoescape=lambda name: name is not None and ".html" in name,
+        autoescape=lambda template: template is not None and ".html" in template,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["markdown"] = lambda text: str(text).replace("|", "/").replace("\n", " ")
-    contents = _contents(sweep, found, images, came_from)
-    paths = []
-    for name in ("report.html", "report.md"):
-        path = folder / name
-        path.write_text(environment.get_template(f"{name}.j2").render(contents), encoding="utf-8")
-        paths.append(path)
-    return paths
+    return environment.get_template(f"{name}.j2").render(contents)
 
 
 def _contents(

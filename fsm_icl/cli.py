@@ -88,6 +88,22 @@ def verify(
 
 
 @app.command()
+def sync(sweep: Sweep, scale: Scale = None, results: Results = Path("results")) -> None:
+    """Upload to W&B what it has not got of a sweep; go on after a failure by running it again."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from fsm_icl.sweep.sync import sync as upload
+    from fsm_icl.sweep.sync import told
+
+    with _refusing(), Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("sending")
+        done = upload(_folder(sweep, scale, results), lambda sent, of: bar.update(task, completed=sent, total=of))
+    print(told(done))
+    raise typer.Exit(1 if done.left else 0)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of a sweep file (tune_configs/sweep.schema.json)."""
     import json

@@ -6,7 +6,9 @@ cells.py      grid -> cells -> TrialConfigs limits.py    sizes that no machine c
 protocol.py   propose, cutoffs, winner: pure functions of records
 search.py     one search of one cell        planner.py   what is missing next, over all cells
 store.py      records, manifest, lock       manifest.py  a cell's entry in the manifest
-tracking.py   the W&B thread                estimate.py  how long it will take, and how much disk
+tracking.py   the W&B thread                wandb_mode.py   online, offline, and why
+wandb_runs.py the trials' runs              wandb_sweep.py  the sweep's own run
+sync.py       what W&B has not got          estimate.py  how long it will take, and how much disk
 standing.py   what is done, to run, dropped status.py    how far a sweep is, at once
 logs.py       one trial: its end, its log   rerun.py     one trial again, unrecorded
 verify.py     do trials come out again?     weights.py   the trained models

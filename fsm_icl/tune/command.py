@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
@@ -41,7 +42,10 @@ def tune(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The sweep's seed; the test set stays the same.")] = None,
     results: Annotated[Path, typer.Option(help="Folder that holds the sweeps' folders.")] = Path("results"),
-    wandb: Annotated[Literal["offline", "online", "disabled"], typer.Option(help="Where W&B runs go.")] = "offline",
+    wandb: Annotated[
+        Literal["offline", "online", "auto", "disabled"],
+        typer.Option(help="Where W&B runs go; auto: online with a key and a server that answers, else offline."),
+    ] = "offline",
     max_concurrent: Annotated[
         int | None, typer.Option(min=1, help="Trials at a time; default: one a GPU, or one a CPU core.")
     ] = None,
@@ -72,13 +76,12 @@ def tune(
     settings = [*(sets or []), *([f"seed={seed}"] if seed is not None else [])]
     try:
         options = RunOptions(
-            wandb=wandb,
             max_concurrent=max_concurrent or num_gpus() or _cores(),
             time_limit=time_limit,
             max_failures=max_failures,
             stall_limit=stall_limit,
         )
-        code = _run(Asked(sweep, scale, settings, results, plan, yes, retry_failed, fresh), options)
+        code = _run(Asked(sweep, scale, settings, results, plan, yes, retry_failed, fresh, wandb), options)
     except SpecError as error:
         _refuse("\n".join(error.problems))
     except KeyboardInterrupt as error:
@@ -91,7 +94,7 @@ def _run(asked: Asked, options: RunOptions) -> int:
     from rich.console import Console
 
     from fsm_icl.sweep.store import StoreError
-    from fsm_icl.sweep.tracking import TrackingError
+    from fsm_icl.sweep.wandb_mode import TrackingError, decide
     from fsm_icl.tune.plan import headline, look, print_plan
 
     console = Console(width=None if sys.stdout.isatty() else 110)
@@ -102,6 +105,10 @@ def _run(asked: Asked, options: RunOptions) -> int:
             print_plan(view.planner, view.standings, options.max_concurrent, console)
             return 0
         _check_size(view.planner, asked.yes)
+        mode, why = decide(asked.wandb)
+        if why is not None:
+            console.print(why, highlight=False, markup=False)
+        options = replace(options, wandb=mode)
         store = _open(view, asked, options)
     except (StoreError, TrackingError) as error:
         _refuse(str(error))
@@ -117,10 +124,7 @@ def _run(asked: Asked, options: RunOptions) -> int:
 def _open(view: View, asked: Asked, options: RunOptions) -> Store:
     from fsm_icl.sweep.estimate import bytes_needed
     from fsm_icl.sweep.store import Store
-    from fsm_icl.sweep.tracking import check_online
 
-    if options.wandb == "online":
-        check_online()
     store = Store(view.folder)
     if asked.retry_failed:
         store.forget_failed()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -11,16 +11,39 @@ from rich.text import Text
 
 from analysis.load import load_sweep
 from analysis.report import print_cell_table, say
+from analysis.share import files_to_share
 from fsm_icl.records import TrialRecord
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.status import Failure, failure, failures_table
+from fsm_icl.sweep.sync import sync, told
+from fsm_icl.sweep.wandb_mode import Mode
+from fsm_icl.sweep.wandb_sweep import log_sweep
+
+SEND_SECONDS = 15
 
 
 def ended_trials(planner: Planner) -> list[tuple[Planned, TrialRecord]]:
     """Every wanted trial that has a record, with it."""
     records = planner.records
     return [(p, records[p.hash]) for plan in planner.plans for p in plan.wanted() if p.hash in records]
+
+
+def share(folder: Path, local: Path, mode: Mode) -> str | None:
+    """Log the sweep's own W&B run below `local`, and online send it.
+
+    Returns what went wrong: that is never the sweep's failure.
+    """
+    if mode == "disabled":
+        return None
+    try:
+        files = {name: (folder / name).read_bytes() for name in ("manifest.json", "sweep.yaml")}
+        sweep = replace(load_sweep(folder), folder=local)
+        logged = log_sweep(local, files | files_to_share(sweep))
+        done = sync(local, lambda *_: None, logged, patience=SEND_SECONDS) if mode == "online" else None
+    except Exception as error:  # noqa: BLE001
+        return f"the sweep's own run was not logged ({error}); the next run logs it"
+    return f"the sweep's own run: {told(done)}" if done and done.left else None
 
 
 @dataclass(frozen=True)
@@ -78,7 +101,7 @@ def _problems(ended: Ended) -> list[str]:
     if ended.failed:
         problems.append(f"{len(ended.failed)} trials failed; once that is mended, --retry-failed runs them again")
     if ended.wandb_problem:
-        problems.append(f"W&B: {ended.wandb_problem}; what is missing there is logged by the next run")
+        problems.append(f"W&B: {ended.wandb_problem}")
     return problems
 
 

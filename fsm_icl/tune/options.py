@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fsm_icl.sweep.tracking import Mode
+    from fsm_icl.sweep.wandb_mode import Choice, Mode
 
 MAX_TRIALS = 10_000
 """A sweep that asks for more trials than this runs with --yes only: a slip in a grid is made quickly."""
@@ -30,6 +30,7 @@ class Asked:
     yes: bool
     retry_failed: bool
     fresh: bool
+    wandb: Choice
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ from fsm_icl.sweep.tracking import Tracker
 from fsm_icl.task.baselines import baselines
 from fsm_icl.task.episodes import evaluation_set
 from fsm_icl.tune.desk import Desk, told
-from fsm_icl.tune.ended import Ended, ended_trials
+from fsm_icl.tune.ended import Ended, ended_trials, share
 from fsm_icl.tune.options import RunOptions, interruptions
 from fsm_icl.tune.progress import Progress
 from fsm_icl.tune.search import ProtocolSearcher, StopWhenBroken
@@ -103,7 +103,9 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, console: C
     seconds = time.monotonic() - started
     tracker.catch_up(ended_trials(planner))
     tracker.close()
-    return Ended(planner, seconds, desk.worked_seconds, options.max_concurrent, desk.broken, desk.lost, tracker.problem)
+    shared = share(store.folder, store.folder, tracker.mode) if desk.broken is None else None
+    problem = tracker.problem or shared
+    return Ended(planner, seconds, desk.worked_seconds, options.max_concurrent, desk.broken, desk.lost, problem)
 
 
 def _tune(desk: Desk, options: RunOptions, console: Console) -> None:

@@ -1,0 +1,130 @@
+"""fsm-icl sync and the sweep's own run, against a server on loopback; in processes, as a user runs them."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fsm_icl.sweep.tracking import Tracker
+from fsm_icl.sweep.wandb_sweep import log_sweep
+from tests import wandb_account
+from tests.sweep import folders, simulate
+from tests.sweep.test_tracking import trials
+from tests.wandb_double import Double, serving
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def png() -> bytes:
+    stream = io.BytesIO()
+    Image.new("L", (2, 2)).save(stream, format="PNG")
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep's folder with six trials logged offline, one of them interrupted, and the sweep's own run."""
+    folder = tmp_path_factory.mktemp("results") / "spectrum-laptop"
+    sweep = simulate.loaded()
+    folders.write(folder, sweep, stop_after=6)
+    tracker = Tracker(folder, "spectrum", "0123abcd", "laptop", "offline")
+    for planned, record in trials(6)[:5]:
+        tracker.record(planned, record)
+    planned, record = trials(6)[5]
+    tracker.report(planned, record.reports[0])
+    tracker.close()
+    assert tracker.problem is None
+    files = {name: (folder / name).read_bytes() for name in ("manifest.json", "sweep.yaml")}
+    log_sweep(folder, files | {"spectrum.png": png(), "trials.csv": b"cell,n\na,1\nb,\n", "report.md": b"# Well\n"})
+    return folder
+
+
+@pytest.fixture
+def folder(logged: Path, tmp_path: Path) -> Path:
+    """Its copy."""
+    return Path(shutil.copytree(logged, tmp_path / "spectrum-laptop", symlinks=True))
+
+
+def sync(folder: Path, double: Double | None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "fsm_icl.cli", "sync", str(folder)]
+    environment = wandb_account.environment(folder.parent / "home", double)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
+
+
+def test_everything_arrives_once_and_nothing_says_where_it_came_from(logged: Path, folder: Path) -> None:
+    with serving() as double:
+        first = sync(folder, double)
+        assert first.returncode == 0, first.stdout + first.stderr
+        rest = "1 of trials that have not ended (the sweep's next run logs them)"
+        assert first.stdout == f"6 runs sent, 0 were there, 0 left, {rest}\n"
+        before = {name: (run.history, run.summary) for name, run in double.runs.items()}
+        assert sync(folder, double).stdout == f"0 runs sent, 6 were there, 0 left, {rest}\n"
+        assert {name: (run.history, run.summary) for name, run in double.runs.items()} == before
+        for planned, record in trials(6)[:5]:
+            run = double.runs[f"0123abcd-{planned.hash}"]
+            assert [row["step"] for row in run.rows()] == [report.step for report in record.reports]
+            assert json.loads(run.summary)["outcome"] == record.end.outcome
+        assert not double.unknown
+    for place in (str(logged), str(folder), str(Path(__file__).parents[2]), sys.prefix):
+        assert not [request[:2000] for request in double.traffic if place.encode() in request]
+
+
+def test_the_sweeps_own_run_carries_files_tables_and_images(folder: Path) -> None:
+    with serving() as double:
+        assert sync(folder, double).returncode == 0
+        sweep_id = (folder / "id").read_text()
+        run = double.runs[f"{sweep_id}-sweep"]
+        assert run.upserts["jobType"] == "sweep"
+        assert run.upserts["notes"] == "# Well\n"
+        assert json.loads(run.config["manifest"])["id"] == sweep_id
+        row = run.rows()[-1]
+        assert row["figures/spectrum"]["_type"] == "image-file"
+        assert row["tables/trials"]["nrows"] == 2
+        (artifact,) = (key for key, a in double.artifacts.items() if a["artifactTypeName"] == "sweep")
+        assert double.artifacts[artifact]["state"] == "COMMITTED"
+        held = {path.split("/")[1] for path in double.files if path.startswith(f"{artifact}/")}
+        assert held >= {"manifest.json", "sweep.yaml", "spectrum.png", "trials.csv", "report.md"}
+        assert double.files[f"{artifact}/trials.csv"] == b"cell,n\na,1\nb,\n"
+
+
+def test_what_fails_is_left_and_goes_with_the_next_call(folder: Path) -> None:
+    with serving() as double:
+        double.down()
+        down = sync(folder, double)
+        assert down.returncode == 1
+        assert "0 runs sent, 0 were there, 6 left, 1 of trials" in down.stdout
+        assert f"{double.url} does not answer in 3 s" in down.stdout
+        double.up()
+        assert sync(folder, double).returncode == 0
+
+
+def test_without_a_key_it_says_what_to_do(folder: Path) -> None:
+    done = sync(folder, None)
+    assert done.returncode == 1
+    assert "no API key" in done.stdout
+    assert "run `wandb login`" in done.stdout
+
+
+def test_a_sweep_without_logs_is_refused(tmp_path: Path) -> None:
+    folders.write(tmp_path / "s", simulate.loaded(), stop_after=1)
+    done = sync(tmp_path / "s", None)
+    assert done.returncode == 2
+    assert "no W&B logs; run the sweep with --wandb offline" in done.stderr
+
+
+def test_the_sweeps_own_run_is_replaced_only_where_it_has_changed(folder: Path) -> None:
+    content = folder / "wandb" / "sweep"
+    files = {path.name: path.read_bytes() for path in content.iterdir()}
+    (before,) = folder.glob("wandb/offline-run-*-sweep")
+    assert log_sweep(folder, files) == [before]
+    (after,) = log_sweep(folder, files | {"trials.csv": b"cell\nc\n"})
+    assert after != before
+    assert not before.exists()
+    assert (content / "trials.csv").read_bytes() == b"cell\nc\n"

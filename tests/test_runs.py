@@ -1,0 +1,99 @@
+"""A trial -> its W&B run -> the trial again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from fsm_icl import records
+from fsm_icl.records import Slice, TrialRecord
+from fsm_icl.runs import code_of, record_of, row_of, run_config, summary_of
+from tests.sweep import simulate
+
+PLACE = {"sweep": "s", "sweep_id": "0123abcd", "scale": "laptop", "cell": "c", "repeat": 0, "index": 0}
+
+
+def scored() -> TrialRecord:
+    score = records.TestScore(
+        accuracy=0.5,
+        loss=1.0,
+        by_query_step=[Slice(label="0", correct=1, total=2)],
+        by_times_shown=[Slice(label="0", correct=0, total=0), Slice(label="3+", correct=1, total=2)],
+        machine_correct=[1, 12],
+        machine_total=[2, 24],
+        machine_class=[0, 1],
+    )
+    (record, *_) = simulate.run(simulate.loaded(), stop_after=1).values()
+    end = simulate.end("finished", record.reports[-1].step, score)
+    return record.model_copy(update={"end": end, "commit": "0" * 40})
+
+
+def run_of(record: TrialRecord) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
+    """Config, summary and rows as JSON brings them back."""
+    config = run_config(record.config, {**PLACE, "hash": record.hash}) | code_of(record)
+    return tuple(json.loads(json.dumps([config, summary_of(record), [row_of(r) for r in record.reports]])))
+
+
+def test_what_is_logged_comes_back() -> None:
+    record = scored()
+    back = record_of(*run_of(record))
+    assert back == record.model_copy(update={"end": record.end.model_copy(update={"node": ""})})
+
+
+def test_the_last_row_of_a_step_counts_and_rows_beyond_the_end_do_not() -> None:
+    record = scored()
+    config, summary, rows = run_of(record)
+    worse = [{**row, "val/accuracy": 0.0, "_step": 99} for row in rows]
+    beyond = [{**rows[-1], "step": record.end.steps + 30}]
+    assert record_of(config, summary, worse + rows[::-1] + beyond).reports == record.reports
+
+
+def test_slices_are_columns_and_empty_ones_are_left_out() -> None:
+    summary = summary_of(scored())
+    assert summary["test/accuracy"] == 0.5
+    assert summary["test/accuracy_by_times_shown/3+"] == 0.5
+    assert "test/accuracy_by_times_shown/0" not in summary
+    assert summary["outcome"] == "finished"
+
+
+def test_a_full_test_set_is_some_kilobytes() -> None:
+    record = scored()
+    many = {"machine_correct": [i % 12 for i in range(2000)], "machine_total": [12] * 2000}
+    many["machine_class"] = [i * 7919 % 500 for i in range(2000)]
+    test = record.end.test.model_copy(update=many)  # type: ignore[union-attr]
+    end = record.end.model_copy(update={"test": test})
+    summary = summary_of(record.model_copy(update={"end": end}))
+    assert len(json.dumps(summary)) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("FileNotFoundError: '/home/ada/data.txt' is gone", "FileNotFoundError: '<path>' is gone"),
+        ("0.4 is below 1/3 of it", "0.4 is below 1/3 of it"),
+        ("lost ~/x and /tmp/y on node7: 3", "lost <path> and <path> on <host>: 3"),
+    ],
+)
+def test_places_stay_at_home(reason: str, shown: str) -> None:
+    record = scored()
+    end = record.end.model_copy(update={"outcome": "failed", "reason": reason, "node": "node7"})
+    summary = summary_of(record.model_copy(update={"end": end}))
+    assert summary["reason"] == shown
+    assert "node7" not in json.dumps(summary)
+
+
+@pytest.mark.parametrize(
+    ("lacking", "message"),
+    [("hash", "no hash"), ("commit", "no commit"), ("test/score", "cannot be read"), ("steps", "steps")],
+)
+def test_a_run_that_lacks_something_is_named(lacking: str, message: str) -> None:
+    config, summary, rows = run_of(scored())
+    if lacking == "test/score":
+        summary[lacking] = "!"
+    config.pop(lacking, None)
+    if lacking == "steps":
+        summary.pop(lacking)
+    with pytest.raises(ValueError, match=message):
+        record_of(config, summary, rows)
