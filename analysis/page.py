@@ -28,7 +28,7 @@ from analysis.load import Sweep
 from analysis.snapshot import Origin, origin
 from analysis.tables import cell_table, count_table, gains, search_table
 from analysis.verdicts import judge
-from analysis.wording import short
+from analysis.wording import interval_over, short
 from fsm_icl.records import ManifestCell
 
 
@@ -118,7 +118,8 @@ def _contents(
         "notes": cell_notes(rows),
         "gains": _texts_table(
             "Gains in test accuracy from step to step",
-            "Estimates, not verdicts: no claim about them was declared, and they are not corrected for their number. "
+            f"Intervals over {interval_over(manifest.repeats)}. Estimates, not verdicts: no claim about "
+            "them was declared, and they are not corrected for their number. "
             "P(better): probability that a seed of the second cell beats one of the first. Log-rank: whether the two "
             "need the same number of steps to threshold.",
             ("from", "to", "gain", "log-rank p"),

@@ -17,6 +17,7 @@ from analysis.stats import MIN_SEEDS, Estimate, Rate
 from analysis.summary import CellSummary, difference, generator, improvement, summarise
 from analysis.survival import kaplan_meier, logrank_p
 from analysis.verdicts import Verdict
+from analysis.wording import interval_over
 from fsm_icl.records import ManifestCell, TrialRecord
 
 
@@ -69,13 +70,14 @@ def verdict_table(verdicts: Iterable[Verdict]) -> pd.DataFrame:
         | estimate_columns("estimate", v.estimate)
         | {"p_value": v.p_value, "adjusted_p": v.adjusted_p}
         | estimate_columns("improvement", v.improvement)
+        | {"sentence": v.sentence}
         for v in verdicts
     ]
     return pd.DataFrame(rows, columns=_VERDICT_COLUMNS)
 
 
 _VERDICT_COLUMNS = ["name", "claim", "family", "quantity", "outcome", "estimate", "estimate_low", "estimate_high"]
-_VERDICT_COLUMNS += ["p_value", "adjusted_p", "improvement", "improvement_low", "improvement_high"]
+_VERDICT_COLUMNS += ["p_value", "adjusted_p", "improvement", "improvement_low", "improvement_high", "sentence"]
 
 
 def gain_table(found: list[Gain]) -> pd.DataFrame:
@@ -121,6 +123,7 @@ def _row(sweep: Sweep, summary: CellSummary) -> dict[str, Any]:
     row |= {"flops_per_token": cell.flops_per_token, "steps": cell.steps}
     row |= {"seeds": summary.num_seeds, "seeds_asked": cell.num_seeds}
     row |= estimate_columns("iqm", score.iqm if score else None)
+    row["interval_over"] = interval_over(sweep.manifest.repeats)
     row |= {name: getattr(score, name) if score else None for name in ("mean", "minimum", "maximum")}
     rate = score.success if score else None
     row |= {"successes": rate.successes if rate else None, "success_rate": rate.value if rate else None}

@@ -12,6 +12,11 @@ from analysis.summary import CellSummary
 CONDITIONAL = "conditional on the chosen hyperparameters"
 
 
+def interval_over(repeats: int) -> str:
+    """What an interval of a sweep with so many searches a cell was drawn over, as every table says."""
+    return f"seeds and test classes, {CONDITIONAL}" if repeats == 1 else "searches and test classes"
+
+
 def points(value: float) -> str:
     """A fraction as percentage points to a tenth, e.g. "10", "1.5", "-0.3"."""
     return f"{round(value * 100, 1) + 0.0:.1f}".removesuffix(".0")

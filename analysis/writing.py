@@ -14,6 +14,7 @@ from analysis.page import write_page
 from analysis.snapshot import origin, write_snapshot
 from analysis.tables import cell_table, count_table, gain_table, gains, search_table, verdict_table
 from analysis.verdicts import judge
+from analysis.wording import interval_over
 
 
 def write(sweep: Sweep, command: str) -> list[Path]:
@@ -38,7 +39,9 @@ def write(sweep: Sweep, command: str) -> list[Path]:
 def tables_of(sweep: Sweep, found: Sequence[Picture | NotDrawn]) -> dict[str, pd.DataFrame]:
     """Every table that is written, by name; of each figure the numbers behind it."""
     tables = {one.name: one.table for one in found if isinstance(one, Picture)}
-    tables |= {"cells": cell_table(sweep), "gains": gain_table(gains(sweep)), "verdicts": verdict_table(judge(sweep))}
+    over = interval_over(sweep.manifest.repeats)
+    tables |= {"cells": cell_table(sweep), "gains": gain_table(gains(sweep)).assign(interval_over=over)}
+    tables["verdicts"] = verdict_table(judge(sweep))
     return tables | {"counts": count_table(sweep), "searches": search_table(sweep), "trials": sweep.table}
 
 

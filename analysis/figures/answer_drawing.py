@@ -17,6 +17,7 @@ from analysis.figures.panels import compact, log_axis, say, shifted
 from analysis.figures.picture import Picture
 from analysis.figures.style import ArchStyle, arch_styles, shade, spread
 from analysis.load import Sweep
+from analysis.wording import interval_over
 
 _AXIS_LABELS = {"d_model": "width d_model (log scale)", "num_layers": "layers num_layers (log scale)"}
 _LABEL_GAP = 0.052
@@ -42,8 +43,9 @@ def picture(sweep: Sweep) -> Picture:
         "spectrum": "Right: parameters of each cell." if len(info.cells) <= MANY else "",
     }
     text = (
-        "Test accuracy of measure trials: large marks are IQMs over seeds, bars their 95 % intervals, small marks the "
-        f"seeds. Dotted lines: what fixed strategies score on the same test episodes, and the ceiling. "
+        "Test accuracy of measure trials: large marks are IQMs over seeds, bars their 95 % intervals over "
+        f"{interval_over(sweep.manifest.repeats)}, small marks the seeds. "
+        f"Dotted lines: what fixed strategies score on the same test episodes, and the ceiling. "
         f"{beside[info.kind]}"
     )
     return Picture(info.kind, _TITLES[info.kind], text, info.table(), lambda: draw(info))

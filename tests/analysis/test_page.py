@@ -12,7 +12,8 @@ from analysis.load import Sweep, load_sweep
 from analysis.page import write_page
 from analysis.snapshot import origin
 from analysis.verdicts import judge
-from tests.analysis.builder import Plan, hypothesis, share_hypothesis, spectrum, write_sweep
+from analysis.writing import tables_of
+from tests.analysis.builder import Plan, hypothesis, searched, share_hypothesis, spectrum, write_sweep
 
 
 def pages(sweep: Sweep, folder: Path) -> tuple[str, str]:
@@ -109,6 +110,19 @@ def test_each_trial_has_its_config(sweep: Sweep, tmp_path: Path) -> None:
     assert html.count("<details><summary>search") == 16
     assert html.count("<details><summary>measure") == 24
     assert "finished after 600 steps, test accuracy 0.9" in html
+
+
+def test_every_table_with_intervals_says_what_they_are_conditional_on(tmp_path: Path) -> None:
+    for repeats, said in ((1, "conditional on the chosen hyperparameters"), (5, "searches and test classes")):
+        plans = searched(spectrum(10), repeats)
+        sweep = load_sweep(write_sweep(tmp_path / str(repeats), plans, [hypothesis()], repeats=repeats))
+        tables = tables_of(sweep, [])
+        for name in ("cells", "gains"):
+            assert tables[name]["interval_over"].str.contains(said).all()
+        assert ("conditional" in tables["verdicts"]["sentence"][0]) is (repeats == 1)
+        for text in pages(sweep, tmp_path):
+            assert text.count(said) >= 4  # cells, gains, two figures
+            assert ("conditional" in text) is (repeats == 1)
 
 
 def test_what_to_beware_of(tmp_path: Path) -> None:
