@@ -1,15 +1,23 @@
 """What a sweep's records say: estimates with intervals, figures, and verdicts on claims declared before it.
 
-    load.py      manifest and records -> one validated table (a row a wanted trial);  checks.py  what must hold of it
-    stats.py     pure functions: arrays and a generator in, frozen dataclass out
+    load.py      a results folder -> one validated table (a row a wanted trial);  checks.py  what must hold of it
+    sources.py   a folder, a snapshot, W&B or logs of its runs;  wandb_source.py  the last two
+    snapshot.py  the same, frozen in two files beside the figures
+
+    stats.py  contrasts.py  survival.py  searching.py   pure functions: arrays and a generator in, numbers out
+    coverage.py  python -m analysis.coverage: how often the intervals hold the truth
+
     summary.py   every cell's measure trials -> estimates whose intervals share their class draws
+    searches.py  every cell's search trials -> what the search cost and brought
     verdicts.py  declared hypotheses -> supported, refuted, saturated or inconclusive
-    tables.py    table of cells, gains from step to step
-    figures.py   the numbers of a figure (info);  drawing.py, style.py  the picture of them
-    report.py    what a person reads: the printed table, verdict.md;  writing.py  the files
-    sources.py   a folder, W&B or logs of its runs;  wandb_source.py  the last two
+    conclusion.py  what the verdicts add up to, and what was not tested
+    tables.py    tables of cells, gains, verdicts, searches, counts;  compare.py  two sweeps, cell by cell
+    figures/     the numbers of each figure (info), and the picture of them
+
+    wording.py, describe.py   numbers and tables in words;  report.py  what is printed
+    page.py, templates/   report.html, one file that needs no network, and report.md;  writing.py  all files
     share.py     what is shown elsewhere as files;  wandb_report.py  a report in W&B
-    __main__.py  python -m analysis [COMMAND] SWEEP
+    __main__.py  python -m analysis SWEEP
 
 It knows `fsm_icl.records` and where records lie: no torch, no Ray.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -12,53 +13,75 @@ from fsm_icl.files import told
 from fsm_icl.runs import PROJECT
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from analysis.load import Sweep
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code: 0, or 2 with one line on stderr where the input can't be read."""
-    typed = list(sys.argv[1:] if argv is None else argv)
-    if not {*typed[:1]} & {*COMMANDS, "-h", "--help"}:
-        typed.insert(0, "present")
+    given = list(sys.argv[1:] if argv is None else argv)
+    typed = given if {*given[:1]} & {*COMMANDS, "-h", "--help"} else ["present", *given]
     args = _parser().parse_args(typed)
+    args.typed = shlex.join(["python", "-m", "analysis", *given])
     try:
-        sweep = load(args.sweep, args.scale, args.results)
+        return COMMANDS[args.command](args, load(args.sweep, args.scale, args.results))
     except (ValueError, OSError) as error:
         print(f"error: {told(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         return 2
-    return COMMANDS[args.command](args, sweep)
 
 
-def _present(_: argparse.Namespace, sweep: Sweep) -> int:
+def _present(args: argparse.Namespace, sweep: Sweep) -> int:
     # Here, not above: --help need not wait for pandas and matplotlib.
-    from rich.console import Console
+    from analysis.report import print_sweep
 
-    from analysis.writing import present
+    print_sweep(sweep, _console())
+    return _report(args, sweep)
 
-    console = Console(width=None if sys.stdout.isatty() else 110)
+
+def _report(args: argparse.Namespace, sweep: Sweep) -> int:
+    """Write everything and say where it lies; the exit code."""
+    from analysis.writing import write
+
     try:
-        present(sweep, console)
+        written = write(sweep, args.typed)
     except OSError as error:
         print(f"error: can't write the figures: {error}", file=sys.stderr)
         return 1
+    page = next(path for path in written if path.name == "report.html")
+    print(f"wrote {len(written)} files; open {page}")
+    return 0
+
+
+def _compare(args: argparse.Namespace, sweep: Sweep) -> int:
+    from analysis.compare import print_comparison
+
+    print_comparison(sweep, load(args.other, args.scale, args.results), _console())
     return 0
 
 
 def _wandb_report(args: argparse.Namespace, sweep: Sweep) -> int:
     from analysis.wandb_report import save
 
-    try:
-        saved = save(sweep, args.entity, args.project, args.share)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    saved = save(sweep, args.entity, args.project, args.share)
     print(f"{'updated' if saved.updated else 'made'} {saved.url}")
     if saved.share_link:
         print(f"whoever has this link can look: {saved.share_link}")
     return 0
 
 
-COMMANDS: dict[str, Callable[[argparse.Namespace, Sweep], int]] = {"present": _present, "wandb-report": _wandb_report}
+COMMANDS: dict[str, Callable[[argparse.Namespace, Sweep], int]] = {
+    "present": _present,
+    "report": _report,
+    "compare": _compare,
+    "wandb-report": _wandb_report,
+}
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 110)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,6 +89,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     about = "Print a sweep's table, gains and verdicts; write figures/ into its folder."
     _takes_sweep(commands.add_parser("present", help=about, description=about))
+    about = "Write figures/ with report.html, one file to send to a colleague, and print no table."
+    _takes_sweep(commands.add_parser("report", help=about, description=about))
+    about = "Print what changed from one sweep to another, cell by cell, with intervals."
+    compare = commands.add_parser("compare", help=about, description=about)
+    _takes_sweep(compare)
+    compare.add_argument("other", metavar="OTHER", help="the sweep to compare with, named like SWEEP")
     about = "Make, or update, a W&B report of a sweep whose runs are in W&B."
     report = commands.add_parser("wandb-report", help=about, description=about)
     _takes_sweep(report)
@@ -76,7 +105,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _takes_sweep(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("sweep", metavar="SWEEP", nargs="?", help="a sweep's name, such as spectrum, or its folder")
+    what = f"a sweep's name, such as spectrum, its folder or a snapshot's, or {FORMS}"
+    parser.add_argument("sweep", metavar="SWEEP", nargs="?", help=what)
     parser.add_argument("--scale", help="which scale of a sweep given by name; default as in tune")
     parser.add_argument(
         "--results",

@@ -37,6 +37,8 @@ def check_manifest(manifest: Manifest, origin: str) -> None:
     if double := _twice(hash_ for hash_, _ in rows):
         named = "; ".join(row for hash_, row in rows if hash_ in double)
         raise ValueError(f"{origin}: several rows are one trial (equal hash): {named}")
+    if double := _twice(hypothesis.name for hypothesis in manifest.hypotheses):
+        raise ValueError(f"{origin}: two hypotheses have the same name: {', '.join(double)}")
     for hypothesis in manifest.hypotheses:
         if unknown := [name for name in hypothesis.cells.values() if name not in labels]:
             raise ValueError(f"{origin}: hypothesis {hypothesis.name!r} names no cell: {', '.join(unknown)}")

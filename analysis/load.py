@@ -50,6 +50,8 @@ class Sweep:
     counts: Counts
     table: pd.DataFrame
     """One row a wanted trial; a number that does not exist is NaN, an outcome that does not is `missing`."""
+    unwanted: Mapping[str, TrialRecord]
+    """Records that the manifest does not name, by hash."""
 
     @property
     def cells(self) -> dict[str, ManifestCell]:
@@ -107,9 +109,9 @@ def checked(found: Found) -> Sweep:
     check_numbers(rows)
     outcomes = Counter[str](record.end.outcome for record in records.values())
     asked = sum(c.num_proposals + (0 if c.failed else c.num_seeds) for c in manifest.cells)
-    no_longer = len(found.records) - len(records)
-    counts = Counts(asked, len(records), len(places) - len(records), no_longer, dict(outcomes))
-    return Sweep(found.folder, found.origin, manifest, records, counts, _frame(rows))
+    unwanted = {hash_: record for hash_, record in found.records.items() if hash_ not in places}
+    counts = Counts(asked, len(records), len(places) - len(records), len(unwanted), dict(outcomes))
+    return Sweep(found.folder, found.origin, manifest, records, counts, _frame(rows), unwanted)
 
 
 def places_of(manifest: Manifest) -> dict[str, str]:
@@ -123,7 +125,7 @@ def _read_as(wanted: WantedTrial, record: TrialRecord) -> TrialRecord:
 
 
 def _rows(manifest: Manifest, records: Mapping[str, TrialRecord]) -> Iterator[dict[str, Any]]:
-    searched = _searched(manifest)
+    searched = searched_names(manifest)
     for cell in manifest.cells:
         for wanted in cell.wanted:
             record = records.get(wanted.hash)
@@ -147,7 +149,8 @@ def _rows(manifest: Manifest, records: Mapping[str, TrialRecord]) -> Iterator[di
             yield row
 
 
-def _searched(manifest: Manifest) -> list[str]:
+def searched_names(manifest: Manifest) -> list[str]:
+    """Hyperparameters that the sweep searches, by name."""
     ranges = manifest.spec.get("search", {})
     names = {"learning_rate"} | {name for cell in manifest.cells for w in cell.winners for name in w.params}
     return sorted(names | {name for name, value in ranges.items() if isinstance(value, dict)})

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
+from analysis.figures.answer_drawing import picture
 from analysis.load import Sweep
-from analysis.report import verdict_markdown
-from analysis.verdicts import judge
-from analysis.writing import write
+from analysis.page import markdown
+from analysis.writing import tables_of
 
 
 def files_to_share(sweep: Sweep) -> dict[str, bytes]:
-    """Name -> content. Writes the sweep's figures/ anew, for these are what is shared; verdicts.csv is beside them."""
-    verdicts = [judge(sweep, hypothesis) for hypothesis in sweep.manifest.hypotheses]
-    written = write(sweep, verdict_markdown(sweep, verdicts))
-    files = {path.name: path.read_bytes() for path in written if path.suffix in (".png", ".csv", ".md")}
-    table = pd.DataFrame([{"claim": v.claim, "verdict": v.outcome, "sentence": v.sentence} for v in verdicts])
-    return files | ({"verdicts.csv": table.to_csv(index=False, lineterminator="\n").encode()} if verdicts else {})
+    """Name -> content: the figure that answers the question (also written to figures/), tables, report.md."""
+    folder = sweep.folder / "figures"
+    folder.mkdir(exist_ok=True)
+    answer = picture(sweep)
+    png, _ = answer.save(folder)
+    tables = {f"{name}.csv": table.to_csv(index=False).encode() for name, table in tables_of(sweep, [answer]).items()}
+    text = markdown(sweep, f"python -m analysis {sweep.manifest.sweep} --scale {sweep.manifest.scale}")
+    return {png.name: png.read_bytes(), **tables, "report.md": text.encode()}

@@ -1,4 +1,4 @@
-"""Where analysis takes a sweep from: a results folder, W&B, or the logs of W&B runs on a disk."""
+"""Where analysis takes a sweep from: a results folder, a snapshot, W&B, or the logs of W&B runs on a disk."""
 
 from __future__ import annotations
 
@@ -22,14 +22,20 @@ RESULTS = "results"
 def load(sweep: str | None, scale: str | None, results: str) -> Sweep:
     """The sweep that SWEEP, --scale and --results mean, checked.
 
-    A W&B group and a folder of runs are one sweep: SWEEP may be left out, and is checked where it is given.
+    A W&B group and a folder of runs are one sweep: SWEEP may be left out, and is checked where it is given, or be
+    the source itself, so that two of them can be compared.
 
     Raises:
         ValueError: nothing is there, it can't be read, or see `load_sweep`; the message says what would be right.
     """
     from analysis.load import checked, load_sweep  # here, not above: --help need not wait for pandas
+    from analysis.snapshot import is_snapshot, load_snapshot
 
+    if sweep is not None and sweep.startswith((ONLINE, OFFLINE)):
+        results, sweep = sweep, None
     if not results.startswith((ONLINE, OFFLINE)):
+        if sweep is not None and is_snapshot(Path(sweep)):
+            return load_snapshot(Path(sweep))
         return load_sweep(_folder(sweep, scale, as_folder(results)))
     from analysis import wandb_source
 

@@ -1,18 +1,21 @@
 """Estimates and intervals. Pure: arrays and a generator in, frozen dataclass out.
 
 Letters: C test classes (machines up to relabelling), n seeds of one cell, K columns (seeds of all cells),
-R resamples. Accuracies are fractions, not points. Intervals are at 95 %.
+R resamples. Accuracies are fractions, not points. Intervals are at 95 %. A unit is what is drawn: a seed, or,
+where a cell was searched several times, a search with all its seeds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats as scipy_stats
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.integer[Any]]
 
 NUM_RESAMPLES = 20_000
 """The expanded tail at 5 seeds is .00095: 19 resamples lie beyond it on each side."""
@@ -34,12 +37,12 @@ class Interval:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, and its interval where there are enough seeds for one."""
+    """A number, and its interval where there are enough units for one."""
 
     value: float
     interval: Interval | None
-    num_seeds: int
-    """Seeds of the cell; of the smallest cell in a comparison."""
+    num_units: int
+    """Seeds, or searches, of the cell; of the smallest cell in a comparison."""
 
 
 @dataclass(frozen=True)
@@ -77,23 +80,23 @@ def iqm(values: FloatArray) -> float:
     return float(scipy_stats.trim_mean(values, 0.25))
 
 
-def tail(num_seeds: int) -> float:
-    """Share of the resamples beyond each end of the interval.
+def tail(num_units: int, level: float = 0.025) -> float:
+    """Share of the resamples beyond each end of an interval that shall miss with probability `level` there.
 
     Below 10 seeds Phi(-t(n-1, .975) sqrt(n / (n - 1))), the expanded percentiles of Hesterberg (2015): a
     bootstrap's variance lacks the factor n / (n - 1), and its percentiles lack Student's tails.
     """
-    if num_seeds >= PLAIN_SEEDS:
-        return 0.025
-    t = scipy_stats.t.ppf(0.975, num_seeds - 1)
-    return float(scipy_stats.norm.cdf(-t * np.sqrt(num_seeds / (num_seeds - 1))))
+    if num_units >= PLAIN_SEEDS:
+        return level
+    t = scipy_stats.t.ppf(level, num_units - 1)
+    return float(scipy_stats.norm.cdf(t * np.sqrt(num_units / (num_units - 1))))
 
 
-def percentile_interval(resamples: FloatArray, num_seeds: int) -> Interval | None:
-    """Interval from resamples (R,); None below 5 seeds."""
-    if num_seeds < MIN_SEEDS:
+def percentile_interval(resamples: FloatArray, num_units: int) -> Interval | None:
+    """Interval from resamples (R,); None below 5 units."""
+    if num_units < MIN_SEEDS:
         return None
-    share = tail(num_seeds)
+    share = tail(num_units)
     low, high = np.quantile(resamples, [share, 1 - share])
     return Interval(float(low), float(high))
 
@@ -109,9 +112,9 @@ def newcombe(a: Rate, b: Rate) -> Estimate:
     difference = a.value - b.value
     down = np.hypot(a.value - a.interval.low, b.interval.high - b.value)
     up = np.hypot(a.interval.high - a.value, b.value - b.interval.low)
-    seeds = min(a.total, b.total)
-    interval = Interval(float(difference - down), float(difference + up)) if seeds >= MIN_SEEDS else None
-    return Estimate(difference, interval, seeds)
+    units = min(a.total, b.total)
+    interval = Interval(float(difference - down), float(difference + up)) if units >= MIN_SEEDS else None
+    return Estimate(difference, interval, units)
 
 
 def sum_by_class(counts: npt.ArrayLike, classes: npt.ArrayLike) -> FloatArray:
@@ -144,23 +147,42 @@ def resample_accuracies(
     return np.concatenate(parts)
 
 
-def resample_iqm(accuracies: FloatArray, generator: np.random.Generator) -> FloatArray:
-    """IQM (R,) over n seeds drawn with replacement, from a cell's accuracies (R, n) on R drawn test sets."""
-    drawn = generator.integers(accuracies.shape[1], size=accuracies.shape)
+def draw_seeds(units: npt.ArrayLike, generator: np.random.Generator, num_resamples: int = NUM_RESAMPLES) -> IntArray:
+    """Seeds of each resample: units drawn with replacement, each with all its seeds.
+
+    Whole units, not seeds drawn again within them, which would count the spread inside a search twice (Davison
+    and Hinkley 1997, section 3.8). A unit with fewer seeds than the largest one gives some of them twice.
+
+    Args:
+        units: to which unit each seed belongs (n,).
+    Returns:
+        places of seeds (R, units x seeds of the largest unit).
+    """
+    names, unit = np.unique(np.asarray(units), return_inverse=True)
+    width = int(np.bincount(unit).max())
+    members = np.stack([np.resize(np.flatnonzero(unit == number), width) for number in range(len(names))])
+    members = members.astype(np.int16)  # kept for every cell of a sweep, and a cell has at most 1,000 seeds
+    drawn = generator.integers(len(names), size=(num_resamples, len(names)))
+    return members[drawn].reshape(num_resamples, -1)
+
+
+def resample_iqm(accuracies: FloatArray, drawn: IntArray) -> FloatArray:
+    """IQM (R,) over the `drawn` seeds (R, m), from a cell's accuracies (R, n) on R drawn test sets."""
     resampled = np.take_along_axis(accuracies, drawn, axis=1)
     return np.asarray(scipy_stats.trim_mean(resampled, 0.25, axis=1), dtype=np.float64)
 
 
-def score(values: FloatArray, resamples: FloatArray, solved_from: float) -> Score:
+def score(values: FloatArray, resamples: FloatArray, solved_from: float, num_units: int) -> Score:
     """Everything said of one cell.
 
     Args:
         values: test accuracy by seed (n,).
         resamples: bootstrap of their IQM (R,).
         solved_from: accuracy from which a seed counts as success.
+        num_units: how many seeds, or searches, were drawn from.
     """
     return Score(
-        iqm=Estimate(iqm(values), percentile_interval(resamples, len(values)), len(values)),
+        iqm=Estimate(iqm(values), percentile_interval(resamples, num_units), num_units),
         mean=float(np.mean(values)),
         minimum=float(np.min(values)),
         maximum=float(np.max(values)),

@@ -1,4 +1,4 @@
-"""Claims declared before the run -> verdicts, each with a sentence, and a conclusion computed from them.
+"""Claims declared before the run -> verdicts, each with a sentence; conclusion.py says what they add up to.
 
 A claim is supported where the interval lies wholly beyond the threshold in the declared direction. Where it lies
 wholly short of it, that is news only if the base left room to go beyond: else it is saturated, not testable here.
@@ -6,22 +6,26 @@ wholly short of it, that is news only if the base left room to go beyond: else i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis import stats, summary
+from numpy.random import Generator
+
+from analysis import summary
+from analysis.contrasts import bootstrap_p, holm, permutation_p
 from analysis.load import Sweep
 from analysis.stats import MIN_SEEDS, Estimate, Rate
-from analysis.summary import CellSummary
+from analysis.summary import CellSummary, generator
+from analysis.wording import CONDITIONAL, absence, amount, mixed, p_text, points, short, span, within
 from fsm_icl.records import METRICS, DeclaredHypothesis
 
 Outcome = Literal["supported", "refuted", "saturated", "inconclusive"]
 OUTCOMES: tuple[Outcome, ...] = ("supported", "refuted", "saturated", "inconclusive")
-Quantity = Literal["accuracy", "success rate", "share of the gap"]
+Quantity = Literal["accuracy", "success rate", "share of the gap", "steps to threshold"]
 GAP = 0.05
 """A share is given only of a gap that lies wholly beyond it."""
-CONDITIONAL = "conditional on the chosen hyperparameters"
+ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,17 @@ class Verdict:
 
     name: str
     claim: str
+    family: str
     quantity: Quantity
-    """What was compared: the difference of IQM accuracies or of success rates, or a share of a gap."""
+    """What was compared: a difference of IQM accuracies or of success rates, a share of a gap, a ratio of steps."""
     estimate: Estimate | None
     """None where there is nothing to estimate from."""
+    p_value: float | None
+    """One-sided, of "not beyond the threshold"; None where there is none."""
+    adjusted_p: float | None
+    """Holm over all claims declared in the family, those without a p-value counted too."""
+    improvement: Estimate | None
+    """Probability that a seed of a beats one of b; None for a share and where a cell has no seed."""
     outcome: Outcome
     reason: str
     sentence: str
@@ -43,101 +54,171 @@ class Verdict:
 class _Finding:
     outcome: Outcome
     reason: str
-    quantity: Quantity = "accuracy"
+    quantity: Quantity
     estimate: Estimate | None = None
+    p_value: float | None = None
 
 
-def judge(sweep: Sweep, hypothesis: DeclaredHypothesis) -> Verdict:
-    """The verdict on `hypothesis`, from measure trials only."""
+def judge(sweep: Sweep) -> list[Verdict]:
+    """The verdicts on all declared hypotheses, in their order, from measure trials only."""
+    declared = sweep.manifest.hypotheses
+    found = {h.name: _find(sweep, h, _cells(sweep, h)) for h in declared}
+    adjusted: dict[str, float] = {}
+    for family in {h.family for h in declared}:
+        # A claim that could not be tested was declared all the same.
+        adjusted |= holm({h.name: _or_one(found[h.name].p_value) for h in declared if h.family == family})
+    return [_verdict(sweep, h, found[h.name], adjusted[h.name]) for h in declared]
+
+
+def _or_one(p_value: float | None) -> float:
+    return 1.0 if p_value is None else p_value
+
+
+def _cells(sweep: Sweep, hypothesis: DeclaredHypothesis) -> dict[str, CellSummary]:
     summaries = summary.summarise(sweep)
-    cells: dict[str, CellSummary] = {role: summaries[label] for role, label in hypothesis.cells.items()}
-    finding = _find(sweep, hypothesis, cells)
-    condition = (
-        f" (interval {CONDITIONAL})"
-        if sweep.manifest.repeats == 1 and finding.estimate and finding.estimate.interval
-        else ""
-    )
-    sentence = f"{hypothesis.claim}: {finding.outcome}. {_compared(finding, hypothesis, cells)}{finding.reason}"
+    return {role: summaries[label] for role, label in hypothesis.cells.items()}
+
+
+def _verdict(sweep: Sweep, h: DeclaredHypothesis, finding: _Finding, adjusted: float) -> Verdict:
+    cells = _cells(sweep, h)
+    measured = h.kind == "difference" and all(cell.score for cell in cells.values())
+    alone = sweep.manifest.repeats == 1 and finding.estimate and finding.estimate.interval
+    condition = f" (interval {CONDITIONAL})" if alone else ""
+    doubt = ""
+    if finding.outcome == "supported" and adjusted > ALPHA:
+        count = sum(other.family == h.family for other in sweep.manifest.hypotheses)
+        doubt = f", yet not significant after Holm's correction for {count} claims (p = {p_text(adjusted)})"
     return Verdict(
-        name=hypothesis.name,
-        claim=hypothesis.claim,
+        name=h.name,
+        claim=h.claim,
+        family=h.family,
         quantity=finding.quantity,
         estimate=finding.estimate,
+        p_value=finding.p_value,
+        adjusted_p=None if finding.p_value is None else adjusted,
+        improvement=summary.improvement(cells["a"], cells["b"]) if measured else None,
         outcome=finding.outcome,
         reason=finding.reason,
-        sentence=f"{sentence}{condition}.",
+        sentence=f"{h.claim}: {finding.outcome}. {_compared(finding, h, cells)}{finding.reason}{doubt}{condition}.",
     )
 
 
-def overall(verdicts: Sequence[Verdict]) -> str:
-    """The conclusion: which claims are supported, refuted, not testable or open."""
-    if not verdicts:
-        return "Nothing can be concluded: the sweep file declares no hypothesis."
-    named = {o: [f"“{v.claim}”" for v in verdicts if v.outcome == o] for o in OUTCOMES}
-    parts = [
-        ("Supported", named["supported"]),
-        ("Refuted", named["refuted"]),
-        ("Not testable here, the base is too close to its bound", named["saturated"]),
-        ("Open", named["inconclusive"]),
-    ]
-    listed = " ".join(f"{intro}: {'; '.join(claims)}." for intro, claims in parts if claims)
-    decided = len(named["supported"]) + len(named["refuted"])
-    if not decided:
-        return f"Nothing can be concluded from this sweep. {listed}"
-    return f"{decided} of {len(verdicts)} declared claims {'is' if decided == 1 else 'are'} decided. {listed}"
+_QUANTITIES: dict[str, Quantity] = {
+    "test/accuracy": "accuracy",
+    "success_rate": "success rate",
+    "steps_to_threshold": "steps to threshold",
+}
 
 
-def points(value: float) -> str:
-    """A fraction as percentage points to a tenth, e.g. "10", "1.5", "-0.3"."""
-    return f"{round(value * 100, 1) + 0.0:.1f}".removesuffix(".0")
-
-
-def span(estimate: Estimate) -> str:
-    """The interval in points, e.g. "[40.2, 42.7]"; "" where there is none."""
-    if estimate.interval is None:
-        return ""
-    return f"[{points(estimate.interval.low)}, {points(estimate.interval.high)}]"
-
-
-def _find(sweep: Sweep, hypothesis: DeclaredHypothesis, cells: Mapping[str, CellSummary]) -> _Finding:
-    kind: Quantity = "accuracy" if hypothesis.kind == "difference" else "share of the gap"
-    if hypothesis.metric != "test/accuracy":
-        return _Finding("inconclusive", f"only test/accuracy can be judged, not {hypothesis.metric}", kind)
-    if absent := [_absence(cell) for cell in cells.values() if cell.score is None]:
-        return _Finding("inconclusive", "; ".join(dict.fromkeys(absent)), kind)
-    if any(cell.num_seeds < MIN_SEEDS for cell in cells.values()):
-        given = summary.difference(cells["a"], cells["b"]) if hypothesis.kind == "difference" else None
-        return _Finding("inconclusive", _too_few(cells.values()), kind, given)
-    if hypothesis.kind == "share":
-        return _find_share(hypothesis, cells)
+def _find(sweep: Sweep, h: DeclaredHypothesis, cells: Mapping[str, CellSummary]) -> _Finding:
+    quantity = _QUANTITIES[h.metric] if h.kind == "difference" else "share of the gap"
+    if absent := [absence(cell) for cell in cells.values() if cell.score is None]:
+        return _Finding("inconclusive", "; ".join(dict.fromkeys(absent)), quantity)
+    if any(cell.num_units < MIN_SEEDS for cell in cells.values()):
+        given = summary.difference(cells["a"], cells["b"]) if quantity == "accuracy" else None
+        return _Finding("inconclusive", _too_few(sweep, cells.values()), quantity, given)
+    if h.kind == "share":
+        return _find_share(h, cells)
     a, b = cells["a"], cells["b"]
-    rates = _rate(a), _rate(b)
-    if rates[0].mixed or rates[1].mixed:
-        finding = _place_difference(hypothesis, stats.newcombe(*rates), rates[1].value, 0.0, 1.0)
-        reason = f"{_mixed(cells.values())}, so success rates are compared; {finding.reason}"
-        return _Finding(finding.outcome, reason, "success rate", finding.estimate)
-    floor = sweep.task(b.label).ladder.get("chance", METRICS[hypothesis.metric].low)
-    return _place_difference(hypothesis, summary.difference(a, b), summary.value(b), floor, b.ceiling)
+    if quantity == "steps to threshold":
+        return _find_steps(sweep, h, a, b)
+    if quantity == "success rate" or _rate(a).mixed or _rate(b).mixed:
+        return _find_rates(sweep, h, a, b)
+    p_value = permutation_p(a.by_unit(), b.by_unit(), h.threshold, h.direction, _draw(sweep, h))
+    floor = sweep.task(b.label).ladder.get("chance", METRICS[h.metric].low)
+    base, bounds = summary.value(b), (floor, b.ceiling)
+    return _place_difference(h, summary.difference(a, b), base, bounds, "accuracy", p_value)
 
 
-def _place_difference(h: DeclaredHypothesis, estimate: Estimate, base: float, floor: float, ceiling: float) -> _Finding:
+def _draw(sweep: Sweep, h: DeclaredHypothesis) -> Generator:
+    return generator(sweep.manifest.seed, "permutations", h.name)
+
+
+def _find_rates(sweep: Sweep, h: DeclaredHypothesis, a: CellSummary, b: CellSummary) -> _Finding:
+    mine, base = (cell.by_unit(cell.accuracies >= cell.solved_from) for cell in (a, b))
+    p_value = permutation_p(mine, base, h.threshold, h.direction, _draw(sweep, h), "mean")
+    estimate = summary.rate_difference(a, b)
+    finding = _place_difference(h, estimate, _rate(b).value, (0.0, 1.0), "success rate", p_value)
+    if not (why := mixed((a, b))) or h.metric == "success_rate":
+        return finding
+    reason = f"{why}, so success rates are compared; {finding.reason}"
+    return _Finding(finding.outcome, reason, "success rate", finding.estimate, p_value)
+
+
+def _place_difference(
+    h: DeclaredHypothesis,
+    estimate: Estimate,
+    base: float,
+    bounds: tuple[float, float],
+    quantity: Quantity,
+    p_value: float,
+) -> _Finding:
     """On which side of the threshold the interval of a - b lies, and whether the base left room for the other."""
     assert estimate.interval is not None  # cells with too few seeds are dealt with before
+
+    def found(outcome: Outcome, reason: str) -> _Finding:
+        return _Finding(outcome, reason, quantity, estimate, p_value)
+
+    if h.direction == "within":
+        outcome, reason = _inside(estimate, -h.threshold, h.threshold, f"{amount(h.threshold)} either way")
+        near_top = outcome == "supported" and bounds[1] - base < h.threshold
+        return found(outcome, f"{reason}, but the base is that near to its ceiling anyway" if near_top else reason)
     up = h.direction == "greater"
     sign = 1 if up else -1
     near, far = sorted((sign * estimate.interval.low, sign * estimate.interval.high))
-    threshold, room = sign * h.threshold, ceiling - base if up else base - floor
-    at, bound = f"{points(h.threshold)} points", "its ceiling" if up else "its floor"
-    left = f"the base has {points(max(room, 0.0))} points to {bound}"
+    threshold, room = sign * h.threshold, bounds[1] - base if up else base - bounds[0]
+    at, bound = amount(h.threshold), "its ceiling" if up else "its floor"
+    left = f"the base has {amount(max(room, 0.0))} to {bound}"
     if near > threshold:
-        return _Finding("supported", f"the interval lies wholly beyond {at}", estimate=estimate)
+        return found("supported", f"the interval lies wholly beyond {at}")
     if room < threshold:
-        return _Finding("saturated", f"{left}, less than the threshold of {points(threshold)}", estimate=estimate)
+        return found("saturated", f"{left}, less than the threshold of {points(threshold)}")
     if far < threshold and room > threshold:
-        reason = f"the interval lies wholly short of {at}, and {left}"
-        return _Finding("refuted", reason, estimate=estimate)
-    reason = "the base has no more room than the threshold" if far < threshold else f"the interval includes {at}"
-    return _Finding("inconclusive", reason, estimate=estimate)
+        return found("refuted", f"the interval lies wholly short of {at}, and {left}")
+    no_room = "the base has no more room than the threshold"
+    return found("inconclusive", no_room if far < threshold else f"the interval includes {at}")
+
+
+def _inside(estimate: Estimate, low: float, high: float, named: str) -> tuple[Outcome, str]:
+    """Equivalence: whether the whole interval lies within low .. high, which is two one-sided tests at 2.5 %."""
+    assert estimate.interval is not None  # cells with too few seeds are dealt with before
+    if low < estimate.interval.low and estimate.interval.high < high:
+        return "supported", f"the interval lies wholly within {named}"
+    if estimate.interval.high < low or high < estimate.interval.low:
+        return "refuted", f"the interval lies wholly outside {named}"
+    return "inconclusive", f"the interval reaches from inside to outside of {named}"
+
+
+def _find_steps(sweep: Sweep, h: DeclaredHypothesis, a: CellSummary, b: CellSummary) -> _Finding:
+    quantity: Quantity = "steps to threshold"
+    never = [
+        f"{cell.steps_to_threshold.count(None)} of {cell.num_seeds} seeds of {cell.label} never reach "
+        f"{short(cell.solved_from)} {within([cell])}"
+        for cell in (a, b)
+        if None in cell.steps_to_threshold
+    ]
+    if never:
+        return _Finding("inconclusive", f"{', '.join(never)}, so there is no ratio of steps", quantity)
+    estimate, resamples = summary.step_ratio(a, b)
+    assert estimate.interval is not None  # enough seeds, as checked above
+    low, high = 1 / h.threshold, h.threshold
+    units = min(a.num_units, b.num_units)
+    if h.direction == "within":
+        p_value = max(bootstrap_p(resamples, low, "greater", units), bootstrap_p(resamples, high, "less", units))
+        outcome, reason = _inside(estimate, low, high, f"a ratio of {low:.2f} to {high:g}")
+        return _Finding(outcome, reason, quantity, estimate, p_value)
+    p_value = bootstrap_p(resamples, h.threshold, h.direction, units)
+    return _Finding(*_beyond(h, estimate, f"a ratio of {h.threshold:g}"), quantity, estimate, p_value)
+
+
+def _beyond(h: DeclaredHypothesis, estimate: Estimate, named: str) -> tuple[Outcome, str]:
+    """On which side of the threshold the interval lies, where there is no bound that could be in the way."""
+    assert estimate.interval is not None  # cells with too few seeds are dealt with before
+    above, below = estimate.interval.low > h.threshold, estimate.interval.high < h.threshold
+    if not above and not below:
+        return "inconclusive", f"the interval includes {named}"
+    outcome: Outcome = "supported" if above == (h.direction == "greater") else "refuted"
+    return outcome, f"the interval lies wholly {'above' if above else 'below'} {named}"
 
 
 def _find_share(h: DeclaredHypothesis, cells: Mapping[str, CellSummary]) -> _Finding:
@@ -146,65 +227,40 @@ def _find_share(h: DeclaredHypothesis, cells: Mapping[str, CellSummary]) -> _Fin
     gap = summary.difference(high, low)
     assert gap.interval is not None  # cells with too few seeds are dealt with before
     if any(_rate(cell).mixed for cell in cells.values()):
-        reason = f"{_mixed(cells.values())}, and a share of accuracies would hide that"
+        reason = f"{mixed(cells.values())}, and a share of accuracies would hide that"
         return _Finding("inconclusive", reason, quantity)
     if gap.interval.low <= GAP:
-        wide = f"the gap {high.label} - {low.label} is {points(gap.value)} points {span(gap)}"
+        wide = f"the gap {high.label} - {low.label} is {amount(gap.value)} {span(gap)}"
         reason = f"{wide}, not wholly beyond {points(GAP)} points, so no share of it is given"
         return _Finding("inconclusive", reason, quantity)
-    estimate = summary.share(low, mid, high)
-    assert estimate.interval is not None  # enough seeds, as checked above
-    above, below = estimate.interval.low > h.threshold, estimate.interval.high < h.threshold
-    if not above and not below:
-        return _Finding("inconclusive", f"the interval includes {h.threshold:.0%}", quantity, estimate)
-    outcome: Outcome = "supported" if above == (h.direction == "greater") else "refuted"
-    where = "above" if above else "below"
-    return _Finding(outcome, f"the interval lies wholly {where} {h.threshold:.0%}", quantity, estimate)
+    estimate, resamples = summary.share(low, mid, high)
+    p_value = bootstrap_p(resamples, h.threshold, h.direction, estimate.num_units)
+    return _Finding(*_beyond(h, estimate, f"{h.threshold:.0%}"), quantity, estimate, p_value)
 
 
-def _too_few(cells: Iterable[CellSummary]) -> str:
-    few = [f"{cell.label} has {cell.num_seeds}" for cell in cells if cell.num_seeds < MIN_SEEDS]
-    return f"fewer than {MIN_SEEDS} measure seeds ({', '.join(few)}): points only, no interval"
-
-
-def _absence(cell: CellSummary) -> str:
-    if cell.cell.failed:
-        return f"{cell.label} fails {within([cell])}: none of its proposals finished, so it has no winner"
-    return f"no measure trial of {cell.label} has ended (0 of {cell.cell.num_seeds})"
-
-
-def _mixed(cells: Iterable[CellSummary]) -> str:
-    """Cells whose seeds differ: "2 of 6 seeds of gru fail within 600 steps (accuracy 0.597 to 0.990)"."""
-    found = []
-    for cell in cells:
-        if cell.score is not None and (rate := cell.score.success).mixed:
-            spread = f"(accuracy {cell.score.minimum:.3f} to {cell.score.maximum:.3f})"
-            failing = f"{rate.total - rate.successes} of {rate.total} seeds of {cell.label}"
-            found.append(f"{failing} fail {within([cell])} {spread}")
-    return ", ".join(found)
-
-
-def within(cells: Iterable[CellSummary]) -> str:
-    """The budget in words: "within 600 steps", or the range where the cells' budgets differ."""
-    steps = sorted({cell.cell.steps for cell in cells})
-    return f"within {steps[0]:,} steps" if len(steps) == 1 else f"within {steps[0]:,} to {steps[-1]:,} steps"
+def _too_few(sweep: Sweep, cells: Iterable[CellSummary]) -> str:
+    unit = "measure seeds" if sweep.manifest.repeats == 1 else "searches with measure seeds"
+    few = [f"{cell.label} has {cell.num_units}" for cell in cells if cell.num_units < MIN_SEEDS]
+    return f"fewer than {MIN_SEEDS} {unit} ({', '.join(few)}): points only, no interval"
 
 
 def _compared(finding: _Finding, h: DeclaredHypothesis, cells: Mapping[str, CellSummary]) -> str:
     """Estimate and interval: "a is 41.5 points above b (difference [40.2, 42.7]) within 600 steps: "."""
     if (estimate := finding.estimate) is None:
         return ""
-    steps = within(cells.values())
-    if h.kind == "share":
-        assert estimate.interval is not None  # a share is given with its interval or not at all
-        ends = f"[{estimate.interval.low:.0%}, {estimate.interval.high:.0%}]"
+    steps, ends = within(cells.values()), estimate.interval
+    if finding.quantity == "share of the gap":
+        assert ends is not None  # a share is given with its interval or not at all
         way = f"of the way from {cells['low'].label} to {cells['high'].label}"
-        return f"{cells['mid'].label} goes {estimate.value:.0%} {ends} {way} {steps}: "
+        return f"{cells['mid'].label} goes {estimate.value:.0%} [{ends.low:.0%}, {ends.high:.0%}] {way} {steps}: "
+    a, b = cells["a"].label, cells["b"].label
+    if finding.quantity == "steps to threshold":
+        assert ends is not None  # as a share
+        return f"{a} needs {estimate.value:.2f} times the steps of {b} (ratio [{ends.low:.2f}, {ends.high:.2f}]): "
     what = " in success rate" if finding.quantity == "success rate" else ""
     side = "above" if estimate.value >= 0 else "below"
-    given = f" (difference {span(estimate)})" if estimate.interval else ""
-    size = f"{points(abs(estimate.value))} points {side}"
-    return f"{cells['a'].label} is {size} {cells['b'].label}{what}{given} {steps}: "
+    given = f" (difference {span(estimate)})" if ends else ""
+    return f"{a} is {amount(abs(estimate.value))} {side} {b}{what}{given} {steps}: "
 
 
 def _rate(cell: CellSummary) -> Rate:

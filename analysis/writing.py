@@ -1,51 +1,48 @@
-"""One sweep, presented: printed, and written under its folder as figures/."""
+"""All that is written of one sweep, under its folder as figures/."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from rich.console import Console
 
-from analysis.drawing import save_figure
-from analysis.figures import figure_info
+from analysis.figures.every import pictures
+from analysis.figures.picture import NotDrawn, Picture
 from analysis.load import Sweep
-from analysis.report import conclusion, print_cell_table, print_gains, say, verdict_markdown
-from analysis.tables import cell_table, gain_table, gains
+from analysis.page import write_page
+from analysis.snapshot import origin, write_snapshot
+from analysis.tables import cell_table, count_table, gain_table, gains, search_table, verdict_table
 from analysis.verdicts import judge
+from analysis.wording import interval_over
 
 
-def present(sweep: Sweep, console: Console) -> list[Path]:
-    """Print table, gains and verdicts, write the figure and the numbers behind them; returns what was written."""
-    say(console, f"Reading {sweep.origin}")
-    say(console, sweep.manifest.question)
-    print_cell_table(sweep, console)
-    say(console, "\nGains in test accuracy from step to step:")
-    print_gains(gains(sweep), console)
-    verdicts = [judge(sweep, hypothesis) for hypothesis in sweep.manifest.hypotheses]
-    say(console, "\nVerdicts:")
-    for verdict in verdicts:
-        say(console, f"- {verdict.sentence}")
-    say(console, f"\n{conclusion(sweep, verdicts)}\n")
-    written = write(sweep, verdict_markdown(sweep, verdicts))
-    for path in written:
-        console.print(str(path), markup=False, highlight=False, soft_wrap=True)
-    return written
+def write(sweep: Sweep, command: str) -> list[Path]:
+    """Write <figure>.png/.pdf, every table as CSV, the snapshot and report.html/.md under figures/.
 
-
-def write(sweep: Sweep, verdict: str) -> list[Path]:
-    """Write <kind>.png/.pdf/.csv, cells, gains and trials.csv, verdict.md; equal sweeps give byte-equal CSVs."""
+    Equal records give byte-equal CSVs; only those of the wall-clock (timeline, matchings) differ between two runs
+    of one sweep.
+    """
     folder = sweep.folder / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    info = figure_info(sweep)
-    written = save_figure(info, folder / info.kind)
-    tables = {info.kind: info.table(), "cells": cell_table(sweep), "gains": gain_table(gains(sweep))}
-    tables["trials"] = sweep.table
-    for name, table in tables.items():
-        written.append(_write_csv(table, folder / f"{name}.csv"))
-    path = folder / "verdict.md"
-    path.write_text(verdict, encoding="utf-8")
-    return [*written, path]
+    found, came_from = pictures(sweep), origin(sweep, command)
+    written, images = [], {}
+    for picture in (one for one in found if isinstance(one, Picture)):
+        png, pdf = picture.save(folder)
+        images[picture.name] = png.read_bytes()
+        written += [png, pdf]
+    written += [_write_csv(table, folder / f"{name}.csv") for name, table in tables_of(sweep, found).items()]
+    written += write_snapshot(sweep, folder, came_from)
+    return [*written, *write_page(sweep, folder, found, images, came_from)]
+
+
+def tables_of(sweep: Sweep, found: Sequence[Picture | NotDrawn]) -> dict[str, pd.DataFrame]:
+    """Every table that is written, by name; of each figure the numbers behind it."""
+    tables = {one.name: one.table for one in found if isinstance(one, Picture)}
+    over = interval_over(sweep.manifest.repeats)
+    tables |= {"cells": cell_table(sweep), "gains": gain_table(gains(sweep)).assign(interval_over=over)}
+    tables["verdicts"] = verdict_table(judge(sweep))
+    return tables | {"counts": count_table(sweep), "searches": search_table(sweep), "trials": sweep.table}
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> Path:

@@ -223,16 +223,25 @@ class TaskEntry(FrozenModel):
     """False above 5 states, where the ceiling is a lower bound."""
 
 
+HypothesisMetric = Literal["test/accuracy", "success_rate", "steps_to_threshold"]
+"""What a claim may be about. steps_to_threshold: until validation accuracy is within success_margin of the ceiling."""
+Direction = Literal["greater", "less", "within"]
+"""a - b (or a / b, for steps) lies above the threshold, below it, or within it either way: equivalence."""
+
+
 class DeclaredHypothesis(FrozenModel):
     """A claim written down before the run. Roles in `cells`: `a` and `b` (the base), or low, mid, high."""
 
     name: str
     claim: str
-    metric: str
+    metric: HypothesisMetric
     threshold: float
-    """In the metric's unit (.10 = 10 points); for a share, a fraction of the gap."""
-    direction: Literal["greater", "less"]
+    """In the metric's unit (.10 = 10 points); a ratio for steps_to_threshold; for a share, a fraction of the gap."""
+    direction: Direction
     family: str
+    """Claims whose p-values are corrected together."""
+    axis: str | None = None
+    """The coordinate along which `a` is the far end and `b` the near one; None where the cells were named."""
     cells: dict[Literal["a", "b", "low", "mid", "high"], str]
     """Role -> label of a cell."""
 

@@ -52,8 +52,8 @@ def test_every_other_command_runs_in_order(tmp_path: Path) -> None:
             if not command.startswith("make "):
                 run(command, tmp_path)
     run([sys.executable, "-c", loading()], tmp_path)
-    assert (tmp_path / "results" / "spectrum-smoke" / "figures" / "verdict.md").is_file()
-    assert (tmp_path / "results" / "mine-default" / "figures" / "verdict.md").is_file()
+    assert (tmp_path / "results" / "spectrum-smoke" / "figures" / "report.html").is_file()
+    assert (tmp_path / "results" / "mine-default" / "figures" / "report.md").is_file()
 
 
 @pytest.mark.slow

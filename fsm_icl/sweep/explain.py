@@ -14,7 +14,8 @@ def explain(error: ValidationError, located: Located, model: type[BaseModel]) ->
     """Pydantic's complaints as `file:line: field: what is wrong; what would be right`, one line a field."""
     problems: dict[Path_, list[str]] = {}
     given: dict[Path_, str] = {}
-    for item in error.errors():
+    # A misspelt key first: that others are missing then is often its consequence, and long lists are cut.
+    for item in sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden"):
         path = _field(item, located.value)
         problems.setdefault(path, []).append(_message(item, path, model))
         given[path] = _given(item)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
-from fsm_icl.records import FrozenModel
+from fsm_icl.records import Direction, FrozenModel, HypothesisMetric
 from fsm_icl.task.spec import TaskSpec
 from fsm_icl.training.config import BudgetSpec, OptimizerSpec
 
@@ -114,7 +114,7 @@ class MeasureSpec(FrozenModel):
 
 
 class Hypothesis(FrozenModel):
-    """A claim about cells, declared before the run: `a` against the base `b`, or mid's share of low..high."""
+    """A claim about cells, declared before the run: `a` against the base `b`, an axis, or mid's share of low..high."""
 
     name: str = Field(min_length=1, max_length=100)
     claim: str = Field(min_length=1, max_length=1000)
@@ -123,19 +123,35 @@ class Hypothesis(FrozenModel):
     low: dict[str, Scalar] | None = None
     mid: dict[str, Scalar] | None = None
     high: dict[str, Scalar] | None = None
-    metric: Literal["test/accuracy"] = "test/accuracy"
+    axis: str | None = Field(None, min_length=1, max_length=100)
+    """The cell with its largest value against the one with its smallest, among those that `along` picks."""
+    along: dict[str, Scalar] | None = None
+    metric: HypothesisMetric = "test/accuracy"
     threshold: float
-    direction: Literal["greater", "less"] = "greater"
+    direction: Direction = "greater"
     family: str = Field("main", min_length=1, max_length=100)
 
     @model_validator(mode="after")
     def _roles(self) -> Hypothesis:
-        if sorted(self.roles()) not in (["a", "b"], ["high", "low", "mid"]):
-            raise ValueError("name the cells `a` and `b` (the base), or `low`, `mid` and `high`")
+        wanted = [] if self.axis else ["a", "b"]
+        if sorted(self.roles()) not in (wanted, ["high", "low", "mid"]) or (self.axis and self.low):
+            raise ValueError("name the cells `a` and `b` (the base), or `low`, `mid` and `high`, or an `axis`")
+        if self.along is not None and self.axis is None:
+            raise ValueError("`along` picks the cells of an `axis`; name the axis, too")
+        return self
+
+    @model_validator(mode="after")
+    def _threshold_fits(self) -> Hypothesis:
+        if self.low and (self.metric != "test/accuracy" or self.direction == "within"):
+            raise ValueError("a share is one of test/accuracy, `greater` or `less`")
+        least = 1 if self.metric == "steps_to_threshold" and self.direction == "within" else 0
+        if self.threshold <= least and (self.metric == "steps_to_threshold" or self.direction == "within"):
+            what = "a ratio of steps" if self.metric == "steps_to_threshold" else "a margin"
+            raise ValueError(f"{what} must be above {least}, found {self.threshold:g}")
         return self
 
     def roles(self) -> dict[str, dict[str, Scalar]]:
-        """Role -> the cell fields that pick its cell."""
+        """Role -> the cell fields that pick its cell; empty for an axis."""
         return {r: f for r in ("a", "b", "low", "mid", "high") if (f := getattr(self, r)) is not None}
 
 

@@ -63,7 +63,7 @@ def _log() -> None:
 
     _keep_paths_relative(wandb.Artifact)
     manifest = Manifest.model_validate_json((CONTENT / "manifest.json").read_bytes())
-    verdict = CONTENT / "verdict.md"
+    report = CONTENT / "report.md"
     run = wandb.init(
         project=PROJECT,
         group=group_of(manifest.sweep, manifest.id),
@@ -71,7 +71,7 @@ def _log() -> None:
         id=f"{manifest.id}-{SWEEP_JOB}",
         name=f"{manifest.sweep} {manifest.scale}",
         tags=[manifest.sweep, manifest.scale, SWEEP_JOB],
-        notes=verdict.read_text(encoding="utf-8") if verdict.is_file() else None,
+        notes=report.read_text(encoding="utf-8") if report.is_file() else None,
         config=sweep_config(manifest),
         dir="..",
         mode="offline",

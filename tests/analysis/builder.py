@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ LADDER = {
 NUM_CLASSES, MACHINES, QUERY = 100, 400, 12
 CLASSES = [i % NUM_CLASSES for i in range(MACHINES)]
 STEPS = 600
+TASK = {"family": "transitions", "num_states": 3, "num_actions": 3, "query_length": QUERY}
+STARTED = 1.7e9
 PARAMS = {"rnn": 1, "gru": 3, "lstm": 4}
 
 
@@ -53,6 +55,10 @@ class Plan:
     at_edge: Sequence[str] = ()
     still_rising: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)
+    jump: float = 0.2
+    """Share of the budget at which a shallow cell's first seed leaves the plateau."""
+    repeats: int = 1
+    """Searches; measure seed j belongs to search j mod repeats."""
 
     @property
     def label(self) -> str:
@@ -79,12 +85,22 @@ def spectrum(num_seeds: int = 6) -> list[Plan]:
     ]
 
 
+def searched(plans: Sequence[Plan], repeats: int) -> list[Plan]:
+    """The plans, each cell searched `repeats` times."""
+    return [replace(plan, repeats=repeats) for plan in plans]
+
+
 def hypothesis(
-    a: str = "gru-d64-L1", b: str = "rnn-d64-L1", threshold: float = 0.1, direction: str = "greater"
+    a: str = "gru-d64-L1",
+    b: str = "rnn-d64-L1",
+    threshold: float = 0.1,
+    direction: str = "greater",
+    **fields: str,
 ) -> DeclaredHypothesis:
     return DeclaredHypothesis.model_validate(
         {"name": "gates", "claim": "Gates help", "metric": "test/accuracy", "family": "main"}
         | {"threshold": threshold, "direction": direction, "cells": {"a": a, "b": b}}
+        | fields
     )
 
 
@@ -126,7 +142,7 @@ def write_sweep(
             "spec": {"search": {"num_trials": 4, "learning_rate": {"log": [1e-3, 6e-2]}}},
             "hypotheses": list(hypotheses),
             "tasks": {
-                name: TaskEntry(spec={}, ladder=LADDER, ceiling=CEILING, ceiling_exact=True)
+                name: TaskEntry(spec=TASK, ladder=LADDER, ceiling=CEILING, ceiling_exact=True)
                 for name in sorted({plan.task for plan in plans})
             },
             "cells": [_cell(plan) for plan in plans],
@@ -152,12 +168,21 @@ def test_score(accuracy: float, seed: int) -> TestScore:
     return TestScore(
         accuracy=int(correct.sum()) / total,
         loss=0.1,
-        by_query_step=[Slice(label="0", correct=int(correct.sum()), total=total)],
-        by_times_shown=[Slice(label="3+", correct=int(correct.sum()), total=total)],
+        by_query_step=_slices([str(i) for i in range(QUERY)], [1] * QUERY, int(correct.sum()), total),
+        by_times_shown=_slices(["0", "1", "2", "3+"], [1, 4, 9, 46], int(correct.sum()), total),
         machine_correct=[int(x) for x in correct],
         machine_total=[QUERY] * MACHINES,
         machine_class=CLASSES,
     )
+
+
+def _slices(labels: Sequence[str], weights: Sequence[int], correct: int, total: int) -> list[Slice]:
+    """`total` and `correct` split by `weights`; the first slice gets the errors that do not divide evenly."""
+    totals = [total * weight // sum(weights) for weight in weights]
+    hits = [correct * weight // sum(weights) for weight in weights]
+    hits[-1] += correct - sum(hits)
+    totals[-1] += total - sum(totals)
+    return [Slice(label=name, correct=h, total=t) for name, h, t in zip(labels, hits, totals, strict=True)]
 
 
 test_score.__test__ = False  # type: ignore[attr-defined]  # its name is not a test's
@@ -171,12 +196,19 @@ def _nudge(correct: np.ndarray, target: int, generator: np.random.Generator) -> 
         correct[generator.choice(free, size=min(abs(missing), len(free)), replace=False)] += step
 
 
-def _end(plan: Plan, outcome: str, test: TestScore | None) -> TrialEnd:
+def _end(plan: Plan, outcome: str, test: TestScore | None, place: int) -> TrialEnd:
+    started = STARTED + 10 * (place // 2)
     return TrialEnd.model_validate(
         {"outcome": outcome, "test": test, "num_params": plan.num_params, "state_size": plan.d_model}
         | {"flops_per_token": 2 * plan.num_params, "steps": STEPS if outcome == "finished" else STEPS // 3}
         | {"seconds": 9.5, "steps_per_second": 70.0, "tokens_per_second": 1e5, "peak_memory_bytes": 10**8}
-        | {"started_at": 1.7e9, "ended_at": 1.7e9 + 9.5, "node": "here", "device": "cpu", "cpu_model": "x"}
+        | {
+            "started_at": started,
+            "ended_at": started + 9.5,
+            "node": ["here", "there"][place % 2],
+            "device": "cpu",
+            "cpu_model": "x",
+        }
         | {"threads": 1, "versions": {"torch": "2.13.0"}}
     )
 
@@ -202,8 +234,8 @@ def _record(plan: Plan, phase: str, index: int, outcome: str, accuracy: float | 
     return TrialRecord(
         hash=hash_of(plan.label, phase, index),
         config=config,
-        reports=_reports(final, 0.2 + 0.05 * plan.num_layers + 0.02 * index, until),
-        end=_end(plan, outcome, test),
+        reports=_reports(final, plan.jump + 0.05 * plan.num_layers + 0.02 * index, until),
+        end=_end(plan, outcome, test, index + (len(plan.search) if phase == "measure" else 0)),
         commit="0" * 40,
         dirty=False,
     )
@@ -225,7 +257,9 @@ def _records(plan: Plan) -> list[TrialRecord]:
 def _cell(plan: Plan) -> ManifestCell:
     phases = [("search", len(plan.search)), ("measure", 0 if plan.failed else len(plan.scores))]
     wanted = [
-        WantedTrial.model_validate({"hash": hash_of(plan.label, p, i), "phase": p, "repeat": 0, "index": i})
+        WantedTrial.model_validate(
+            {"hash": hash_of(plan.label, p, i), "phase": p, "repeat": i % plan.repeats, "index": i}
+        )
         for p, count in phases
         for i in range(count)
     ]

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.drawing import compact, draw, save_figure
-from analysis.figures import FigureInfo, figure_info
+from analysis.figures.answer import AnswerInfo, answer_info
+from analysis.figures.answer_drawing import draw, picture
+from analysis.figures.panels import compact
+from analysis.figures.style import arch_styles, shade, spread
 from analysis.load import load_sweep
-from analysis.style import arch_styles, shade, spread
 from tests.analysis.builder import CEILING, LADDER, STEPS, Plan, around, spectrum, write_sweep
 
 GATED = [Plan("gru", around(0.989, 0.001)), Plan("lstm", around(0.990, 0.001))]
@@ -24,8 +25,8 @@ def depths() -> list[Plan]:
     return [Plan("rnn", around(0.57 + n / 100, 0.01), num_layers=n) for n in (16, 2, 5)] + GATED
 
 
-def info_of(folder: Path, plans: list[Plan], name: str = "spectrum") -> FigureInfo:
-    return figure_info(load_sweep(write_sweep(folder / name, plans, sweep=name)))
+def info_of(folder: Path, plans: list[Plan], name: str = "spectrum") -> AnswerInfo:
+    return answer_info(load_sweep(write_sweep(folder / name, plans, sweep=name)))
 
 
 def test_capacity_has_a_series_by_width_and_references_at_the_base_size(tmp_path: Path) -> None:
@@ -40,7 +41,7 @@ def test_capacity_has_a_series_by_width_and_references_at_the_base_size(tmp_path
 def test_depth_has_learning_curves_of_the_swept_depths(tmp_path: Path) -> None:
     info = info_of(tmp_path, depths(), "depth")
     assert [curve.x for curve in info.curves] == [2, 5, 16]
-    curve = info.curves[0]
+    curve = info.curves[0].curve
     assert (curve.steps[-1], curve.num_seeds[-1]) == (STEPS, 6)
     assert curve.low[-1] <= curve.median[-1] <= curve.high[-1]
     finals = [0.57 + 0.02 - 0.01, 0.57 + 0.02 + 0.01]
@@ -49,10 +50,11 @@ def test_depth_has_learning_curves_of_the_swept_depths(tmp_path: Path) -> None:
 
 def test_a_curve_is_the_median_and_range_of_measure_trials_by_step(tmp_path: Path) -> None:
     sweep = load_sweep(write_sweep(tmp_path / "depth", depths(), sweep="depth"))
-    curve = figure_info(sweep).curves[0]
+    swept = answer_info(sweep).curves[0]
     values = [
-        r.metrics["val/accuracy"] for t in sweep.ended(curve.label, "measure") for r in t.reports if r.step == 300
+        r.metrics["val/accuracy"] for t in sweep.ended(swept.label, "measure") for r in t.reports if r.step == 300
     ]
+    curve = swept.curve
     at = curve.steps.index(300)
     expected = (np.median(values), min(values), max(values))
     assert (curve.median[at], curve.low[at], curve.high[at]) == expected
@@ -103,6 +105,16 @@ def test_every_figure_can_be_drawn_of_every_sweep(tmp_path: Path, name: str, pla
     figure.canvas.draw()
 
 
+def test_a_spectrum_of_many_cells_takes_the_whole_width(tmp_path: Path) -> None:
+    plans = [Plan(arch, d_model=d, num_layers=n) for arch in ("rnn", "gru") for d in (16, 32, 64, 128) for n in (1, 2)]
+    figure = draw(info_of(tmp_path, plans))
+    figure.canvas.draw()
+    assert len(figure.axes) == 1
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert len(boxes) == 16
+    assert all(left.x1 <= right.x0 for left, right in pairwise(boxes))
+
+
 @pytest.mark.parametrize(("plans", "name"), [(widths(), "capacity"), (depths(), "depth"), (spectrum(), "spectrum")])
 def test_no_two_labels_beside_a_panel_touch(tmp_path: Path, plans: list[Plan], name: str) -> None:
     figure = draw(info_of(tmp_path, plans, name))
@@ -115,9 +127,9 @@ def test_no_two_labels_beside_a_panel_touch(tmp_path: Path, plans: list[Plan], n
 
 
 def test_saving_touches_no_state_and_gives_equal_bytes(tmp_path: Path) -> None:
-    info, before = info_of(tmp_path, spectrum()), dict(mpl.rcParams)
-    first = [path.read_bytes() for path in save_figure(info, tmp_path / "a")]
-    second = [path.read_bytes() for path in save_figure(info, tmp_path / "b")]
+    found, before = picture(load_sweep(write_sweep(tmp_path / "s", spectrum()))), dict(mpl.rcParams)
+    first = [path.read_bytes() for path in found.save(tmp_path)]
+    second = [path.read_bytes() for path in found.save(tmp_path)]
     assert first == second
     assert dict(mpl.rcParams) == before
 
@@ -145,6 +157,8 @@ def test_spread_leaves_alone_what_does_not_touch() -> None:
     assert spread([0.1, 0.5, 0.9], 0.05, 0, 1) == [0.1, 0.5, 0.9]
 
 
-@pytest.mark.parametrize(("number", "text"), [(950, "950"), (8400, "8.4k"), (132_000, "132k"), (1_250_000, "1.25M")])
-def test_compact_counts(number: int, text: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "text"), [(3.56, "3.56"), (950, "950"), (8400, "8.4k"), (132_000, "132k"), (1_250_000, "1.25M")]
+)
+def test_compact_counts(number: float, text: str) -> None:
     assert compact(number) == text

@@ -134,6 +134,7 @@ def test_a_metric_that_is_nan_is_named(folder: Path) -> None:
             lambda m: m.update(hypotheses=[hypothesis(a="tcn-d64-L1").model_dump()]),
             "names no cell: tcn-d64-L1",
         ),
+        (lambda m: m.update(hypotheses=[hypothesis().model_dump()] * 2), "two hypotheses have the same name: gates"),
     ],
 )
 def test_a_manifest_that_contradicts_itself(

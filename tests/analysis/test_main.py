@@ -6,9 +6,21 @@ from pathlib import Path
 import pytest
 
 from analysis.__main__ import main
-from tests.analysis.builder import Plan, around, hash_of, hypothesis, share_hypothesis, spectrum, write_sweep
+from analysis.figures import style
+from analysis.figures.every import pictures
+from analysis.load import Sweep, load_sweep
+from analysis.writing import tables_of
+from tests.analysis.builder import hash_of, hypothesis, share_hypothesis, spectrum, write_sweep
+from tests.analysis.conftest import Presented
 
-FILES = ["cells.csv", "gains.csv", "spectrum.csv", "spectrum.pdf", "spectrum.png", "trials.csv", "verdict.md"]
+FIGURES = ["breakthrough", "collapse", "in_context", "learning_curves", "learning_rates", "matchings", "search"]
+FIGURES += ["spectrum", "timeline"]
+TABLES = ["cells", "counts", "gains", "searches", "trials", "verdicts"]
+FILES = sorted(
+    [f"{name}.{ending}" for name in FIGURES for ending in ("csv", "pdf", "png")]
+    + [f"{name}.csv" for name in TABLES]
+    + ["report.html", "report.md", "snapshot.json", "snapshot.parquet"]
+)
 
 
 @pytest.fixture
@@ -17,58 +29,83 @@ def results(tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, str]]:
+    """Folders and commands of what would have been written; drawing is tested once, and takes seconds."""
+    calls: list[tuple[Path, str]] = []
+
+    def pretend(sweep: Sweep, typed: str) -> list[Path]:
+        calls.append((sweep.folder, typed))
+        return [Path("report.html")]
+
+    monkeypatch.setattr("analysis.writing.write", pretend)
+    return calls
+
+
 def run(results: Path, *args: str) -> int:
     return main([*args, "--results", str(results)])
 
 
-def test_it_prints_and_writes_everything(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(results, "spectrum", "--scale", "laptop") == 0
-    figures = results / "spectrum-laptop" / "figures"
-    assert sorted(path.name for path in figures.iterdir()) == FILES
-    out = capsys.readouterr().out
+def test_it_prints_and_writes_everything(presented: Presented) -> None:
+    assert sorted(path.name for path in presented.figures.iterdir()) == FILES
+    out = presented.printed
     assert out.startswith("Reading ")
-    for words in ("+41.5 points", "supported", *(str(figures / name) for name in FILES)):
+    for words in ("+41.5 points", "supported", "Not tested: "):
         assert words in out
+    assert out.endswith(f"wrote {len(FILES)} files; open {presented.figures / 'report.html'}\n")
+    page = (presented.figures / "report.html").read_text()
+    assert f"python -m analysis spectrum --scale laptop --results {presented.figures.parents[1]}" in page
 
 
-def test_a_folder_can_be_given_instead_of_a_name(results: Path) -> None:
-    assert main([str(results / "spectrum-laptop")]) == 0
+def test_a_colleague_renders_it_again_from_the_snapshot(
+    presented: Presented, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(style, "DPI", 30)  # draws faster
+    for name in ("snapshot.json", "snapshot.parquet"):
+        (tmp_path / name).write_bytes((presented.figures / name).read_bytes())
+    assert main(["report", str(tmp_path)]) == 0
+    assert "supported" not in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == FILES
+    for name in (name for name in FILES if name.endswith(".csv")):
+        assert (tmp_path / "figures" / name).read_bytes() == (presented.figures / name).read_bytes(), name
 
 
-def test_the_command_may_be_named_or_left_out(results: Path) -> None:
+def test_a_folder_can_be_given_instead_of_a_name(results: Path, written: list[tuple[Path, str]]) -> None:
+    folder = results / "spectrum-laptop"
+    assert main([str(folder)]) == 0
+    assert written == [(folder, f"python -m analysis {folder}")]
+
+
+def test_the_command_may_be_named_or_left_out(results: Path, written: list[tuple[Path, str]]) -> None:
     assert run(results, "present", "spectrum", "--scale", "laptop") == 0
     assert run(results, "--scale", "laptop", "spectrum") == 0
+    assert run(results, "report", "spectrum", "--scale", "laptop") == 0
+    assert [folder.name for folder, _ in written] == ["spectrum-laptop"] * 3
 
 
-def test_equal_sweeps_give_byte_equal_csvs(results: Path, tmp_path: Path) -> None:
+def test_two_sweeps_are_compared(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = write_sweep(results / "other", spectrum()[:2], seed=1)
+    assert run(results, "compare", "spectrum", str(other), "--scale", "laptop") == 0
+    out = capsys.readouterr().out
+    assert "A: " in out
+    assert "in A only" in out
+    assert not (other / "figures").exists()
+    assert run(results, "compare", "spectrum", "nothing", "--scale", "laptop") == 2
+    assert "no sweep at" in _error(capsys)
+
+
+def test_equal_sweeps_give_byte_equal_tables(results: Path, tmp_path: Path) -> None:
     other = write_sweep(tmp_path / "other" / "spectrum-laptop", spectrum(), [hypothesis(), share_hypothesis()])
     for path in (other / "records").iterdir():  # the same trials on a slower machine, another day
         record = json.loads(path.read_text())
         record["end"] |= {"seconds": 99.0, "tokens_per_second": 1.0, "node": "there", "started_at": 1.0}
         path.write_text(json.dumps(record))
-    folders = [results / "spectrum-laptop", results / "spectrum-laptop", other]
     found = []
-    for folder in folders:
-        assert main([str(folder)]) == 0
-        texts = [(folder / "figures" / name).read_bytes() for name in FILES]
-        found.append(texts)
+    for folder in (results / "spectrum-laptop", results / "spectrum-laptop", other):
+        sweep = load_sweep(folder)
+        tables = tables_of(sweep, pictures(sweep))
+        found.append({name: table.to_csv() for name, table in tables.items() if name not in ("timeline", "matchings")})
     assert found[0] == found[1] == found[2]
-
-
-def test_partial_sweeps_work_at_every_stage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    stages: list[list[Plan]] = [
-        [Plan("rnn", [None] * 6, search=[]), Plan("gru", [None] * 6, search=[])],
-        [Plan("rnn", [None] * 6), Plan("gru", [None] * 6, search=["finished", None])],
-        [Plan("rnn", [0.57, *[None] * 5]), Plan("gru", [None] * 6, failed=True)],
-        [Plan("rnn", around(0.57, 0.01)), Plan("gru", [0.99, 0.98, "failed", None, None, None])],
-    ]
-    for number, plans in enumerate(stages):
-        folder = write_sweep(tmp_path / str(number), plans, [hypothesis()])
-        assert main([str(folder)]) == 0
-        out = capsys.readouterr().out
-        assert " of " in out
-        assert "partial: " in out
-        assert "inconclusive" in out
 
 
 def _error(capsys: pytest.CaptureFixture[str]) -> str:
@@ -111,8 +148,14 @@ def test_help_needs_neither_pandas_nor_matplotlib() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_the_analysis_needs_no_torch_and_leaves_pyplot_alone(results: Path) -> None:
-    code = f"import sys; from analysis.__main__ import main; main([{str(results / 'spectrum-laptop')!r}]); "
+def test_the_analysis_needs_no_torch_and_leaves_pyplot_alone() -> None:
+    code = "import sys, analysis.writing, analysis.compare; "
     code += "print([n for n in ('torch', 'ray', 'optuna', 'wandb', 'matplotlib.pyplot') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
+
+
+def test_the_drivers_table_needs_no_matplotlib() -> None:
+    code = "import sys, analysis.report; print([n for n in ('matplotlib', 'jinja2') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from analysis.conclusion import conclusion, not_tested
+from analysis.describe import gain_text, protocol, verdict_texts
 from analysis.load import Sweep, load_sweep
-from analysis.report import conclusion, gain_text, print_cell_table, protocol, verdict_markdown
-from analysis.tables import cell_table, gain_table, gains
+from analysis.report import print_cell_table, print_sweep
+from analysis.tables import cell_table, count_table, gain_table, gains, search_table, verdict_table
 from analysis.verdicts import judge
 from tests.analysis.builder import Plan, around, hypothesis, share_hypothesis, spectrum, write_sweep
 
@@ -60,6 +62,7 @@ def test_gains_in_words(tmp_path: Path) -> None:
     assert gain_text(first).startswith("+")
     assert gain_text(first).endswith("seeds that succeed: 0 of 6 -> 4 of 6")
     assert gain_text(second) == "not yet measured"
+    assert first.logrank_p == pytest.approx(2 * 28 / 924)  # four reach it, all in one cell: 8 over 2 ways a side
 
 
 def test_the_printed_table_fits_110_columns_on_one_line_a_cell(tmp_path: Path) -> None:
@@ -98,25 +101,78 @@ def test_several_searches_show_the_range_of_learning_rates(tmp_path: Path) -> No
     assert "over 2 searches a cell" in protocol(changed)
 
 
-def test_verdict_md_holds_all_that_was_computed(tmp_path: Path) -> None:
+def test_everything_that_was_computed_is_printed(tmp_path: Path) -> None:
     sweep = load(tmp_path, spectrum())
-    verdicts = [judge(sweep, h) for h in sweep.manifest.hypotheses]
-    text = verdict_markdown(sweep, verdicts)
-    assert text.startswith("# Is simple gating enough?\n\n2 of 2 declared claims are decided. Supported: ")
-    for verdict in verdicts:
+    console = Console(file=StringIO(), width=110)
+    print_sweep(sweep, console)
+    text = " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+    for verdict in judge(sweep):
         assert verdict.sentence in text
-    assert "| Gates help | accuracy | 41.5 points | 39." in text
-    assert "40 of 40 trials" in text
-    assert "| rnn-d64-L1 | gru-d64-L1 | +41.5 points [39." in text
-    assert "| gru-d64-L1 | 25,731 | 64 | 6 of 6 | .989 [.98" in text
+    assert "2 of 2 declared claims are decided. Supported: “Gates help”" in text
+    assert "Not tested: arch other than rnn, gru, lstm; d_model other than 64, 32;" in text
+    assert "- rnn-d64-L1 -> gru-d64-L1: +41.5 points [39." in text
+
+
+def test_verdicts_in_words(tmp_path: Path) -> None:
+    steps = hypothesis("lstm-d64-L1", "gru-d64-L1", 1.25, "within", name="steps", metric="steps_to_threshold")
+    folder = write_sweep(tmp_path / "s", spectrum(), [hypothesis(), share_hypothesis(), steps])
+    gap, share, ratio = (verdict_texts(verdict) for verdict in judge(load_sweep(folder)))
+    assert gap[:3] == ["Gates help", "accuracy", "41.5 points"]
+    assert gap[4:] == [".002", ".006", "1.00", "supported"]
+    assert share[1:3] == ["share of the gap", "100%"]
+    assert share[6] == "-"
+    assert ratio[1:4] == ["steps to threshold", "x 0.97", "0.82 to 1.15"]
+
+
+def test_verdicts_as_a_table(tmp_path: Path) -> None:
+    row = verdict_table(judge(load(tmp_path, spectrum()))).set_index("name").loc["gates"]
+    assert (row["outcome"], row["estimate"]) == ("supported", pytest.approx(0.415, abs=1e-3))
+    assert row["estimate_low"] < row["estimate"] < row["estimate_high"]
+    assert row["p_value"] < row["adjusted_p"]
+
+
+def test_every_trial_is_counted_somewhere(tmp_path: Path) -> None:
+    plans = [Plan("rnn", [0.6, None, "diverged"]), Plan("gru", [None] * 3, search=["failed"] * 4, failed=True)]
+    folder = write_sweep(tmp_path / "s", plans)
+    everything = load_sweep(folder).manifest
+    cells = [everything.cells[0].model_copy(update={"wanted": everything.cells[0].wanted[1:], "num_proposals": 3})]
+    (folder / "manifest.json").write_text(everything.model_copy(update={"cells": cells}).model_dump_json())
+    sweep = load_sweep(folder)
+    table = count_table(sweep).set_index(["cell", "phase"])
+    assert table.loc[("rnn-d64-L1", "search")].tolist() == [3, 1, 2, 0, 0, 0, 1]
+    assert table.loc[("rnn-d64-L1", "measure")].tolist() == [3, 1, 0, 1, 0, 1, 0]
+    assert table.loc[("(no cell of this sweep)", "search")].tolist() == [0, 0, 0, 0, 0, 0, 4]
+    ended = table[["finished", "pruned", "diverged", "failed", "no_longer_wanted"]].to_numpy().sum()
+    assert ended == len(list((folder / "records").iterdir()))
+
+
+def test_what_a_search_cost_and_found(tmp_path: Path) -> None:
+    row = search_table(load(tmp_path, [Plan("rnn", search=["finished", "pruned", "finished", "finished"])])).iloc[0]
+    assert (row["proposals"], row["steps"], row["full_steps"]) == (4, 3 * 600 + 200, 2400)
+    assert row["times_fewer_steps"] == pytest.approx(1.2)
+    assert row["best_accuracy"] == pytest.approx(0.65, abs=1e-3)
+    assert (row["good_lr_lowest"], row["good_lr_highest"]) == (0.008, 0.008)
+
+
+def test_what_was_not_tested_is_computed(tmp_path: Path) -> None:
+    sweep = load(tmp_path, spectrum())
+    found = not_tested(sweep)
+    assert "d_model other than 64, 32" in found
+    assert "machines other than 3 states x 3 actions" in found
+    assert "more than 600 steps: a cell that fails may need more" in found
+    assert "any claim about lstm-d32-L1: none was declared" in found
+    wide = [*spectrum(), Plan("rnn", d_model=128, num_layers=2)]
+    more = not_tested(load_sweep(write_sweep(tmp_path / "wide", wide, repeats=5)))
+    assert "d_model other than 64, 32, 128" in more
+    assert "num_layers other than 1, 2" in more
+    assert not any("searched once" in one for one in more)
 
 
 def test_a_partial_sweep_says_so_beside_its_conclusion(tmp_path: Path) -> None:
     sweep = load(tmp_path, [*spectrum()[:3], Plan("lstm", [0.9, None, None], d_model=32)])
-    verdicts = [judge(sweep, h) for h in sweep.manifest.hypotheses]
-    assert conclusion(sweep, verdicts).endswith("So far: 35 of 37 trials.")
+    assert conclusion(sweep, judge(sweep)).endswith("So far: 35 of 37 trials.")
 
 
 def test_a_sweep_without_hypotheses_concludes_nothing(tmp_path: Path) -> None:
-    text = verdict_markdown(load(tmp_path, spectrum()), [])
-    assert "the sweep file declares no hypothesis" in text
+    sweep = load_sweep(write_sweep(tmp_path / "s", spectrum()))
+    assert "the sweep file declares no hypothesis" in conclusion(sweep, judge(sweep))

@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 
-from analysis.load import load_sweep
-from analysis.wandb_report import report_of
 from tests import wandb_account
 from tests.analysis.builder import hypothesis, spectrum, write_sweep
 from tests.wandb_double import ENTITY, Double, StoredRun, serving
@@ -86,10 +84,3 @@ def test_what_it_needs_is_said_and_nothing_is_sent_before(folder: Path, double: 
     assert missing.returncode == 2
     assert f"no runs of {GROUP} in {ENTITY}/fsm_icl: upload them with fsm-icl sync {folder}" in missing.stderr
     assert not double.views
-
-
-def test_an_unknown_metric_is_an_error_before_anything_is_sent(tmp_path: Path) -> None:
-    odd = hypothesis().model_copy(update={"metric": "test/acc"})
-    folder = write_sweep(tmp_path / "s", spectrum(), [odd])
-    with pytest.raises(ValueError, match="no trial logs the metric 'test/acc'; known: train/loss"):
-        report_of(load_sweep(folder), ENTITY, "fsm_icl")

@@ -74,6 +74,17 @@ def test_paper_scale_holds_the_sources_sizes() -> None:
     assert (widths, depths) == ([256, 512, 1024], [2, 5, 16])
 
 
+@pytest.mark.parametrize("name", ["spectrum", "capacity", "depth"])
+def test_the_specification_in_a_manifest_is_a_sweep_file_of_the_same_trials(tmp_path: Path, name: str) -> None:
+    ran = load_sweep(name, "smoke", ["search.num_trials=5"])
+    path = tmp_path / "mine.yaml"
+    path.write_text(json.dumps(ran.spec.model_dump(mode="json", exclude_none=True)))
+    again = load_sweep(str(path))
+    assert again.spec == ran.spec
+    assert [cell.key for cell in cells_of(again)] == [cell.key for cell in cells_of(ran)]  # seeds derive from it
+    assert declared(again, cells_of(again)) == declared(ran, cells_of(ran))
+
+
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "paper"])
 def test_the_narrow_lstm_has_the_rnns_parameters(scale: str) -> None:
     cells = {c.label: c.template for c in cells_of(load_sweep("spectrum", scale))}
@@ -199,6 +210,54 @@ def test_a_hypothesis_names_one_cell(tmp_path: Path, fields: str, what: str) -> 
     message = problem(tmp_path, text)
     assert message.startswith("mine.yaml:9: hypotheses.0.a:")
     assert what in message
+
+
+def test_a_misspelt_key_comes_before_what_is_missing_for_it(tmp_path: Path) -> None:
+    entries = "".join(f"      - {{name: h{i}, a: {{arch: gru}}}}\n" for i in range(9))
+    text = MINIMAL + f"hypothesis: []\nscales:\n  big:\n    hypotheses:\n{entries}"
+    first, *rest = problem(tmp_path, text, scale="big").splitlines()
+    assert first.startswith("mine.yaml:8: hypothesis: unknown key; did you mean 'hypotheses'?")
+    assert "is missing" in rest[0]
+
+
+WIDTHS = "grid=[{arch: rnn, d_model: [8, 32, 16]}, {arch: gru, d_model: 8}]"
+
+
+def test_an_axis_names_its_far_and_its_near_end(tmp_path: Path) -> None:
+    text = MINIMAL + "hypotheses:\n  - {name: h, claim: c, axis: d_model, along: {arch: rnn}, threshold: 0.1}\n"
+    sweep = load_sweep(write(tmp_path, text), None, [WIDTHS])
+    (found,) = declared(sweep, cells_of(sweep))
+    assert (found.cells, found.axis) == ({"a": "rnn-d32-L1", "b": "rnn-d8-L1"}, "d_model")
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ("axis: d_model", "found rnn-d8-L1, rnn-d32-L1, rnn-d16-L1, gru-d8-L1"),
+        ("axis: d_model, along: {arch: gru}", "found gru-d8-L1"),
+        ("axis: arch", "'arch' is no number in every cell"),
+        ("axis: d_modle", "unknown coordinate 'd_modle'; did you mean 'd_model'?"),
+        ("axis: d_model, along: {arhc: rnn}", "unknown key"),
+        ("axis: d_model, a: {arch: rnn}", "or an `axis`"),
+        ("along: {arch: rnn}, a: {arch: rnn}, b: {arch: gru}", "name the axis"),
+    ],
+)
+def test_an_axis_without_two_ends(tmp_path: Path, fields: str, what: str) -> None:
+    text = MINIMAL + f"hypotheses:\n  - {{name: h, claim: c, {fields}, threshold: 0.1}}\n"
+    assert what in problem(tmp_path, text, WIDTHS)
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ("direction: within, threshold: 0", "a margin must be above 0"),
+        ("metric: steps_to_threshold, direction: within, threshold: 0.8", "a ratio of steps must be above 1"),
+        ("metric: steps_to_threshold, direction: less, threshold: -1", "a ratio of steps must be above 0"),
+    ],
+)
+def test_a_threshold_fits_its_metric(tmp_path: Path, fields: str, what: str) -> None:
+    text = MINIMAL + f"hypotheses:\n  - {{name: h, claim: c, a: {{arch: gru}}, b: {{arch: rnn}}, {fields}}}\n"
+    assert what in problem(tmp_path, text)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tracker.close()
     assert tracker.problem is None
     files = {name: (folder / name).read_bytes() for name in ("manifest.json", "sweep.yaml")}
-    log_sweep(folder, files | {"spectrum.png": png(), "trials.csv": b"cell,n\na,1\nb,\n", "verdict.md": b"# Well\n"})
+    log_sweep(folder, files | {"spectrum.png": png(), "trials.csv": b"cell,n\na,1\nb,\n", "report.md": b"# Well\n"})
     return folder
 
 
@@ -90,7 +90,7 @@ def test_the_sweeps_own_run_carries_files_tables_and_images(folder: Path) -> Non
         (artifact,) = (key for key, a in double.artifacts.items() if a["artifactTypeName"] == "sweep")
         assert double.artifacts[artifact]["state"] == "COMMITTED"
         held = {path.split("/")[1] for path in double.files if path.startswith(f"{artifact}/")}
-        assert held >= {"manifest.json", "sweep.yaml", "spectrum.png", "trials.csv", "verdict.md"}
+        assert held >= {"manifest.json", "sweep.yaml", "spectrum.png", "trials.csv", "report.md"}
         assert double.files[f"{artifact}/trials.csv"] == b"cell,n\na,1\nb,\n"
 
 

@@ -108,7 +108,7 @@ def test_the_sweep_has_a_run_of_its_own_with_its_figure(swept: Swept) -> None:
     assert {"figures/spectrum", "tables/cells", "tables/trials", "tables/verdicts"} <= set(row)
     assert run.upserts["notes"].startswith("# ")
     held = {path.rpartition("/")[2] for path in swept.double.files}
-    assert {"manifest.json", "sweep.yaml", "spectrum.png", "cells.csv", "verdict.md"} <= held
+    assert {"manifest.json", "sweep.yaml", "spectrum.png", "cells.csv", "report.md"} <= held
 
 
 def test_auto_says_why_in_one_line(swept: Swept) -> None:

@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
+from analysis.figures.curve import Curve, curve_of
+from analysis.figures.style import arch_styles
 from analysis.load import Sweep
 from analysis.stats import Score
-from analysis.style import arch_styles
 from analysis.summary import CellSummary, summarise
-from fsm_icl.records import ManifestCell, TrialRecord
+from fsm_icl.records import ManifestCell
 
 Kind = Literal["spectrum", "capacity", "depth"]
 _AXES: dict[Kind, str | None] = {"spectrum": None, "capacity": "d_model", "depth": "num_layers"}
@@ -59,21 +59,17 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """Validation accuracy over training of one cell's measure trials: median and range over seeds by step."""
+class SweptCurve:
+    """The learning curve of a cell along the axis."""
 
     label: str
     arch: str
     x: int
-    steps: tuple[int, ...]
-    median: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    num_seeds: tuple[int, ...]
+    curve: Curve
 
 
 @dataclass(frozen=True)
-class FigureInfo:
+class AnswerInfo:
     """All numbers of one figure."""
 
     kind: Kind
@@ -83,7 +79,7 @@ class FigureInfo:
     references: tuple[CellPoints, ...]
     lines: tuple[Line, ...]
     """Baseline ladder and ceiling; empty where cells have different tasks, which no one line fits."""
-    curves: tuple[Curve, ...]
+    curves: tuple[SweptCurve, ...]
     ended: int
     asked: int
     """n of m trials."""
@@ -104,9 +100,9 @@ _COLUMNS = ["what", "series", "cell", "arch", "x", "num_params", "seed", "outcom
 _COLUMNS += ["value", "low", "high", "num_seeds"]
 
 
-def figure_info(sweep: Sweep) -> FigureInfo:
+def answer_info(sweep: Sweep) -> AnswerInfo:
     """The figure that fits the sweep: by its name, else by what varies in its grid."""
-    kind = figure_kind(sweep)
+    kind = answer_kind(sweep)
     axis = _AXES[kind]
     cells = sorted(summarise(sweep).values(), key=lambda s: _order(s.cell, _base(sweep.manifest.cells)))
     if axis is None:
@@ -120,12 +116,16 @@ def figure_info(sweep: Sweep) -> FigureInfo:
     if entry:
         lines.append(Line("ceiling" if entry.ceiling_exact else "ceiling (at least)", entry.ceiling))
     swept = [cell for line in series for cell in line.cells] if kind == "depth" else []
-    curves = tuple(curve for cell in swept if (curve := _curve(cell, sweep.ended(cell.label, "measure"))))
+    curves = tuple(
+        SweptCurve(cell.label, cell.arch, cell.x, curve)
+        for cell in swept
+        if (curve := curve_of(sweep.ended(cell.label, "measure")))
+    )
     counts = sweep.counts
-    return FigureInfo(kind, axis, series, references, tuple(lines), curves, counts.ended, counts.asked)
+    return AnswerInfo(kind, axis, series, references, tuple(lines), curves, counts.ended, counts.asked)
 
 
-def figure_kind(sweep: Sweep) -> Kind:
+def answer_kind(sweep: Sweep) -> Kind:
     """spectrum, capacity or depth, by the sweep's name; else by which coordinate alone varies."""
     kinds: dict[str, Kind] = {kind: kind for kind in _AXES}
     if sweep.manifest.sweep in kinds:
@@ -218,22 +218,7 @@ def _points(summary: CellSummary, x: int) -> CellPoints:
     )
 
 
-def _curve(cell: CellPoints, records: Iterable[TrialRecord]) -> Curve | None:
-    by_step: dict[int, list[float]] = {}
-    for record in records:
-        for report in record.reports:
-            if "val/accuracy" in report.metrics:
-                by_step.setdefault(report.step, []).append(report.metrics["val/accuracy"])
-    if not by_step:
-        return None
-    steps = sorted(by_step)
-    values = [by_step[step] for step in steps]
-    median, low, high = ([float(f(v)) for v in values] for f in (np.median, np.min, np.max))
-    counts = tuple(len(v) for v in values)
-    return Curve(cell.label, cell.arch, cell.x, tuple(steps), tuple(median), tuple(low), tuple(high), counts)
-
-
-def _rows(info: FigureInfo) -> Iterable[dict[str, Any]]:
+def _rows(info: AnswerInfo) -> Iterable[dict[str, Any]]:
     named = [(series.name, cell) for series in info.series for cell in series.cells]
     for name, cell in named + [("reference", cell) for cell in info.references]:
         place = {
@@ -253,8 +238,9 @@ def _rows(info: FigureInfo) -> Iterable[dict[str, Any]]:
         yield middle
     for line in info.lines:
         yield {"what": "line", "series": line.label, "value": line.value}
-    for curve in info.curves:
+    for swept in info.curves:
+        curve = swept.curve
         columns = zip(curve.steps, curve.median, curve.low, curve.high, curve.num_seeds, strict=True)
         for step, median, low, high, count in columns:
-            place = {"series": "median val/accuracy", "cell": curve.label, "arch": curve.arch, "x": step}
+            place = {"series": "median val/accuracy", "cell": swept.label, "arch": swept.arch, "x": step}
             yield {"what": "curve", **place, "value": median, "low": low, "high": high, "num_seeds": count}

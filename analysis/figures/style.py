@@ -6,9 +6,11 @@ print without colour.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from fsm_icl.records import ManifestCell
 
 RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -64,6 +66,36 @@ def arch_styles(archs: Iterable[str]) -> dict[str, ArchStyle]:
         colour, marker = _FREE[number % len(_FREE)]
         styles[arch] = ArchStyle(colour, marker, arch)
     return styles
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one cell is drawn where cells share a panel."""
+
+    colour: tuple[float, float, float]
+    marker: str
+    dashes: Any
+    label: str
+
+
+_DASHES: list[Any] = ["-", (0, (5, 1.5)), (0, (2, 1)), (0, (5, 1, 1, 1))]
+
+
+def cell_looks(cells: Iterable[ManifestCell], shown: Container[str]) -> dict[str, Look]:
+    """Looks of the `shown` among all `cells`, by label: the architecture's colour, darker with more parameters."""
+    by_arch: dict[str, list[ManifestCell]] = {}
+    for cell in cells:
+        by_arch.setdefault(str(cell.fields["arch"]), []).append(cell)
+    looks = {}
+    for arch, style in arch_styles(by_arch).items():
+        rising = sorted(by_arch[arch], key=lambda cell: (cell.num_params, cell.label))
+        for rank, cell in enumerate(rising):
+            if cell.label not in shown:
+                continue
+            colour = shade(style.colour, rank, len(rising))
+            name = f"{style.label} {cell.label.removeprefix(f'{arch}-')}"
+            looks[cell.label] = Look(colour, style.marker, _DASHES[rank % len(_DASHES)], name)
+    return looks
 
 
 def shade(colour: str, rank: int, count: int) -> tuple[float, float, float]:

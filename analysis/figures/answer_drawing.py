@@ -4,42 +4,66 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
-from matplotlib.transforms import ScaledTranslation
 
-from analysis import style
-from analysis.figures import CellPoints, FigureInfo
-from analysis.style import ArchStyle, arch_styles, shade, spread
+from analysis.figures import style
+from analysis.figures.answer import AnswerInfo, CellPoints, answer_info
+from analysis.figures.panels import compact, log_axis, say, shifted
+from analysis.figures.picture import Picture
+from analysis.figures.style import ArchStyle, arch_styles, shade, spread
+from analysis.load import Sweep
+from analysis.wording import interval_over
 
 _AXIS_LABELS = {"d_model": "width d_model (log scale)", "num_layers": "layers num_layers (log scale)"}
 _LABEL_GAP = 0.052
 """Least distance between two labels beside a panel, as a share of its height: one line of 7 points."""
 
 
-def save_figure(info: FigureInfo, stem: Path) -> list[Path]:
-    """Draw `info` and write <stem>.png and <stem>.pdf. No clock time goes into the files."""
-    figure = draw(info)
-    with mpl.rc_context(style.RC):
-        png, pdf = stem.with_suffix(".png"), stem.with_suffix(".pdf")
-        figure.savefig(png, dpi=style.DPI, metadata={"Software": None})
-        figure.savefig(pdf, metadata={"CreationDate": None})
-    return [png, pdf]
+MANY = 12
+"""Cells of a spectrum from which on they need the whole width; their parameters are in another figure anyway."""
+_MAX_TICKS = 55
+_TITLES = {
+    "spectrum": "From no gates to many",
+    "capacity": "Accuracy by width",
+    "depth": "Accuracy by depth",
+}
 
 
-def draw(info: FigureInfo) -> Any:
+def picture(sweep: Sweep) -> Picture:
+    """The figure that answers the sweep's question."""
+    info = answer_info(sweep)
+    beside = {
+        "capacity": "Right: the same against parameters.",
+        "depth": "Right: validation accuracy over training by depth.",
+        "spectrum": "Right: parameters of each cell." if len(info.cells) <= MANY else "",
+    }
+    text = (
+        "Test accuracy of measure trials: large marks are IQMs over seeds, bars their 95 % intervals over "
+        f"{interval_over(sweep.manifest.repeats)}, small marks the seeds. "
+        f"Dotted lines: what fixed strategies score on the same test episodes, and the ceiling. "
+        f"{beside[info.kind]}"
+    )
+    return Picture(info.kind, _TITLES[info.kind], text, info.table(), lambda: draw(info))
+
+
+def draw(info: AnswerInfo) -> Figure:
     """The two-panel figure of `info`, as a matplotlib Figure outside pyplot."""
     with mpl.rc_context(style.RC):
         figure = Figure(figsize=(style.WIDTH, style.HEIGHT))
+        styles = arch_styles(cell.arch for cell in info.cells)
+        if info.axis is None and len(info.cells) > MANY:
+            (left,) = figure.subplots(1, 1, squeeze=False)[0]
+            figure.subplots_adjust(left=0.075, right=0.85, top=0.92, bottom=0.36)
+            draw_accuracy(info, left, styles)
+            _legend(info, figure, styles)
+            return figure
         left, right = figure.subplots(1, 2)
         figure.subplots_adjust(left=0.075, right=0.985, top=0.92, bottom=0.265, wspace=0.62)
-        styles = arch_styles(cell.arch for cell in info.cells)
         draw_accuracy(info, left, styles)
         if info.kind == "capacity":
             draw_against_params(info, right, styles)
@@ -51,26 +75,27 @@ def draw(info: FigureInfo) -> Any:
     return figure
 
 
-def draw_accuracy(info: FigureInfo, ax: Axes, styles: dict[str, ArchStyle]) -> None:
+def draw_accuracy(info: AnswerInfo, ax: Axes, styles: dict[str, ArchStyle]) -> None:
     """Test accuracy along the axis, or by cell: seeds, IQM with interval, ladder, ceiling, references."""
     labels = _draw_lines(info, ax)
     for number, series in enumerate(info.series):
         aside = 7 * (number - (len(info.series) - 1) / 2) if info.axis else 0.0
-        _draw_series([(cell.x, cell) for cell in series.cells], ax, styles[series.arch], aside)
+        abreast = 1 if info.axis is None and len(info.cells) > MANY else 3
+        _draw_series([(cell.x, cell) for cell in series.cells], ax, styles[series.arch], aside, abreast)
     for number, cell in enumerate(info.references):
         labels += _draw_reference(cell, ax, styles[cell.arch], number, len(info.references))
     if info.axis is None:
         _cell_ticks(ax, info.cells, styles)
     else:
         swept = [cell.x for series in info.series for cell in series.cells]
-        _log_axis(ax, swept, swept)
+        log_axis(ax, swept, swept)
         ax.set_xlabel(_AXIS_LABELS[info.axis])
     _accuracy_axis(info, ax)
-    _write_labels(ax, labels)
+    _write_labels(ax, labels, 0.07 if len(info.cells) <= MANY or info.axis else 0.03)
     ax.set_title("Test accuracy" if info.axis is None else f"Test accuracy by {info.axis}", loc="left")
 
 
-def draw_against_params(info: FigureInfo, ax: Axes, styles: dict[str, ArchStyle]) -> None:
+def draw_against_params(info: AnswerInfo, ax: Axes, styles: dict[str, ArchStyle]) -> None:
     """Test accuracy against true parameter counts."""
     _draw_lines(info, ax)
     for series in info.series:
@@ -78,13 +103,13 @@ def draw_against_params(info: FigureInfo, ax: Axes, styles: dict[str, ArchStyle]
     for cell in info.references:
         _draw_series([(cell.num_params, cell)], ax, styles[cell.arch])
     swept = [cell.num_params for series in info.series for cell in series.cells]
-    _log_axis(ax, swept, swept + [cell.num_params for cell in info.references])
+    log_axis(ax, swept, swept + [cell.num_params for cell in info.references])
     _accuracy_axis(info, ax)
     ax.set_xlabel("parameters (log scale)")
     ax.set_title("Test accuracy by parameters", loc="left")
 
 
-def draw_curves(info: FigureInfo, ax: Axes, styles: dict[str, ArchStyle]) -> None:
+def draw_curves(info: AnswerInfo, ax: Axes, styles: dict[str, ArchStyle]) -> None:
     """Validation accuracy over training by depth: median over seeds, band from the lowest to the highest."""
     for line in info.lines[-1:]:
         ax.axhline(line.value, color=style.CEILING, lw=0.8, ls=(0, (1, 1.5)), zorder=0)
@@ -96,10 +121,10 @@ def draw_curves(info: FigureInfo, ax: Axes, styles: dict[str, ArchStyle]) -> Non
             va="bottom",
             transform=ax.get_yaxis_transform(),
         )
-    for number, curve in enumerate(info.curves):
-        alike = [c for c in info.curves if c.arch == curve.arch]
-        colour = shade(styles[curve.arch].colour, alike.index(curve), len(alike))
-        name = f"{styles[curve.arch].label}, {curve.x} layer{'s' if curve.x > 1 else ''}"
+    for number, swept in enumerate(info.curves):
+        alike, curve = [c for c in info.curves if c.arch == swept.arch], swept.curve
+        colour = shade(styles[swept.arch].colour, alike.index(swept), len(alike))
+        name = f"{styles[swept.arch].label}, {swept.x} layer{'s' if swept.x > 1 else ''}"
         dashes = ["-", (0, (5, 1.5)), (0, (2, 1)), (0, (5, 1, 1, 1))][number % 4]
         ax.plot(curve.steps, curve.median, color=colour, ls=dashes, label=name)
         ax.fill_between(curve.steps, curve.low, curve.high, color=colour, alpha=0.2, lw=0)
@@ -109,7 +134,7 @@ def draw_curves(info: FigureInfo, ax: Axes, styles: dict[str, ArchStyle]) -> Non
     if info.curves:
         ax.legend(loc="best", handlelength=2.6)
     else:
-        _say(ax, "no measure trial yet")
+        say(ax, "no measure trial yet")
 
 
 def draw_params(cells: Sequence[CellPoints], ax: Axes, styles: dict[str, ArchStyle]) -> None:
@@ -131,15 +156,7 @@ def draw_params(cells: Sequence[CellPoints], ax: Axes, styles: dict[str, ArchSty
     ax.set_title("Parameters", loc="left")
 
 
-def compact(number: float) -> str:
-    """A count as a reader says it: 950, 8.4k, 132k, 1.2M."""
-    for size, unit in ((1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:.0f}"
-
-
-def _draw_lines(info: FigureInfo, ax: Axes) -> list[tuple[float, str, str]]:
+def _draw_lines(info: AnswerInfo, ax: Axes) -> list[tuple[float, str, str]]:
     """Ladder and ceiling as horizontal lines; returns their labels: height, text, colour."""
     labels = []
     for line in info.lines:
@@ -150,9 +167,11 @@ def _draw_lines(info: FigureInfo, ax: Axes) -> list[tuple[float, str, str]]:
     return labels
 
 
-def _draw_series(cells: Sequence[tuple[float, CellPoints]], ax: Axes, look: ArchStyle, aside: float = 0.0) -> None:
+def _draw_series(
+    cells: Sequence[tuple[float, CellPoints]], ax: Axes, look: ArchStyle, aside: float = 0.0, abreast: int = 3
+) -> None:
     """IQMs with intervals joined by a line, `aside` points from their x; a word where there is none yet."""
-    place = _shifted(ax, aside)
+    place = shifted(ax, aside)
     known = [(x, cell.score.iqm) for x, cell in cells if cell.score]
     if len(known) > 1:
         middles = [iqm.value for _, iqm in known]
@@ -163,26 +182,19 @@ def _draw_series(cells: Sequence[tuple[float, CellPoints]], ax: Axes, look: Arch
             ends = [iqm.interval.low, iqm.interval.high]
             ax.plot([x, x], ends, marker="_", ms=6, color=look.colour, lw=1.2, transform=place, zorder=3)
     for x, cell in cells:
-        _draw_seeds(x, cell, ax, look, aside)
+        _draw_seeds(x, cell, ax, look, aside, abreast)
         if cell.score is None:
             word = "failed: no winner" if cell.failed else "no seed yet"
             above = ax.get_xaxis_transform()
             ax.text(x, 0.03, word, transform=above, rotation=90, ha="center", size=7, color=look.colour)
 
 
-def _draw_seeds(x: float, cell: CellPoints, ax: Axes, look: ArchStyle, aside: float) -> None:
-    """Every seed right of the IQM, three abreast so that equal ones show; a cross where it has no score."""
+def _draw_seeds(x: float, cell: CellPoints, ax: Axes, look: ArchStyle, aside: float, abreast: int) -> None:
+    """Every seed right of the IQM, `abreast` so that equal ones show; a cross where it has no score."""
     for number, (value, outcome) in enumerate(zip(cell.seeds, cell.outcomes, strict=True)):
-        place = _shifted(ax, aside + 6.5 + 3.2 * (number % 3))
+        place = shifted(ax, aside + (6.5 if abreast > 1 else 3.5) + 3.2 * (number % abreast))
         marker = look.marker if outcome == "finished" else "x"
         ax.plot([x], [value], marker, ms=2.6, mfc="none", mec=look.colour, mew=0.6, transform=place)
-
-
-def _shifted(ax: Axes, points: float) -> Any:
-    """Data coordinates, moved to the right by `points` on paper."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None  # every Axes here comes from figure.subplots
-    return ax.transData + ScaledTranslation(points / 72, 0, figure.dpi_scale_trans)
 
 
 def _draw_reference(
@@ -203,48 +215,37 @@ def _name(cell: CellPoints, look: ArchStyle, between: str = " ") -> str:
     return f"{look.label}{between}{size}"
 
 
-def _accuracy_axis(info: FigureInfo, ax: Axes) -> None:
+def _accuracy_axis(info: AnswerInfo, ax: Axes) -> None:
     values = [value for cell in info.cells for value in cell.seeds] + [line.value for line in info.lines]
-    lowest = [*values, *(low for curve in info.curves for low in curve.low)]
+    lowest = [*values, *(low for curve in info.curves for low in curve.curve.low)]
     ax.set_ylim(min(lowest, default=0.0) - 0.04, max([1.0, *values]) + 0.02)
     ax.set_ylabel("accuracy")
 
 
 def _cell_ticks(ax: Axes, cells: Sequence[CellPoints], styles: dict[str, ArchStyle]) -> None:
-    ax.set_xticks([cell.x for cell in cells], [_name(cell, styles[cell.arch], "\n") for cell in cells])
+    named = cells[:: -(-len(cells) // _MAX_TICKS)]
+    between = "\n" if len(cells) <= 5 else " "
+    ax.set_xticks([cell.x for cell in named], [_name(cell, styles[cell.arch], between) for cell in named])
     ax.set_xlim(-0.6, len(cells) - 0.4)
     if len(cells) > 5:
-        ax.tick_params(axis="x", rotation=60, labelsize=6.5)
+        ax.tick_params(axis="x", rotation=90, labelsize=7)
 
 
-def _log_axis(ax: Axes, marked: Sequence[int], shown: Sequence[int]) -> None:
-    """A log axis over `shown`; its ticks are those of `marked` that leave room for their labels."""
-    span = max(shown) / min(shown)
-    ticks: list[int] = []
-    for value in sorted(set(marked)):
-        if not ticks or value >= ticks[-1] * span**0.13:
-            ticks.append(value)
-    ax.set_xscale("log")
-    ax.xaxis.set_major_locator(FixedLocator(ticks))
-    ax.xaxis.set_major_formatter(FixedFormatter([compact(tick) for tick in ticks]))
-    ax.xaxis.set_minor_locator(NullLocator())
-    margin = max(span**0.12, 1.1)
-    ax.set_xlim(min(shown) / margin, max(shown) * margin)
-
-
-def _write_labels(ax: Axes, labels: list[tuple[float, str, str]]) -> None:
+def _write_labels(ax: Axes, labels: list[tuple[float, str, str]], aside: float) -> None:
     """Labels right of the panel at their lines' heights, moved apart where they would touch, with leaders."""
     low, high = ax.get_ylim()
     labels = sorted(labels)
     heights = [(value - low) / (high - low) for value, _, _ in labels]
     places = spread(heights, _LABEL_GAP, 0.0, 1.02)
     for height, place, (_, text, colour) in zip(heights, places, labels, strict=True):
-        ax.text(1.07, place, text, transform=ax.transAxes, va="center", size=7, color=colour)
-        leader = Line2D([1.0, 1.06], [height, place], transform=ax.transAxes, color=colour, lw=0.5, clip_on=False)
+        ax.text(1 + aside, place, text, transform=ax.transAxes, va="center", size=7, color=colour)
+        leader = Line2D(
+            [1.0, 1 + 0.85 * aside], [height, place], transform=ax.transAxes, color=colour, lw=0.5, clip_on=False
+        )
         ax.add_artist(leader)
 
 
-def _legend(info: FigureInfo, figure: Any, styles: dict[str, ArchStyle]) -> None:
+def _legend(info: AnswerInfo, figure: Any, styles: dict[str, ArchStyle]) -> None:
     """What colours and marks mean, below the panels."""
     handles = [Line2D([], [], color=s.colour, marker=s.marker, ms=5, lw=1, label=s.label) for s in styles.values()]
     figure.legend(handles=handles, loc="lower left", ncols=len(handles), bbox_to_anchor=(0.06, 0.07))
@@ -258,7 +259,3 @@ def _legend(info: FigureInfo, figure: Any, styles: dict[str, ArchStyle]) -> None
     if info.ended < info.asked:
         notes.append(f"Partial: {info.ended} of {info.asked} trials.")
     figure.text(0.075, 0.078, textwrap.fill(" ".join(notes), 125), size=7, va="top", color=style.REFERENCE)
-
-
-def _say(ax: Axes, text: str) -> None:
-    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=style.REFERENCE)

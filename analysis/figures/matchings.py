@@ -1,0 +1,97 @@
+"""Accuracy against what a cell costs: parameters, state, operations, time. The matchings side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.figures import style
+from analysis.figures.panels import cell_legend, log_axis, reference, sheet
+from analysis.figures.picture import NotDrawn, Picture
+from analysis.figures.style import Look, cell_looks
+from analysis.load import Sweep
+from analysis.stats import Estimate
+from analysis.summary import summarise
+from analysis.wording import interval_over
+
+_PANELS = {
+    "num_params": "parameters",
+    "state_size": "state size (floats a step)",
+    "flops_per_token": "FLOPs a token, forward",
+    "seconds": "seconds a measure trial (median)",
+}
+
+
+@dataclass(frozen=True)
+class Costs:
+    """One cell: its IQM and what it took."""
+
+    label: str
+    arch: str
+    iqm: Estimate
+    num_params: int
+    state_size: int
+    flops_per_token: int
+    seconds: float
+    """Median wall-clock seconds of its measure trials: other trials on the machine slow it down."""
+
+
+def picture(sweep: Sweep) -> Picture | NotDrawn:
+    """The figure of a sweep's matchings."""
+    cells = []
+    for label, summary in summarise(sweep).items():
+        if summary.score:
+            cell, trials = summary.cell, sweep.ended(label, "measure")
+            seconds = float(np.median([trial.end.seconds for trial in trials]))
+            costs = (cell.num_params, cell.state_size, cell.flops_per_token, seconds)
+            cells.append(Costs(label, str(cell.fields["arch"]), summary.score.iqm, *costs))
+    if not cells:
+        return NotDrawn("matchings", "no measure trial has ended")
+    tasks = list(sweep.manifest.tasks.values())
+    ceiling = tasks[0].ceiling if len(tasks) == 1 else None
+    text = (
+        f"The same test accuracies (IQM, 95 % interval over {interval_over(sweep.manifest.repeats)}) against four "
+        "costs, on log scales. Cells that are matched in "
+        "one lie above each other in its panel and apart in others; a fair comparison has to say which one it means."
+    )
+    looks = cell_looks(sweep.manifest.cells, {cell.label for cell in cells})
+    return Picture("matchings", "Accuracy against cost", text, table(cells), lambda: draw(cells, looks, ceiling))
+
+
+def table(cells: list[Costs]) -> pd.DataFrame:
+    """One row a cell."""
+    return pd.DataFrame(
+        [
+            {"cell": cell.label, "iqm": cell.iqm.value}
+            | {"iqm_low": cell.iqm.interval.low if cell.iqm.interval else None}
+            | {"iqm_high": cell.iqm.interval.high if cell.iqm.interval else None}
+            | {name: getattr(cell, name) for name in _PANELS}
+            for cell in cells
+        ]
+    )
+
+
+def draw(cells: list[Costs], looks: dict[str, Look], ceiling: float | None) -> Figure:
+    """Four panels with one accuracy axis."""
+    figure, axes = sheet(2, 2, 4.6, sharey=True)
+    for ax, (name, title) in zip(axes, _PANELS.items(), strict=True):
+        for arch in dict.fromkeys(cell.arch for cell in cells):
+            line = sorted((getattr(cell, name), cell.iqm.value) for cell in cells if cell.arch == arch)
+            ax.plot(*zip(*line, strict=True), color=style.REFERENCE, lw=0.6, alpha=0.6, zorder=1)
+        for cell in cells:
+            look, x = looks[cell.label], getattr(cell, name)
+            if cell.iqm.interval:
+                ax.vlines(x, cell.iqm.interval.low, cell.iqm.interval.high, color=look.colour, lw=1.2)
+            ax.plot([x], [cell.iqm.value], look.marker, ms=5, color=look.colour, zorder=3)
+        values = [max(getattr(cell, name), 1e-3) for cell in cells]
+        log_axis(ax, values, values, room=0.16)
+        ax.set_xlabel(title)
+        if ceiling is not None:
+            reference(ax, ceiling, "ceiling", style.CEILING, side="left")
+    for ax in axes[::2]:
+        ax.set_ylabel("test accuracy")
+    cell_legend(figure, looks, line=False)
+    return figure

@@ -1,0 +1,204 @@
+"""report.html, one file that needs no network, and the same as report.md. Both are filled from one set of contents."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from analysis.conclusion import conclusion, not_tested
+from analysis.describe import (
+    CELL_HEADS,
+    VERDICT_HEADS,
+    cell_notes,
+    cell_texts,
+    gain_text,
+    protocol,
+    verdict_texts,
+)
+from analysis.figures.every import pictures
+from analysis.figures.picture import NotDrawn, Picture
+from analysis.load import Sweep
+from analysis.snapshot import Origin, origin
+from analysis.tables import cell_table, count_table, gains, search_table
+from analysis.verdicts import judge
+from analysis.wording import interval_over, short
+from fsm_icl.records import ManifestCell
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry of a table: what is shown, and what it is sorted by."""
+
+    text: str
+    key: float | str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as both formats show it."""
+
+    title: str
+    note: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
+@dataclass(frozen=True)
+class Image:
+    """A figure, or why there is none."""
+
+    name: str
+    title: str
+    text: str
+    data: str | None
+    """PNG in base64; None where it was not drawn."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One ended trial behind its disclosure."""
+
+    summary: str
+    config: str
+
+
+def write_page(
+    sweep: Sweep, folder: Path, found: Sequence[Picture | NotDrawn], images: Mapping[str, bytes], came_from: Origin
+) -> list[Path]:
+    """Write report.html and report.md into `folder`; `images` are the PNGs of `found` by name. Returns their paths."""
+    contents = _contents(sweep, found, images, came_from)
+    paths = []
+    for name in ("report.html", "report.md"):
+        path = folder / name
+        path.write_text(_rendered(name, contents), encoding="utf-8")
+        paths.append(path)
+    return paths
+
+
+def markdown(sweep: Sweep, command: str) -> str:
+    """The text of report.md, without drawing what it shows."""
+    found = pictures(sweep)
+    images = {one.name: b"" for one in found if isinstance(one, Picture)}
+    return _rendered("report.md", _contents(sweep, found, images, origin(sweep, command)))
+
+
+def _rendered(name: str, contents: dict[str, Any]) -> str:
+    environment = Environment(
+        loader=PackageLoader("analysis"),
+        autoescape=lambda template: template is not None and ".html" in template,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["markdown"] = lambda text: str(text).replace("|", "/").replace("\n", " ")
+    return environment.get_template(f"{name}.j2").render(contents)
+
+
+def _contents(
+    sweep: Sweep, found: Sequence[Picture | NotDrawn], images: Mapping[str, bytes], came_from: Origin
+) -> dict[str, Any]:
+    manifest, verdicts = sweep.manifest, judge(sweep)
+    rows = cell_table(sweep)
+    return {
+        "manifest": manifest,
+        "counts": sweep.counts,
+        "conclusion": conclusion(sweep, verdicts),
+        "not_tested": not_tested(sweep),
+        "protocol": protocol(sweep),
+        "sentences": [verdict.sentence for verdict in verdicts],
+        "verdicts": _texts_table("Verdicts", "", VERDICT_HEADS, (verdict_texts(v) for v in verdicts)),
+        "cells": _cells(rows),
+        "notes": cell_notes(rows),
+        "gains": _texts_table(
+            "Gains in test accuracy from step to step",
+            f"Intervals over {interval_over(manifest.repeats)}. Estimates, not verdicts: no claim about "
+            "them was declared, and they are not corrected for their number. "
+            "P(better): probability that a seed of the second cell beats one of the first. Log-rank: whether the two "
+            "need the same number of steps to threshold.",
+            ("from", "to", "gain", "log-rank p"),
+            ((g.before, g.after, gain_text(g), short(g.logrank_p)) for g in gains(sweep)),
+        ),
+        "tables": [
+            _frame_table(
+                "Trials by cell and outcome",
+                "Nothing is dropped: what is missing, broke off or is no longer wanted is counted here.",
+                count_table(sweep),
+            ),
+            _frame_table(
+                "The search, cell by cell",
+                "Steps of all proposals against what they would have taken unpruned; the best validation accuracy; the "
+                "learning rates within the success margin of the best proposal's accuracy.",
+                search_table(sweep),
+            ),
+        ],
+        "answer": _image(found[0], images),
+        "images": [_image(one, images) for one in found[1:]],
+        "trials": [(cell.label, _trials(sweep, cell)) for cell in manifest.cells],
+        "spec": json.dumps(manifest.spec, indent=1),
+        "origin": came_from,
+    }
+
+
+def _cells(rows: pd.DataFrame) -> Table:
+    keys = ["cell", "num_params", "state_size", "seeds", "iqm", "mean", "minimum", "maximum", "success_rate", "ceiling"]
+    lines = []
+    for row in rows.to_dict("records"):
+        rates = sorted(float(rate) for rate in row["best_learning_rate"].split())
+        wanted = [*(row[key] for key in keys), rates[0] if rates else None, row["pruned"]]
+        line = [Cell(text, _key(key)) for text, key in zip(cell_texts(row), wanted, strict=True)]
+        median = row["steps_to_threshold"]
+        reached = f" ({row['reached_threshold']}/{row['seeds']})"
+        lines.append([*line, Cell("-" if pd.isna(median) else f"{median:,.0f}{reached}", _key(median))])
+    note = (
+        "Accuracies are shares of the test set's query steps. Steps to threshold: Kaplan-Meier's median, and how many "
+        "seeds reach it."
+    )
+    return Table("Cells", note, [*(head.replace("/ ", "/") for head in CELL_HEADS), "steps to threshold"], lines)
+
+
+def _key(value: Any) -> float | str:
+    """What to sort by; what does not exist comes last."""
+    return value if isinstance(value, str) else float("inf") if value is None or pd.isna(value) else float(value)
+
+
+def _texts_table(title: str, note: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    return Table(title, note, heads, [[Cell(text, text) for text in row] for row in rows])
+
+
+def _frame_table(title: str, note: str, frame: pd.DataFrame) -> Table:
+    rows = [[Cell(_text(value), _key(value)) for value in row] for row in frame.itertuples(index=False)]
+    return Table(title, note, [str(name).replace("_", " ") for name in frame.columns], rows)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return "-" if pd.isna(value) else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _image(one: Picture | NotDrawn, images: Mapping[str, bytes]) -> Image:
+    if isinstance(one, NotDrawn):
+        return Image(one.name, one.name.replace("_", " ").capitalize(), f"Not drawn: {one.reason}.", None)
+    return Image(one.name, one.title, one.text, base64.b64encode(images[one.name]).decode())
+
+
+def _trials(sweep: Sweep, cell: ManifestCell) -> list[Trial]:
+    """The cell's ended trials; the config as JSON on one line, since a page may hold a thousand of them."""
+    found = []
+    for wanted in cell.wanted:
+        if (record := sweep.records.get(wanted.hash)) is None:
+            continue
+        end = record.end
+        score = f", test accuracy {end.test.accuracy:.4f}" if end.test else ""
+        reason = f" ({end.reason})" if end.reason else ""
+        place = f"{wanted.phase} {wanted.repeat}/{wanted.index}"
+        summary = f"{place} {wanted.hash[:8]}: {end.outcome}{reason} after {end.steps:,} steps{score}"
+        found.append(Trial(summary, json.dumps(record.config, separators=(", ", ": "))))
+    return found
