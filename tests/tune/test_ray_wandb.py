@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import socket
 import subprocess
 import sys
@@ -42,19 +43,23 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
         command = [sys.executable, "-m", "fsm_icl.tune", *arguments, "--max-concurrent", "2"]
         scratch: set[Path] = set()
         leaks: set[Path] = set()
-        with (base / "said").open("w") as said:
-            driver = subprocess.Popen(command, env=environment, stdout=said, stderr=subprocess.STDOUT)
-        while driver.poll() is None:
-            for place in Path("/tmp").glob(f"fsm-{driver.pid}-*"):
-                scratch |= (found := set(files(place)))
-                leaks |= holding(found, KEY)
-            time.sleep(0.5)
+        with (
+            (base / "said").open("w") as said,
+            subprocess.Popen(command, env=environment, stdout=said, stderr=subprocess.STDOUT) as driver,
+        ):
+            while driver.poll() is None:
+                for place in Path("/tmp").glob(f"fsm-{driver.pid}-*"):
+                    scratch |= (found := files(place))
+                    leaks |= holding(found, KEY)
+                time.sleep(0.5)
         assert driver.returncode == 0, (base / "said").read_text()
         yield Swept(base / "results" / "spectrum-smoke", base / "home", double, scratch, leaks)
 
 
-def files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+def files(folder: Path) -> set[Path]:
+    """Those there are now; os.walk takes it calmly when folders go away meanwhile."""
+    paths = {Path(root, name) for root, _, names in os.walk(folder) for name in names}
+    return {path for path in paths if path.is_file() and not path.is_symlink()}
 
 
 def holding(paths: set[Path], text: str) -> set[Path]:
@@ -70,7 +75,7 @@ def holding(paths: set[Path], text: str) -> set[Path]:
 
 
 def test_the_key_is_in_no_file(swept: Swept) -> None:
-    left = set(files(swept.folder.parents[1]))
+    left = files(swept.folder.parents[1])
     assert {".wandb", ".json", ".log"} <= {path.suffix for path in left}
     assert any("session_" in str(path) and path.suffix in (".log", ".out", ".err") for path in swept.scratch)
     encoded = base64.b64encode(f"api:{KEY}".encode())
