@@ -7,7 +7,6 @@ from analysis.figures.every import pictures
 from analysis.load import Sweep, load_sweep
 from analysis.snapshot import Origin, load_snapshot, origin, write_snapshot
 from analysis.writing import tables_of
-from fsm_icl.folders import read_json
 from tests.analysis.builder import Plan, around, hypothesis, share_hypothesis, spectrum, write_sweep
 
 
@@ -41,7 +40,7 @@ def test_everything_is_rendered_again_from_the_snapshot_alone(sweep: Sweep, tmp_
 
 
 def test_it_says_where_it_came_from(sweep: Sweep, tmp_path: Path) -> None:
-    found = read_json(frozen(sweep, tmp_path / "elsewhere") / "snapshot.json", Origin)
+    found = Origin.model_validate_json((frozen(sweep, tmp_path / "elsewhere") / "snapshot.json").read_bytes())
     assert found.command == "python -m analysis mine"
     assert found.created_at.endswith("+00:00")
     assert found.commits == ["0" * 40]
