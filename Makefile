@@ -10,7 +10,7 @@ $(SWEEPS): .venv/installed
 	$(RUN) -m analysis $@
 
 test: .venv/installed
-	$(RUN) -m pytest -m "not gpu" --numprocesses 2 --dist loadfile
+	$(RUN) -m pytest -m "not gpu"
 
 check: .venv/installed
 	$(RUN) -m ruff check .

@@ -20,10 +20,13 @@ from analysis.writing import write
 from tests.analysis.builder import Plan, around, hypothesis, write_sweep
 from tests.analysis.conftest import Presented
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("chromium") is None or shutil.which("chromedriver") is None,
-    reason="needs Debian's packages chromium and chromium-driver",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("chromium") is None or shutil.which("chromedriver") is None,
+        reason="needs Debian's packages chromium and chromium-driver",
+    ),
+]
 
 QUIET = ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking")
 QUIET += ("disable-component-update", "disable-sync", "window-size=1200,900")
@@ -135,7 +138,6 @@ def test_nothing_is_wider_than_a_phone(browser: Any, page: Path) -> None:
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-@pytest.mark.slow
 def test_a_thousand_trials_stay_under_5_mb_and_open_in_2_seconds(browser: Any, tmp_path: Path) -> None:
     ended = ("finished", "pruned", "pruned", "finished", "diverged") * 2
     plans = [
