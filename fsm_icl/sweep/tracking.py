@@ -92,6 +92,7 @@ class Tracker:
                 self._dropped.append(item)
 
     def _work(self) -> None:
+        self.runs.start()
         while (item := self._queue.get()) is not None:
             self._guarded(item)
         for item in self._dropped:

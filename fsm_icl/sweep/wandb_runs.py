@@ -36,10 +36,19 @@ class Runs:
         self._finishing: list[threading.Thread] = []
         self._earlier: dict[str, list[Path]] | None = None
 
+    def start(self) -> None:
+        """Start wandb, which takes a second of CPU: while Ray starts, no trial is there yet to be slowed down."""
+        os.environ.update(QUIET)
+        try:
+            import wandb
+
+            wandb.setup(settings()).ensure_service()
+        except Exception as error:  # the first run that opens will tell
+            log.debug("W&B", exc_info=error)
+
     def open(self, planned: Planned) -> Any:
         """The trial's wandb.Run."""
-        os.environ.update(QUIET)
-        import wandb  # here, because it takes half a second that `--plan` need not wait
+        import wandb
 
         run_id = f"{self.sweep_id}-{planned.hash}"
         self._forget(run_id)
