@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fsm_icl.cluster.command import app as cluster
-from fsm_icl.cluster.command import doctor
+from fsm_icl.cluster.command import doctor, refusing
 from fsm_icl.tune.command import tune
 
 if TYPE_CHECKING:
@@ -39,7 +37,7 @@ def status(sweep: Sweep, scale: Scale = None, results: Results = "results") -> N
 
     from fsm_icl.sweep.status import print_status, read_status
 
-    with _refusing():
+    with refusing():
         found = read_status(_folder(sweep, scale, results))
     print_status(found, Console(width=None if sys.stdout.isatty() else 110))
 
@@ -54,7 +52,7 @@ def logs(
     """Print how a trial ended, and its log with the trace-back where its code failed; or list all trials."""
     from fsm_icl.sweep.logs import find_trial, listed, told
 
-    with _refusing():
+    with refusing():
         folder = _folder(sweep, scale, results)
         for line in told(folder, find_trial(folder, trial)) if trial else listed(folder):
             print(line)
@@ -65,7 +63,7 @@ def run(sweep: Sweep, trial: Trial, scale: Scale = None, results: Results = "res
     """Run one trial again in this process, without Ray and without keeping anything: for a debugger."""
     from fsm_icl.sweep.logs import find_trial
 
-    with _refusing():
+    with refusing():
         folder = _folder(sweep, scale, results)
         found = find_trial(folder, trial)
         from fsm_icl.sweep.rerun import run_again, trial_of
@@ -87,7 +85,7 @@ def verify(
 
     from fsm_icl.sweep.verify import sampled, verify_all
 
-    with _refusing():
+    with refusing():
         trials = sampled(_folder(sweep, scale, results), sample)
     same = verify_all(trials, Console(width=None if sys.stdout.isatty() else 110))
     raise typer.Exit(0 if same else 1)
@@ -103,7 +101,7 @@ def sync(sweep: Sweep, scale: Scale = None, results: Results = "results") -> Non
     from fsm_icl.sweep.sync import sync as upload
     from fsm_icl.sweep.sync import told
 
-    with _refusing(), Progress(console=Console(stderr=True), transient=True) as bar:
+    with refusing(), Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("sending")
         folder = _folder(sweep, scale, results)
         done = upload(
@@ -132,18 +130,6 @@ def _folder(sweep: str, scale: str | None, results: str) -> Folder:
     if folder != as_folder(sweep):
         print(f"Reading {folder}", file=sys.stderr)
     return folder
-
-
-@contextlib.contextmanager
-def _refusing() -> Iterator[None]:
-    """Input that can't be used is one message on stderr and exit code 2."""
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        from fsm_icl.files import told
-
-        print(f"error: {told(error) if isinstance(error, OSError) else error}", file=sys.stderr)
-        raise typer.Exit(2) from None
 
 
 if __name__ == "__main__":

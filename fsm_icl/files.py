@@ -40,7 +40,7 @@ def as_folder(text: str | Folder) -> Folder:
         _ = folder.fs
     except (ImportError, ValueError) as error:
         message = str(error)
-        install = "; pip install 'fsm-icl[aws]'" if "s3" in message else ""
+        install = "; pip install -c constraints.txt -e '.[aws]'" if "s3" in message else ""
         raise ValueError(f"{text}: {message}{install}") from None
     return folder
 
@@ -107,7 +107,7 @@ def modified(folder: Folder, pattern: str) -> dict[Folder, float]:
     with as_os_errors(folder):
         if not isinstance(folder, Path):  # one listing; asking for each file would take minutes
             infos = folder.fs.glob(f"{folder.path}/{pattern}", detail=True)
-            return {folder / _below(name, folder): _time_of(info) for name, info in infos.items()}
+            return {folder / _below(name, folder): changed_at(info) for name, info in infos.items()}
         for path in folder.glob(pattern):
             with contextlib.suppress(FileNotFoundError):  # gone meanwhile
                 times[path] = path.stat().st_mtime
@@ -118,8 +118,8 @@ def _below(name: str, folder: UPath) -> str:
     return name.strip("/").removeprefix(folder.path.strip("/")).strip("/")
 
 
-def _time_of(info: Mapping[str, Any]) -> float:
-    """Unix seconds of a file's last change, which each library has under a name and a type of its own."""
+def changed_at(info: Mapping[str, Any]) -> float:
+    """Unix seconds of a file's last change, from fsspec's `info`: each library has its own name and type for it."""
     changed = next((info[name] for name in ("LastModified", "mtime", "updated", "created") if name in info), 0.0)
     return float(changed.timestamp() if isinstance(changed, datetime) else changed)
 

@@ -131,5 +131,7 @@ def refusing() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        from fsm_icl.files import told
+
+        print(f"error: {told(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         raise typer.Exit(2) from None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from fsm_icl.cluster.files import read_cluster_file
 from fsm_icl.cluster.remote import results_of
+from fsm_icl.files import as_folder, as_os_errors, changed_at, read_all
 
 _SSH = "ssh -o StrictHostKeyChecking=accept-new -o BatchMode=yes -o ConnectTimeout=20"
 
@@ -70,30 +71,28 @@ class _Bucket:
     """A URI such as s3://bucket/results."""
 
     def __init__(self, uri: str) -> None:
-        import fsspec
-
-        try:
-            self.files, self.root = fsspec.url_to_fs(uri)
-        except ImportError as error:
-            raise ValueError(f"{uri}: {error}; pip install -c constraints.txt -e '.[aws]'") from None
+        self.folder: Any = as_folder(uri)
 
     def ids(self) -> dict[str, str]:
         """Name of each sweep's folder -> its id."""
-        paths = self.files.glob(f"{self.root}/*/id")
-        return {path.split("/")[-2]: self.files.cat_file(path).decode().strip() for path in paths}
+        found = read_all(self.folder, "*/id")
+        return {path.parent.name: content.decode().strip() for path, content in found.items()}
 
     def copy(self, name: str, target: Path, trials: bool) -> None:
         """Copy one folder, each file whole or not at all."""
-        root = f"{self.root}/{name}/"
-        for path, info in self.files.find(root, detail=True).items():
-            inside = path[path.index(root) + len(root) :]
-            if (trials or not inside.startswith("trials/")) and not self._is_here(path, info, target / inside):
-                partial = (target / inside).with_name(f".{Path(inside).name}.partial")
-                partial.parent.mkdir(parents=True, exist_ok=True)
-                self.files.get_file(path, str(partial))
-                partial.replace(target / inside)
+        root, files = f"{self.folder.path}/{name}/", self.folder.fs
+        with as_os_errors(self.folder):
+            for path, info in files.find(root, detail=True).items():
+                inside = path[path.index(root) + len(root) :]
+                if (trials or not inside.startswith("trials/")) and not _is_here(info, target / inside):
+                    partial = (target / inside).with_name(f".{Path(inside).name}.partial")
+                    partial.parent.mkdir(parents=True, exist_ok=True)
+                    files.get_file(path, str(partial))
+                    partial.replace(target / inside)
 
-    def _is_here(self, path: str, info: dict[str, Any], target: Path) -> bool:
-        if not target.is_file() or target.stat().st_size != info["size"]:
-            return False
-        return bool(target.stat().st_mtime >= self.files.modified(path).timestamp())
+
+def _is_here(info: Mapping[str, Any], target: Path) -> bool:
+    """As large as there, and not older."""
+    if not target.is_file() or target.stat().st_size != info["size"]:
+        return False
+    return target.stat().st_mtime >= changed_at(info)
