@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 TRIALS = 4 * (4 + 2)
+OF_THE_CLOCK = {"timeline.csv", "matchings.csv"}
 
 
 def command(results: Path, *arguments: str) -> list[str]:
@@ -31,8 +32,8 @@ def records(results: Path) -> dict[str, Any]:
 
 
 def table(results: Path) -> dict[str, bytes]:
-    """What analysis makes of it: every CSV and the verdict, byte for byte."""
+    """What analysis makes of it: every CSV but those of the clock, byte for byte."""
     analysis = [sys.executable, "-m", "analysis", "spectrum", "--scale", "smoke", "--results", str(results)]
     subprocess.run(analysis, check=True, capture_output=True, timeout=100)
     figures = results / "spectrum-smoke" / "figures"
-    return {p.name: p.read_bytes() for p in figures.iterdir() if p.suffix in (".csv", ".md")}
+    return {p.name: p.read_bytes() for p in figures.glob("*.csv") if p.name not in OF_THE_CLOCK}
