@@ -5,13 +5,15 @@ results/spectrum-laptop/  id  lock  sweep.yaml  manifest.json  records/<hash>.js
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
+import platform
 import re
 import secrets
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ from fsm_icl.folders import local_folder, read_records
 from fsm_icl.records import Manifest, Report, TrialEnd, TrialRecord
 from fsm_icl.sweep.lock import LockedError, lock
 from fsm_icl.sweep.search import Planned
+from fsm_icl.sweep.shared import probe
 from fsm_icl.training import checkpoint
 
 if TYPE_CHECKING:
@@ -45,23 +48,17 @@ class Store:
             StoreError: it can't be written, another driver has it, or a record in it can't be read.
         """
         self.folder = folder
-        try:
+        with _as_store_errors(folder), contextlib.ExitStack() as undo:
             if is_local(folder):
                 for name in ("records", "trials"):
                     (folder / name).mkdir(parents=True, exist_ok=True)
-            self._lock = lock(folder)
+            self._lock = undo.enter_context(contextlib.closing(lock(folder)))
             self.id = self._read_id()
             self.local = local_folder(folder, self.id)
             (self.local / "wandb").mkdir(parents=True, exist_ok=True)
-        except LockedError as error:
-            raise StoreError(f"{folder}: in use by {error}; one driver at a time (fsm-icl status looks in)") from None
-        except OSError as error:
-            raise StoreError(f"{folder}: cannot be written: {error.strerror}") from error
-        try:
+            probe(folder)
             self.records = read_records(folder)  # under the lock: another driver may just have ended
-        except ValueError as error:
-            self.close()
-            raise StoreError(str(error)) from None
+            undo.pop_all()  # all is well: it stays locked
 
     def close(self) -> None:
         """Let another driver in."""
@@ -144,8 +141,7 @@ class Store:
     def check_writable(self) -> None:
         """Raises OSError when nothing can be written any more, however little, or not by this driver."""
         self._lock.check()
-        write_atomically(self.folder / "probe", "x" * PROBE_BYTES)
-        remove(self.folder / "probe")
+        probe(self.folder, PROBE_BYTES)
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Replace manifest.json. Raises OSError, also when the folder is another driver's by now."""
@@ -157,6 +153,19 @@ class Store:
         stream = io.StringIO()
         YAML(typ="safe", pure=True).dump(dict(spec), stream)
         write_atomically(self.folder / "sweep.yaml", stream.getvalue())
+
+
+@contextlib.contextmanager
+def _as_store_errors(folder: Folder) -> Iterator[None]:
+    """What can go wrong with a folder while it is opened, as a StoreError."""
+    try:
+        yield
+    except LockedError as error:
+        raise StoreError(f"{folder}: in use by {error}; one driver at a time (fsm-icl status looks in)") from None
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be written by {platform.node()}: {error.strerror}") from error
+    except ValueError as error:
+        raise StoreError(str(error)) from None
 
 
 def failed_in(records: Mapping[str, TrialRecord]) -> list[str]:
