@@ -113,6 +113,16 @@ class MeasureSpec(FrozenModel):
     num_seeds: int = Field(6, ge=0, le=1000)
 
 
+class ResourcesSpec(FrozenModel):
+    """What a trial asks of the machine it runs on. No part of what the trial is: results are kept when it changes."""
+
+    cpus_per_trial: int = Field(1, ge=1, le=1024)
+    """CPU cores, and torch's threads."""
+    gpus_per_trial: Literal["auto"] | Annotated[float, Field(ge=0, le=1)] = "auto"
+    """Share of one GPU. auto: the smallest that holds a trial of the cell, measured when the sweep starts; 0 is the
+    CPU, which `auto` means where there is no GPU."""
+
+
 class Hypothesis(FrozenModel):
     """A claim about cells, declared before the run: `a` against the base `b`, an axis, or mid's share of low..high."""
 
@@ -173,6 +183,7 @@ class SweepSpec(FrozenModel):
     """Each entry is a product of its lists; the grid is all of them, duplicates removed."""
     search: SearchSpec
     measure: MeasureSpec = MeasureSpec()
+    resources: ResourcesSpec = ResourcesSpec()
     hypotheses: list[Hypothesis] = Field(default_factory=list, max_length=1000)
 
     @model_validator(mode="after")

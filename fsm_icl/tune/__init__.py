@@ -3,6 +3,10 @@
 command.py    `python -m fsm_icl.tune SWEEP` and `fsm-icl tune SWEEP`
 options.py    what the command line says beside the sweep; time limit and SIGTERM
 plan.py       the first lines, and --plan
+packing.py    what each trial asks of a machine, and how many fit
+capacity.py   what there is, here or on a cluster
+footprints.py how much of a GPU a trial takes, measured
+session.py    Ray for one run
 sweep.py      one Tuner from a sweep and its store
 desk.py       what the driver knows while it runs: planner, store, tracker, trials in flight
 search.py     Ray's Searcher and Stopper over the desk

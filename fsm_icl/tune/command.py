@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from dataclasses import replace
@@ -15,6 +14,7 @@ from fsm_icl.tune.options import MAX_TRIALS, Asked, RunOptions, duration
 if TYPE_CHECKING:
     from fsm_icl.sweep.planner import Planner
     from fsm_icl.sweep.store import Store
+    from fsm_icl.tune.packing import Capacity, Packing
     from fsm_icl.tune.plan import View
 
 _INTERRUPTIONS = {
@@ -46,7 +46,7 @@ def tune(
         typer.Option(help="Where W&B runs go; auto: online with a key and a server that answers, else offline."),
     ] = "offline",
     max_concurrent: Annotated[
-        int | None, typer.Option(min=1, help="Trials at a time; default: one a GPU, or one a CPU core.")
+        int | None, typer.Option(min=1, help="Trials at a time; default: as many as fit.")
     ] = None,
     address: Annotated[
         str | None, typer.Option(help="A Ray cluster that runs already: auto, or HOST:PORT; default: this machine.")
@@ -76,14 +76,15 @@ def tune(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     settings = [*(sets or []), *([f"seed={seed}"] if seed is not None else [])]
     try:
+        capacity = _capacity(address)
         options = RunOptions(
-            max_concurrent=max_concurrent or _slots(address),
             address=address,
             time_limit=time_limit,
             max_failures=max_failures,
             stall_limit=stall_limit,
         )
-        code = _run(Asked(sweep, scale, settings, results, plan, yes, retry_failed, fresh, wandb), options)
+        asked = Asked(sweep, scale, settings, results, plan, yes, retry_failed, fresh, wandb)
+        code = _run(asked, options, capacity, max_concurrent)
     except SpecError as error:
         _refuse("\n".join(error.problems))
     except KeyboardInterrupt as error:
@@ -92,65 +93,62 @@ def tune(
     raise typer.Exit(code)
 
 
-def _run(asked: Asked, options: RunOptions) -> int:
+def _run(asked: Asked, options: RunOptions, capacity: Capacity, max_concurrent: int | None) -> int:
     from rich.console import Console
 
     from fsm_icl.sweep.store import StoreError
     from fsm_icl.sweep.wandb_mode import TrackingError, decide
+    from fsm_icl.tune.packing import Packing, at_once
     from fsm_icl.tune.plan import headline, look, print_plan
 
     console = Console(width=None if sys.stdout.isatty() else 110)
     try:
         view = look(asked)
+        packing = Packing(view.loaded.spec.resources, capacity, max_concurrent)
         console.print(headline(view, asked.scale), highlight=False, markup=False)
+        console.print(at_once(view.planner, packing), highlight=False, markup=False)
         if asked.plan:
-            print_plan(view.planner, view.standings, options.max_concurrent, console)
+            print_plan(view.planner, view.standings, packing, console)
             return 0
+        if packing.problem is not None:
+            _refuse(packing.problem)
         _check_size(view.planner, asked.yes)
         mode, why = decide(asked.wandb)
         if why is not None:
             console.print(why, highlight=False, markup=False)
         options = replace(options, wandb=mode)
-        store = _open(view, asked, options)
+        store = _open(view, asked, packing)
     except (StoreError, TrackingError) as error:
         _refuse(str(error))
     from fsm_icl.tune.ended import print_end
     from fsm_icl.tune.sweep import run_sweep
 
     with store:
-        ended = run_sweep(view.loaded, store, options, console)
+        ended = run_sweep(view.loaded, store, options, packing, console)
     print_end(ended, view.folder, console)
     return 0 if ended.sound else 1
 
 
-def _open(view: View, asked: Asked, options: RunOptions) -> Store:
+def _open(view: View, asked: Asked, packing: Packing) -> Store:
     from fsm_icl.sweep.estimate import bytes_needed
     from fsm_icl.sweep.store import Store
 
     store = Store(view.folder)
     if asked.retry_failed:
         store.forget_failed()
-    store.check_space(bytes_needed(view.planner, options.max_concurrent))
+    # Of what is running: how many share a GPU is not known yet, but each has CPUs of its own.
+    most = packing.max_concurrent or packing.capacity.cpus // packing.resources.cpus_per_trial
+    store.check_space(bytes_needed(view.planner, most))
     return store
 
 
-def _slots(address: str | None) -> int:
-    """Trials at a time: one a GPU, or one a CPU core."""
-    if address is None:
-        from fsm_icl.folders import num_gpus
-
-        return num_gpus() or _cores()
-    from fsm_icl.tune.session import cluster_slots
+def _capacity(address: str | None) -> Capacity:
+    from fsm_icl.tune.capacity import of_cluster, of_this_machine
 
     try:
-        return cluster_slots(address)
+        return of_this_machine() if address is None else of_cluster(address)
     except ValueError as error:
         _refuse(str(error))
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_size(planner: Planner, yes: bool) -> None:

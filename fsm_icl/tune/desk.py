@@ -7,6 +7,7 @@ raises: a record that can't be written stays in memory, `broken` says why, and t
 from __future__ import annotations
 
 import contextlib
+import platform
 import time
 import traceback
 from collections.abc import Callable
@@ -22,7 +23,8 @@ from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.tracking import Tracker
 from fsm_icl.training import checkpoint
-from fsm_icl.tune.trainable import job, read_report
+from fsm_icl.tune.packing import Packing
+from fsm_icl.tune.trainable import Site, job, read_report
 
 MANIFEST_SECONDS = 5.0
 """The manifest is about so old at most while trials end, for whoever looks in."""
@@ -45,18 +47,33 @@ class InFlight:
     last_look: float = field(default_factory=time.time)
 
 
+@dataclass(frozen=True)
+class Lost:
+    """A trial that is given up on, without an outcome; the next run asks for it again."""
+
+    planned: Planned
+    why: str
+
+
 class Desk:
     """Hands out trials and takes in what comes back."""
 
     def __init__(
-        self, planner: Planner, store: Store, tracker: Tracker, manifest: Callable[[], Manifest], stall_limit: float
+        self,
+        planner: Planner,
+        store: Store,
+        tracker: Tracker,
+        manifest: Callable[[], Manifest],
+        packing: Packing,
+        stall_limit: float,
     ) -> None:
-        """`manifest` makes the manifest as it stands."""
+        """`manifest` makes the manifest as it stands; `stall_limit`: seconds that a worker may be silent."""
         self.planner, self.store, self.tracker, self.manifest = planner, store, tracker, manifest
-        self.stall_limit = stall_limit
+        self.packing = packing
+        self.site = Site(store.id, platform.node(), stall_limit)
         self.in_flight: dict[str, InFlight] = {}
-        self.lost: list[Planned] = []
-        """Trials whose worker died too often; the next run asks for them again."""
+        self.lost: dict[str, Lost] = {}
+        """By hash."""
         self.broken: str | None = None
         self._manifest_due = time.monotonic() + MANIFEST_SECONDS
         self.worked_seconds = 0.0
@@ -64,12 +81,12 @@ class Desk:
 
     def next(self, trial_id: str) -> dict[str, Any] | None:
         """The job of the trial to start next, None when there is none to start now."""
-        busy = {flight.planned.hash for flight in self.in_flight.values()} | {p.hash for p in self.lost}
+        busy = {flight.planned.hash for flight in self.in_flight.values()} | self.lost.keys()
         planned = None if self.broken else self.planner.next(busy)
         if planned is None:
             return None
         self.in_flight[trial_id] = InFlight(planned)
-        return job(planned, self.store.trial_folder(planned.hash), self.stall_limit)
+        return job(planned, self.store.trial_folder(planned.hash), self.site, self.packing.request(planned))
 
     @property
     def finished(self) -> bool:
@@ -79,7 +96,7 @@ class Desk:
     @property
     def nothing_left(self) -> bool:
         """All that is missing has been given up on, or nothing is."""
-        return self.planner.next({p.hash for p in self.lost}) is None
+        return self.planner.next(self.lost.keys()) is None
 
     def heard(self, trial_id: str, result: dict[str, Any]) -> None:
         """A live report."""
@@ -108,11 +125,21 @@ class Desk:
         if closing is not None and closing.end is not None:
             self._keep(flight, _checked(flight, closing, closing.end))
         elif self.broken is None:
-            self._lose(flight.planned)
+            self._no_outcome(flight.planned, result or {})
 
-    def _lose(self, planned: Planned) -> None:
-        """A trial without an outcome. Where the reason is a full or read-only disk, trying others is no use."""
-        self.lost.append(planned)
+    def _no_outcome(self, planned: Planned, said: dict[str, Any]) -> None:
+        """What the machine lacked (see TrialTrainable.step), or its worker died."""
+        if "storage" in said:
+            self.broken = said["storage"]
+        elif "out_of_memory" not in said:
+            self._lose(planned, "its worker died or hung each time")
+        elif not self.packing.enlarge(planned):  # else it is asked for again at once
+            share = self.packing.request(planned)["gpu"]
+            self._lose(planned, f"out of memory with {share:g} of a GPU: {said['out_of_memory']}")
+
+    def _lose(self, planned: Planned, why: str) -> None:
+        """Give up on a trial. Where the reason is a full or read-only disk, trying others is no use."""
+        self.lost[planned.hash] = Lost(planned, why)
         try:
             self.store.check_writable()
         except OSError as error:

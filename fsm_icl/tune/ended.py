@@ -21,6 +21,7 @@ from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.sync import sync, told
 from fsm_icl.sweep.wandb_mode import Mode
 from fsm_icl.sweep.wandb_sweep import log_sweep
+from fsm_icl.tune.desk import Lost
 
 SEND_SECONDS = 15
 
@@ -58,8 +59,7 @@ class Ended:
     """The trials' own seconds, summed."""
     workers: int
     broken: str | None
-    lost: list[Planned]
-    """Trials whose worker died too often; the next run asks for them again."""
+    lost: list[Lost]
     wandb_problem: str | None
 
     @property
@@ -95,7 +95,7 @@ def _problems(ended: Ended) -> list[str]:
     if ended.broken:
         problems.append(f"stopped: {ended.broken}; mend that, then run the same command again")
     if ended.lost:
-        problems.append(f"{len(ended.lost)} trials lost their worker each time; the same command tries them again")
+        problems.append(f"{len(ended.lost)} trials have no outcome; the same command tries them again")
     for plan in ended.planner.plans:
         if plan.failed:
             problems.append(f"{plan.cell.label}: no proposal finished, so it has no winner and was not measured")
@@ -110,5 +110,5 @@ def _failures(ended: Ended, folder: Folder) -> list[Failure]:
     found = [(planned, record.end.outcome, record.end.reason) for planned, record in ended_trials(ended.planner)]
     found = [(planned, outcome, reason) for planned, outcome, reason in found if outcome in ("failed", "diverged")]
     return [failure(folder, p.hash, p.cell.label, p.phase, outcome, reason) for p, outcome, reason in found] + [
-        failure(folder, p.hash, p.cell.label, p.phase, "lost", "its worker died or hung each time") for p in ended.lost
+        failure(folder, p.hash, p.cell.label, p.phase, "lost", lost.why) for lost in ended.lost for p in (lost.planned,)
     ]

@@ -38,8 +38,6 @@ class RunOptions:
     """What the command line says beside the sweep itself."""
 
     wandb: Mode = "offline"
-    max_concurrent: int = 1
-    """Trials at a time."""
     address: str | None = None
     """A running Ray cluster; None starts Ray on this machine."""
     max_failures: int = 3

@@ -20,6 +20,7 @@ from fsm_icl.sweep.standing import Standing, Standings, num_new, planner_before,
 from fsm_icl.sweep.status import begun
 from fsm_icl.sweep.store import StoreError, failed_in
 from fsm_icl.tune.options import Asked
+from fsm_icl.tune.packing import Packing
 
 if TYPE_CHECKING:
     from fsm_icl.files import Folder
@@ -93,7 +94,7 @@ def _why(scale: str) -> str:
     return f" ({found}; --scale says otherwise)" if found else ""
 
 
-def print_plan(planner: Planner, found: Standings, concurrent: int, console: Console) -> None:
+def print_plan(planner: Planner, found: Standings, packing: Packing, console: Console) -> None:
     """--plan: cells, trials, parameters, estimated time, what is done and what is missing."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name in ("cell", "params", "search", "measure", *_CATEGORIES, "s/trial", "core-min\nto go"):
@@ -125,6 +126,7 @@ def print_plan(planner: Planner, found: Standings, concurrent: int, console: Con
         console.print("* cells that the sweep file does not have now")
     if len(planner.plans) > MAX_ROWS:
         console.print(f"and {len(planner.plans) - MAX_ROWS:,} more cells")
+    concurrent = max(1, packing.slots(plan.cell.key for plan in planner.plans))
     minutes = sum(left) / concurrent / 60
     console.print(f"about {minutes:.1f} minutes with {concurrent} at a time, if nothing is pruned")
     if not all(measured for _, measured in estimates):

@@ -25,26 +25,29 @@ os.environ.update(  # read by Ray when it is imported
 )
 import ray
 from ray._private import services
-from ray._private.state import state
 
 import fsm_icl
-from fsm_icl.tune.options import RunOptions
 
 _QUIET = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
 @contextlib.contextmanager
-def session(options: RunOptions) -> Iterator[Path]:
-    """Ray, and a scratch folder that goes with it."""
+def session(address: str | None, num_cpus: int) -> Iterator[Path]:
+    """Ray, and a scratch folder that goes with it.
+
+    Args:
+        address: of a cluster that runs already; None starts Ray on this machine.
+        num_cpus: CPUs that are given away on this machine.
+    """
     # Ray's unix sockets lie below it, and their paths may have 107 characters.
     short = tempfile.gettempdir() if len(tempfile.gettempdir()) <= 24 else "/tmp"
     _clear_scratch(Path(short))
     scratch = Path(tempfile.mkdtemp(prefix=f"fsm-{os.getpid()}-", dir=short))
     try:
-        if options.address is None:
-            _start(options.max_concurrent, scratch / "ray")
+        if address is None:
+            _start(num_cpus, scratch / "ray")
         else:
-            _connect(options.address)
+            _connect(address)
         for name in ("ray.tune", "ray.train"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         yield scratch / "tune"
@@ -53,25 +56,19 @@ def session(options: RunOptions) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def cluster_slots(address: str) -> int:
-    """How many trials a running cluster can hold when it has grown: one a GPU, or one a CPU core.
+def nodes(address: str) -> list[dict[str, float]]:
+    """What each machine of a running cluster has for trials.
 
     Raises:
-        ValueError: it can't be reached, or does not let us in.
+        ValueError: the cluster can't be reached, or does not let us in.
     """
     try:
         _connect(address)
-        return max(1, int(capacity("GPU") or capacity("CPU")))
+        return [node["Resources"] for node in ray.nodes() if node["Alive"]]
     except (ConnectionError, RuntimeError, ray.exceptions.AuthenticationError) as error:
         raise ValueError(f"no Ray cluster at {address!r}: {str(error).splitlines()[0]}") from None
     finally:
         ray.shutdown()
-
-
-def capacity(resource: str) -> float:
-    """How much of a resource there is, or will be once the autoscaler has started all machines that it may."""
-    planned = state.get_max_resources_from_cluster_config() or {}
-    return max(float(ray.cluster_resources().get(resource, 0)), float(planned.get(resource, 0)))
 
 
 def _start(num_cpus: int, folder: Path) -> None:

@@ -6,13 +6,14 @@ import contextlib
 import time
 from pathlib import Path
 
-from fsm_icl.tune.session import capacity, session  # first: it sets what Ray reads when it is imported
+from fsm_icl.tune.session import session  # first: it sets what Ray reads when it is imported
 
 # isort: split
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 from rich.console import Console
 
+from analysis.report import say
 from fsm_icl.files import told
 from fsm_icl.records import Manifest, TaskEntry
 from fsm_icl.sweep.cells import Cell, cells_of, declared
@@ -25,10 +26,12 @@ from fsm_icl.task.baselines import baselines
 from fsm_icl.task.episodes import evaluation_set
 from fsm_icl.tune.desk import Desk
 from fsm_icl.tune.ended import Ended, ended_trials, share
+from fsm_icl.tune.footprints import measure
 from fsm_icl.tune.options import RunOptions, interruptions
+from fsm_icl.tune.packing import Packing, at_once, measured
 from fsm_icl.tune.progress import Progress
 from fsm_icl.tune.search import ProtocolSearcher, StopWhenBroken
-from fsm_icl.tune.trainable import CPUS_PER_TRIAL, TrialTrainable
+from fsm_icl.tune.trainable import TrialTrainable, requested
 
 
 class ManifestMaker:
@@ -60,8 +63,10 @@ def _task_entry(cell: Cell, evaluation_seed: int) -> TaskEntry:
     )
 
 
-def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, console: Console) -> Ended:
+def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, packing: Packing, console: Console) -> Ended:
     """Run all that is missing of a sweep.
+
+    Where shares of GPUs are to be measured, `packing` is given the footprints.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, SIGTERM or the time limit; workers are gone, records are kept.
@@ -70,7 +75,7 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, console: C
     planner = Planner(loaded.spec, cells, store.records)
     maker = ManifestMaker(loaded, cells, store)
     tracker = Tracker(store.local, loaded.name, store.id, loaded.scale, options.wandb)
-    desk = Desk(planner, store, tracker, lambda: maker(planner), options.stall_limit)
+    desk = Desk(planner, store, tracker, lambda: maker(planner), packing, options.stall_limit)
     started = time.monotonic()
     try:
         store.write_sweep_file(loaded.spec.model_dump(mode="json", exclude_none=True))
@@ -89,29 +94,45 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, console: C
     tracker.close()
     shared = share(store, tracker.mode) if desk.broken is None else None
     problem = tracker.problem or shared
-    return Ended(planner, seconds, desk.worked_seconds, options.max_concurrent, desk.broken, desk.lost, problem)
+    lost = list(desk.lost.values())
+    return Ended(planner, seconds, desk.worked_seconds, _slots(desk), desk.broken, lost, problem)
+
+
+def _slots(desk: Desk) -> int:
+    return desk.packing.slots(plan.cell.key for plan in desk.planner.plans)
 
 
 def _tune(desk: Desk, options: RunOptions, console: Console) -> None:
     """Let Ray run what the desk hands out."""
-    progress = Progress(desk, console, options.max_concurrent)
+    packing = desk.packing
+    cpus = max(packing.capacity.cpus, _slots(desk) * packing.resources.cpus_per_trial)  # --max-concurrent may ask more
     with (
-        session(options) as folder,
+        session(options.address, cpus) as folder,
         interruptions(options.time_limit),  # after Ray has put its own handler on SIGTERM
-        contextlib.closing(progress),
     ):
-        _tuner(desk, options, progress, folder).fit()
+        if packing.measures:
+            _measure(desk, console)
+        with contextlib.closing(Progress(desk, console, _slots(desk))) as progress:
+            _tuner(desk, options, progress, folder).fit()
+
+
+def _measure(desk: Desk, console: Console) -> None:
+    """See how many trials can share a GPU."""
+    say(console, "looking at how much of a GPU one trial of each cell takes")
+    desk.packing.footprints = measure(desk.planner, desk.packing.capacity.gpus)
+    say(console, measured(desk.packing))
+    say(console, at_once(desk.planner, desk.packing))
 
 
 def _tuner(desk: Desk, options: RunOptions, progress: Progress, folder: Path) -> tune.Tuner:
-    gpus = 1 if capacity("GPU") else 0
     return tune.Tuner(
-        tune.with_resources(TrialTrainable, {"cpu": CPUS_PER_TRIAL, "gpu": gpus}),
+        tune.with_resources(TrialTrainable, requested),
         tune_config=tune.TuneConfig(
             search_alg=ProtocolSearcher(desk),
             scheduler=FIFOScheduler(),
             num_samples=-1,
-            max_concurrent_trials=options.max_concurrent,
+            # Always set: without it Tune asks for one machine at a time.
+            max_concurrent_trials=_slots(desk),
             reuse_actors=True,
             trial_name_creator=lambda trial: str(trial.trial_id),
             trial_dirname_creator=lambda trial: str(trial.trial_id),

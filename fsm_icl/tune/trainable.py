@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import faulthandler
 import json
+import platform
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -19,19 +21,39 @@ from fsm_icl.files import append, as_folder, is_local
 from fsm_icl.records import Report
 from fsm_icl.sweep.logs import STACK
 from fsm_icl.sweep.search import Planned
+from fsm_icl.sweep.shared import problem_here
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.run import run_trial
+from fsm_icl.tune.packing import SAFE
 
 if TYPE_CHECKING:
     from fsm_icl.files import Folder
 
-CPUS_PER_TRIAL = 1
+
+@dataclass(frozen=True)
+class Site:
+    """What the worker has to know of the sweep's folder and its driver."""
+
+    sweep_id: str
+    driver: str
+    """Name of the machine that the driver runs on."""
+    stall_limit: float
+    """Seconds without a report after which the worker gives itself up as hung."""
 
 
-def job(planned: Planned, folder: Folder, stall_limit: float) -> dict[str, Any]:
-    """What travels to the worker: the trial, and apart from it the environment. Strings, so that Tune leaves it be."""
-    env = {"folder": str(folder.absolute()), "cutoffs": dict(planned.cutoffs), "stall_limit": stall_limit}
+def job(planned: Planned, folder: Folder, site: Site, request: Mapping[str, float]) -> dict[str, Any]:
+    """What travels to the worker: the trial, and apart from it the environment. Strings, so that Tune leaves it be.
+
+    `folder` is the trial's; `request` is what it asks of the machine, see `requested`.
+    """
+    env = {"folder": str(folder.absolute()), "cutoffs": dict(planned.cutoffs), **asdict(site), **request}
     return {"trial": planned.config.model_dump_json(), "env": json.dumps(env)}
+
+
+def requested(config: Mapping[str, Any]) -> dict[str, float]:
+    """CPUs and share of a GPU that a job asks for, as Tune wants it."""
+    env = json.loads(config["env"])
+    return {"cpu": env["cpu"], "gpu": env["gpu"]}
 
 
 def read_report(result: Mapping[str, Any]) -> Report:
@@ -45,22 +67,31 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray is untyped
     def setup(self, config: dict[str, Any]) -> None:
         """Begin the trial in `config` (see `job`)."""
         env = json.loads(config["env"])
-        cutoffs = {int(step): value for step, value in env["cutoffs"].items()}
-        device = "cuda" if torch.cuda.is_available() else "cpu"
         folder = as_folder(env["folder"])
-        where = RunEnv(device=device, threads=CPUS_PER_TRIAL, folder=folder, cutoffs=cutoffs)
+        self._stack: TextIO | None = None
+        self._reports: Iterator[Report] = iter(())
+        self._problem = problem_here(folder.parent.parent, env["sweep_id"], env["driver"])
+        if self._problem is not None:
+            return  # before anything is written to what may be a folder of this machine alone
+        cutoffs = {int(step): value for step, value in env["cutoffs"].items()}
+        where = RunEnv(device=_device(env["gpu"]), threads=env["cpu"], folder=folder, cutoffs=cutoffs)
         self._stall_limit: float = env["stall_limit"]
         self._stack = _stack_file(folder)
-        self._reports: Iterator[Report] = run_trial(TrialConfig.model_validate_json(config["trial"]), where)
+        self._reports = run_trial(TrialConfig.model_validate_json(config["trial"]), where)
 
     def step(self) -> dict[str, Any]:
-        """The trial's next report; the closing one ends it.
+        """The trial's next report; the closing one ends it. Or what the machine lacks: that ends it without an outcome.
 
         A watchdog ends this process when none comes for `stall_limit` seconds: Tune then sees a dead worker.
         """
+        if self._problem is not None:
+            return {"storage": self._problem, "done": True}
+        assert self._stack is not None
         faulthandler.dump_traceback_later(self._stall_limit, exit=True, file=self._stack)
         try:
             report = next(self._reports)
+        except torch.OutOfMemoryError as error:  # unlike other errors of CUDA it leaves the process in order
+            return {"out_of_memory": f"{platform.node()}: {error}", "done": True}
         finally:
             faulthandler.cancel_dump_traceback_later()
         return {"report": report.model_dump_json(), "done": report.end is not None}
@@ -75,6 +106,9 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         """Close the trial's generator, so that its `finally` blocks run now, and the watchdog's file."""
         if hasattr(self._reports, "close"):
             self._reports.close()
+        torch.cuda.empty_cache()  # what this process keeps, its neighbours lack
+        if self._stack is None:
+            return
         self._stack.close()
         stack = Path(self._stack.name)
         if stack.is_file() and stack.stat().st_size == 0:
@@ -85,6 +119,14 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray is untyped
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing, likewise."""
+
+
+def _device(share: float) -> str:
+    """Where a trial with this share of a GPU runs; it can't take much more of the memory than that."""
+    if not share or not torch.cuda.is_available():
+        return "cpu"
+    torch.cuda.set_per_process_memory_fraction(SAFE * share if share < 1 else 1.0)
+    return "cuda"
 
 
 def _stack_file(folder: Folder) -> TextIO:

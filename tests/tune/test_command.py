@@ -75,7 +75,7 @@ def test_retry_failed_can_be_planned_and_then_forgets_them(begun: Path, monkeypa
     assert "40 of 56 trials done" not in plan
     assert {path: path.stat().st_mtime_ns for path in begun.rglob("*")} == before
 
-    def run_sweep(_: object, store: Store, options: RunOptions, __: object) -> None:
+    def run_sweep(_: object, store: Store, options: RunOptions, *__: object) -> None:
         assert not failed & set(store.records)
         assert options.max_failures == 7
         raise KeyboardInterrupt

@@ -13,10 +13,15 @@ from fsm_icl.folders import read_records
 from fsm_icl.records import Report
 from fsm_icl.sweep import store as store_module
 from fsm_icl.sweep.planner import Planner
+from fsm_icl.sweep.space import ResourcesSpec
 from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.tracking import Tracker
 from fsm_icl.tune.desk import Desk
+from fsm_icl.tune.packing import Capacity, Packing
+from fsm_icl.tune.trainable import requested
 from tests.sweep import simulate
+
+PACKING = Packing(ResourcesSpec(), Capacity(cpus=2, gpus=0))
 
 
 @pytest.fixture
@@ -25,7 +30,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     with Store(tmp_path) as store:
         planner = Planner(sweep.spec, simulate.cells(sweep), store.records)
         tracker = Tracker(tmp_path, "spectrum", store.id, "laptop", "disabled")
-        yield Desk(planner, store, tracker, lambda: pytest.fail("no cell is decided here"), 60)
+        yield Desk(planner, store, tracker, lambda: pytest.fail("no cell is decided here"), PACKING, 60)
 
 
 def row(step: int, accuracy: float = 0.5) -> dict[str, Any]:
@@ -70,10 +75,34 @@ def test_a_trial_without_an_outcome_leaves_no_record_and_is_not_asked_for_again(
     first = desk.next("a")
     desk.ended("a", result)
     assert read_records(tmp_path) == {}
-    assert [p.config.model_dump_json() for p in desk.lost] == [first["trial"]]  # type: ignore[index]
+    assert [lost.planned.config.model_dump_json() for lost in desk.lost.values()] == [first["trial"]]  # type: ignore[index]
     handed = [job["trial"] for name in "bcdefgh" if (job := desk.next(name))]
     assert len(handed) == 7
     assert first["trial"] not in handed  # type: ignore[index]
+
+
+def test_a_trial_out_of_memory_is_asked_for_once_more_with_twice_the_share(desk: Desk) -> None:
+    desk.packing = Packing(ResourcesSpec(gpus_per_trial=0.25), Capacity(cpus=8, gpus=2))
+    first = desk.next("a")
+    assert first is not None
+    assert requested(first) == {"cpu": 1, "gpu": 0.25}
+    desk.ended("a", {"out_of_memory": "gpu7: tried to allocate 2 GiB", "done": True})
+    again = desk.next("b")
+    assert again is not None
+    assert again["trial"] == first["trial"]
+    assert requested(again) == {"cpu": 1, "gpu": 0.5}
+    desk.ended("b", {"out_of_memory": "gpu7: tried to allocate 2 GiB", "done": True})
+    (lost,) = desk.lost.values()
+    assert lost.why == "out of memory with 0.5 of a GPU: gpu7: tried to allocate 2 GiB"
+    assert desk.next("c")["trial"] != first["trial"]  # type: ignore[index]
+
+
+def test_a_machine_that_lacks_the_folder_stops_the_sweep_and_is_named(desk: Desk) -> None:
+    assert desk.next("a")
+    desk.ended("a", {"storage": "gpu7 does not see /results", "done": True})
+    assert desk.broken == "gpu7 does not see /results"
+    assert desk.lost == {}
+    assert desk.finished
 
 
 def test_an_end_whose_last_report_never_came_is_a_failure(desk: Desk, tmp_path: Path) -> None:

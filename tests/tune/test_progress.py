@@ -17,7 +17,7 @@ from fsm_icl.tune import progress as progress_module
 from fsm_icl.tune.desk import Desk
 from fsm_icl.tune.progress import Progress
 from tests.sweep import simulate
-from tests.tune.test_desk import row
+from tests.tune.test_desk import PACKING, row
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         store.records.update(records)
         planner = Planner(sweep.spec, simulate.cells(sweep), store.records)
         tracker = Tracker(tmp_path, "spectrum", store.id, "laptop", "disabled")
-        desk = Desk(planner, store, tracker, lambda: pytest.fail("no cell is decided here"), 60)
+        desk = Desk(planner, store, tracker, lambda: pytest.fail("no cell is decided here"), PACKING, 60)
         assert desk.next("a")
         desk.heard("a", row(90))
         yield desk

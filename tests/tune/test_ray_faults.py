@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import signal
@@ -21,10 +23,12 @@ from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.tune import sweep as sweep_module
 from fsm_icl.tune.ended import Ended
 from fsm_icl.tune.options import RunOptions
+from fsm_icl.tune.packing import Capacity, Packing
+from fsm_icl.tune.session import session
 from fsm_icl.tune.trainable import TrialTrainable
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
-OPTIONS = RunOptions(wandb="disabled", max_concurrent=2, stall_limit=8)
+OPTIONS = RunOptions(wandb="disabled", stall_limit=8, max_failures=1)
 SETS = ["grid={arch: [gru, rnn], d_model: 8}", "hypotheses=[]"]
 
 
@@ -120,12 +124,22 @@ class AlwaysRaises(Faulty):
         raise MemoryError
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_ray() -> Iterator[None]:
+    """One Ray for all sweeps of this file: starting it takes longer than most of them."""
+    numbers = itertools.count()
+    with session(None, 2) as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweep_module, "session", lambda *_: contextlib.nullcontext(folder / str(next(numbers))))
+        yield
+
+
 def sweep(folder: Path, trainable: type) -> tuple[Ended, Store]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sweep_module, "TrialTrainable", trainable)
         loaded = load_sweep("spectrum", "smoke", SETS)
         with Store(folder) as store:
-            return sweep_module.run_sweep(loaded, store, OPTIONS, Console(quiet=True)), store
+            packing = Packing(loaded.spec.resources, Capacity(cpus=2, gpus=0))
+            return sweep_module.run_sweep(loaded, store, OPTIONS, packing, Console(quiet=True)), store
 
 
 def found(store: Store) -> dict[str, Any]:

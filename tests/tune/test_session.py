@@ -6,7 +6,6 @@ import ipaddress
 
 import pytest
 
-from fsm_icl.tune.options import RunOptions
 from fsm_icl.tune.session import session
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(120)]
@@ -16,7 +15,7 @@ def test_nothing_listens_beyond_loopback() -> None:
     import psutil  # comes with ray
     import ray
 
-    with session(RunOptions(max_concurrent=1)):
+    with session(None, 1):
         ray.get(ray.remote(lambda: None).remote())  # so that there is a worker
         me = psutil.Process()
         parts = [me, *me.children(recursive=True)]
