@@ -1,0 +1,127 @@
+"""A cluster of several machines with GPUs that are made up, one of which is lost in the middle of a sweep.
+
+The machines are Ray's own `Cluster`: real raylets, all on this one and on loopback. torch sees no GPU, so trials run on
+the CPU; how many share a GPU is reckoned from the memory of their processes.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+import torch
+from ray._private import services
+from ray.cluster_utils import Cluster
+
+from fsm_icl.folders import read_records
+from fsm_icl.records import Report
+from fsm_icl.tune.trainable import TrialTrainable
+from tests.tune.smoke import command, records
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(280)]
+
+NODE = {"num_cpus": 2, "num_gpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 2**27}
+LOSSES_SEEN_SOON = {
+    "health_check_initial_delay_ms": 500,
+    "health_check_period_ms": 500,
+    "health_check_timeout_ms": 3000,
+    "health_check_failure_threshold": 3,
+}
+SEEDS = 4
+SWEEP = ("grid={arch: gru, d_model: 8}", "hypotheses=[]", "search.num_trials=2", f"measure.num_seeds={SEEDS}")
+LONG_ENOUGH = ("budget.steps=600", "budget.report_every=30")
+SETTINGS = [word for setting in (*SWEEP, *LONG_ENOUGH) for word in ("--set", setting)]
+DRIVER = """
+import runpy
+from fsm_icl.tune import session, sweep
+from ray._private import services
+from tests.tune.test_ray_cluster import FullOnce
+services.resolve_ip_for_localhost = lambda host: host  # the cluster is on loopback
+sweep.TrialTrainable = FullOnce
+runpy.run_module("fsm_icl.tune", run_name="__main__", alter_sys=True)
+"""
+
+
+class FullOnce(TrialTrainable):
+    """The sweep's first trial finds its GPU full, and leaves in `shares` what it had of it each time."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        super().setup(config)
+        env = json.loads(config["env"])
+        folder = Path(env["folder"])
+        shares, mark = folder.parent.parent / "shares", folder / "full"
+        try:
+            shares.touch(exist_ok=False)
+            mark.touch()
+            self._reports = full()
+        except FileExistsError:
+            pass
+        if mark.exists():
+            shares.write_text(f"{shares.read_text()}{env['gpu']} ")
+
+
+def full() -> Iterator[Report]:
+    yield from ()
+    raise torch.OutOfMemoryError("tried to allocate 2 GiB")
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A head that runs no trials, and two workers."""
+    monkeypatch.setattr(services, "resolve_ip_for_localhost", lambda host: host)  # else it listens on every network
+    with tempfile.TemporaryDirectory(prefix="fsm-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        monkeypatch.setenv("RAY_TMPDIR", folder)  # or the address of a cluster of the user's is written over
+        (Path(folder) / "ray").mkdir()
+        made = Cluster()
+        head = NODE | {"num_cpus": 0, "num_gpus": 0, "temp_dir": f"{folder}/ray", "include_dashboard": False}
+        made.add_node(**head, _system_config=LOSSES_SEEN_SOON)
+        for _ in range(2):
+            made.add_node(**NODE)
+        yield made
+        made.shutdown()
+
+
+def in_flight(results: Path) -> set[str]:
+    """Hashes of trials with a checkpoint and without a record."""
+    return {path.parent.name for path in results.glob("*/trials/*/checkpoint.pt")} - records(results).keys()
+
+
+def busy(node: ray._private.node.Node) -> int:
+    """Processes of a machine that run trials."""
+    import psutil  # comes with ray
+
+    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+    return sum(child.cmdline()[0].endswith("Trainable.train") for child in raylet.children())
+
+
+def test_trials_of_a_lost_machine_go_on_elsewhere(cluster: Cluster, tmp_path: Path) -> None:
+    driver = [sys.executable, "-c", DRIVER, *command(tmp_path, *SETTINGS, "--address", cluster.address)[3:]]
+    with subprocess.Popen(driver, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        while len(in_flight(tmp_path)) < SEEDS:  # two on each machine
+            assert running.poll() is None, running.communicate()[0]
+            time.sleep(0.05)
+        lost = next(iter(cluster.worker_nodes))
+        assert busy(lost) == 2
+        cluster.remove_node(lost, allow_graceful=False)
+        killed, interrupted = time.time(), in_flight(tmp_path)
+        cluster.add_node(**NODE)
+        said, _ = running.communicate(timeout=200)
+    assert running.returncode == 0, said
+    assert "2 trials share a GPU" in said
+    assert "later 4 measure trials; 4 fit (2 GPUs, 4 CPUs)" in " ".join(said.split())
+    shares = (tmp_path / "spectrum-smoke" / "shares").read_text().split()
+    assert shares[:2] == ["0.5", "1.0"], "out of memory, then with all of a GPU"
+    ended = read_records(tmp_path / "spectrum-smoke")
+    for trial in interrupted:  # the time at which it began is kept in its checkpoint alone
+        assert ended[trial].end.started_at < killed < ended[trial].end.ended_at
+    alone = subprocess.run(command(tmp_path / "alone", *SETTINGS), capture_output=True, text=True, timeout=120)
+    assert alone.returncode == 0, alone.stderr
+    assert records(tmp_path) == records(tmp_path / "alone")
