@@ -9,6 +9,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
@@ -48,11 +49,16 @@ def cell_legend(figure: Figure, looks: Mapping[str, Look], line: bool = True) ->
 
 
 def reference(ax: Axes, value: float, text: str, colour: str = style.REFERENCE, side: str = "right") -> None:
-    """A thin dotted line across the panel with its name inside at one end; the ceiling's is below the line."""
+    """A thin dotted line across the panel with its name inside at one end; the ceiling's is below the line.
+
+    The name is written over what is drawn, with a white rim, or curves that run along the line would cross it out.
+    """
     ax.axhline(value, color=colour, lw=0.7, ls=(0, (1, 1.5)), zorder=0)
     x, below = (0.995 if side == "right" else 0.005), colour == style.CEILING
-    where: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "ha": side, "va": "top" if below else "bottom"}
-    ax.text(x, value, text, size=7, color=colour, zorder=0, **where)
+    where: dict[str, Any] = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points", "zorder": 5}
+    look: dict[str, Any] = {"size": 7, "color": colour, "ha": side, "va": "top" if below else "bottom"}
+    name = ax.annotate(text, (x, value), (0, -4 if below else 0.5), **where, **look)
+    name.set_path_effects([withStroke(linewidth=1.8, foreground="white")])
 
 
 def shifted(ax: Axes, points: float) -> Any:
