@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from fsm_icl.cluster.files import ROOT, pinned, read_cluster_file
 from fsm_icl.cluster.token import token_problem
+from fsm_icl.sweep.commit import sent_along
 
 POLL_SECONDS = 2.0
 PATIENCE = 120.0
@@ -54,12 +55,16 @@ def submit(file: Path, command: str) -> str:
         ValueError: there is no token or it is refused, or this is no checkout.
         ConnectionError: the cluster can't be reached.
     """
-    pinned()  # refuses what is no checkout
-    name = f"fsm-icl-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    code = {"working_dir": str(ROOT), "excludes": ["/tests/", "/docs/", "/bench/"]}
+    name, code = f"fsm-icl-{datetime.now(UTC):%Y%m%d-%H%M%S}", runtime_env()
     with _jobs(file) as jobs:
         jobs.submit_job(entrypoint=command, submission_id=name, runtime_env=code)
     return name
+
+
+def runtime_env() -> dict[str, Any]:
+    """What a job is sent: this checkout's code, and which commit it is. Raises ValueError when this is no checkout."""
+    pinned()
+    return {"working_dir": str(ROOT), "excludes": ["/tests/", "/docs/", "/bench/"], "env_vars": sent_along()}
 
 
 def follow(file: Path, name: str) -> bool:

@@ -7,6 +7,7 @@ protocol.py   propose, cutoffs, winner: pure functions of records
 search.py     one search of one cell        planner.py   what is missing next, over all cells
 store.py      records, manifest, lock       manifest.py  a cell's entry in the manifest
 shared.py     the folder as every machine has to see it
+commit.py     which code this is, for records
 tracking.py   the W&B thread                wandb_mode.py   online, offline, and why
 wandb_runs.py the trials' runs              wandb_sweep.py  the sweep's own run
 sync.py       what W&B has not got          estimate.py  how long it will take, and how much disk

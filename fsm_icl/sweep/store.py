@@ -6,23 +6,21 @@ results/spectrum-laptop/  id  lock  sweep.yaml  manifest.json  records/<hash>.js
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import platform
 import re
 import secrets
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-import fsm_icl
 from fsm_icl.files import exists, is_local, read_bytes, remove, remove_tree, write_atomically
 from fsm_icl.folders import local_folder, read_records
 from fsm_icl.records import Manifest, Report, TrialEnd, TrialRecord
+from fsm_icl.sweep.commit import code_version
 from fsm_icl.sweep.lock import LockedError, lock
 from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.shared import probe
@@ -171,21 +169,3 @@ def _as_store_errors(folder: Folder) -> Iterator[None]:
 def failed_in(records: Mapping[str, TrialRecord]) -> list[str]:
     """Hashes of the trials whose code failed."""
     return [trial for trial, record in records.items() if record.end.outcome == "failed"]
-
-
-@functools.cache
-def code_version() -> tuple[str | None, bool]:
-    """Git commit of this checkout and whether it has uncommitted changes; (None, False) outside a checkout."""
-    root = Path(fsm_icl.__file__).parent.parent
-    try:
-        commit = _git(root, "rev-parse", "HEAD").strip()
-        return commit, bool(_git(root, "status", "--porcelain", "--untracked-files=no").strip())
-    except (OSError, subprocess.CalledProcessError):
-        return None, False
-
-
-def _git(root: Path, *arguments: str) -> str:
-    if not (root / ".git").exists():  # an installed copy inside someone else's repository
-        raise FileNotFoundError(root / ".git")
-    command = ["git", "-C", str(root), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -14,9 +14,9 @@ from rich.table import Table
 from fsm_icl.folders import read_manifest
 from fsm_icl.records import Report, TrialEnd, TrialRecord
 from fsm_icl.seeding import numpy_generator
+from fsm_icl.sweep.commit import code_version
 from fsm_icl.sweep.logs import read_record
 from fsm_icl.sweep.rerun import Again, again, rerun
-from fsm_icl.sweep.store import code_version
 
 if TYPE_CHECKING:
     from fsm_icl.files import Folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from fsm_icl import cli
 from fsm_icl.cluster.files import ROOT
-from fsm_icl.cluster.remote import entrypoint
+from fsm_icl.cluster.remote import entrypoint, runtime_env
 
 
 def fsm(*arguments: str) -> Result:
@@ -43,6 +44,12 @@ def test_the_head_runs_what_was_asked_for_on_the_whole_cluster(file: Path) -> No
         "--address auto --results memory://bucket/results"
     )
     assert " tune_configs/depth.yaml " in entrypoint(file, str(ROOT / "tune_configs" / "depth.yaml"), [])
+
+
+def test_a_job_is_told_the_commit_that_its_copy_of_the_code_lacks() -> None:
+    head = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    (told,) = runtime_env()["env_vars"].values()
+    assert told.removesuffix("+") == head.stdout.strip()
 
 
 def test_what_cannot_work_is_one_clear_error(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
