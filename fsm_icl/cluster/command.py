@@ -107,6 +107,19 @@ def fetch(
             print(f"{folder}: next: python -m analysis {folder}")
 
 
+@app.command()
+def down(file: ClusterFile) -> None:
+    """End a cluster, on machines of your own on each of them; exit code 1 when one could not be stopped."""
+    from fsm_icl.cluster.down import ray_down, stop_each
+
+    with refusing():
+        well = ray_down(file)
+        for machine, problem in stop_each(file):
+            print(f"{machine}: {problem or 'no Ray runs there any more'}")
+            well = well and problem is None
+    raise typer.Exit(0 if well else 1)
+
+
 def doctor(
     cluster: Annotated[Path | None, typer.Option(help="Check this cluster file instead of the machine.")] = None,
     results: Annotated[Path, typer.Option(help="Folder that holds the sweeps' folders.")] = Path("results"),

@@ -10,9 +10,8 @@ from typing import Any
 
 from fsm_icl.cluster.files import read_cluster_file
 from fsm_icl.cluster.remote import results_of
+from fsm_icl.cluster.ssh import Machine
 from fsm_icl.files import as_folder, as_os_errors, changed_at, read_all
-
-_SSH = "ssh -o StrictHostKeyChecking=accept-new -o BatchMode=yes -o ConnectTimeout=20"
 
 
 def fetch(file: Path, results: Path, trials: bool) -> Iterator[Path]:
@@ -38,17 +37,15 @@ class _Head:
 
     def __init__(self, file: Path, folder: str) -> None:
         config = read_cluster_file(file)
-        address, auth = config["provider"].get("head_ip"), config.get("auth") or {}
+        address = config["provider"].get("head_ip")
         if not address:
             raise ValueError(f"{file}: metadata.results is a folder, but provider.head_ip does not say whose")
         self.folder = folder
-        self.host = f"{auth['ssh_user']}@{address}"
-        key = Path(auth.get("ssh_private_key", "~/.ssh/id_ed25519")).expanduser()
-        self.ssh = f"{_SSH} -i {shlex.quote(str(key))}"
+        self.head = Machine(config, address)
 
     def ids(self) -> dict[str, str]:
         """Name of each sweep's folder -> its id."""
-        said = self._run([*shlex.split(self.ssh), self.host, f"cd {shlex.quote(self.folder)} && grep -H . */id"])
+        said = self._run(self.head.command(f"cd {shlex.quote(self.folder)} && grep -H . */id"))
         return {
             name.removesuffix("/id"): found for name, _, found in (line.partition(":") for line in said.splitlines())
         }
@@ -57,13 +54,13 @@ class _Head:
         """Copy one folder, each file whole or not at all."""
         target.mkdir(parents=True, exist_ok=True)
         left = [] if trials else ["--exclude=/trials/"]
-        remote = f"{self.host}:{self.folder}/{name}/"
-        self._run(["rsync", "--archive", "--protect-args", *left, "--rsh", self.ssh, remote, f"{target}/"])
+        remote = f"{self.head.name}:{self.folder}/{name}/"
+        self._run(["rsync", "--archive", "--protect-args", *left, "--rsh", self.head.ssh, remote, f"{target}/"])
 
     def _run(self, command: list[str]) -> str:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            raise ValueError(f"{self.host}:{self.folder}: {done.stderr.strip() or 'no results yet'}")
+            raise ValueError(f"{self.head.name}:{self.folder}: {done.stderr.strip() or 'no results yet'}")
         return done.stdout
 
 

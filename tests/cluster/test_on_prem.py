@@ -35,6 +35,10 @@ class Cluster:
         said = self.head.run(f'RAY_AUTH_MODE=token python -W ignore -c "{code}"').stdout.split()
         return int(said[-1]) if said else 0
 
+    def processes(self, host: Host) -> str:
+        """What runs of Ray on a machine, a line each."""
+        return host.run("pgrep --full --list-full 'raylet|gcs_server|log_monitor|[Dd]ashboard|[Aa]gent|ray::'").stdout
+
 
 def overlay(head: Host, worker: Host) -> Path:
     values = {"HEAD_IP": head.address, "WORKER_IP": worker.address, "USER": "root"}
@@ -59,9 +63,10 @@ def cluster(lab: list[Host]) -> Iterator[Cluster]:
         assert time.monotonic() < deadline, head.run("cat /tmp/ray/session_latest/logs/monitor*").stdout
         time.sleep(1)
     yield up
-    done = laptop.run(f"ray down --yes {up.file}", timeout=90)
-    assert done.returncode == 0, done.stderr
-    assert "gcs_server" not in head.run("ps -e").stdout
+    assert all(up.processes(host) for host in (head, worker))
+    done = laptop.run(f"fsm-icl cluster down {up.file}", timeout=90)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [up.processes(host) for host in (head, worker)] == ["", ""]
 
 
 def test_the_token_lies_on_each_machine_for_its_owner_alone(cluster: Cluster) -> None:

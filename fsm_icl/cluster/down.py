@@ -1,0 +1,59 @@
+"""The end of a cluster: `ray down`, and on machines of one's own a visit to each of them."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from fsm_icl.cluster.files import read_cluster_file
+from fsm_icl.cluster.ssh import Machine
+
+_AT_ONCE = 16
+_STOP = f"bash --login -i -c {shlex.quote('source ~/.bashrc; ray stop --force')}"
+"""In such a shell as Ray starts itself in: elsewhere ~/.bashrc, which says where Ray is, ends early or isn't read.
+
+By force, since a worker whose head is gone would take 11 s to say goodbye to it.
+"""
+
+
+def ray_down(file: Path) -> bool:
+    """Run `ray down` on the file, and say whether it ended well.
+
+    Raises:
+        ValueError: it is no file of `ray up`.
+    """
+    if not isinstance(read_cluster_file(file).get("provider"), dict):
+        raise ValueError(f"{file}: `ray up` starts no such cluster (the file has no provider)")
+    return subprocess.run(["ray", "down", "--yes", str(file)]).returncode == 0
+
+
+def stop_each(file: Path) -> Iterator[tuple[str, str | None]]:
+    """Stop Ray on each machine of one's own; yields its user@address and what went wrong there, None if nothing.
+
+    `ray down` stops the head alone, and ends well also where it was not reached: workers would be left with a raylet
+    for a minute, and with what reads its logs for ever. In a cloud the machines are gone, and nothing is visited.
+
+    Raises:
+        ValueError: the file does not say where they are, or who may log in.
+    """
+    config = read_cluster_file(file)
+    provider = config["provider"]
+    if provider.get("type") != "local":
+        return
+    if not provider.get("head_ip"):
+        raise ValueError(f"{file}: provider.head_ip is missing")
+    machines = [Machine(config, address) for address in (provider["head_ip"], *(provider.get("worker_ips") or []))]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        yield from zip((machine.name for machine in machines), pool.map(_stopped, machines), strict=True)
+
+
+def _stopped(machine: Machine) -> str | None:
+    """Stop Ray there; what went wrong, in a line."""
+    done = subprocess.run(machine.command(_STOP), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if not done.returncode:
+        return None
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    return lines[-1] if lines else f"exit code {done.returncode}"
