@@ -12,6 +12,12 @@ from moto.server import ThreadedMotoServer
 BUCKET = "bucket"
 
 
+def environment(endpoint: str) -> dict[str, str]:
+    """What a process needs to reach an S3 of our own."""
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    return {"AWS_ENDPOINT_URL": endpoint, "AWS_DEFAULT_REGION": "us-east-1", **keys}
+
+
 @contextlib.contextmanager
 def served() -> Iterator[str]:
     """Inside, this process and its children reach a fresh bucket; its URI."""
@@ -19,10 +25,8 @@ def served() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "test")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        for name, value in environment(f"http://{host}:{port}").items():
+            patch.setenv(name, value)
         boto3.client("s3").create_bucket(Bucket=BUCKET)
         yield f"s3://{BUCKET}/results"
     server.stop()

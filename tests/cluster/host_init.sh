@@ -32,8 +32,9 @@ mkdir -p --mode=700 "$HOME/.ssh" /run/sshd
 install --mode=600 "$root/key" "$HOME/.ssh/id_ed25519"
 install --mode=600 "$root/key.pub" "$HOME/.ssh/authorized_keys"
 touch "$HOME/.bashrc"
-ssh-keygen -q -t ed25519 -N "" -f /run/host_key
-/usr/sbin/sshd -f /dev/null -h /run/host_key -E "$root/$name/log" -o PidFile=none -o MaxStartups=100 \
+host_key=$root/$name/host_key # it stays the same when the power is cut
+[ -f "$host_key" ] || ssh-keygen -q -t ed25519 -N "" -f "$host_key"
+/usr/sbin/sshd -f /dev/null -h "$host_key" -E "$root/$name/log" -o PidFile=none -o MaxStartups=100 \
   -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no -o PermitRootLogin=prohibit-password
 touch "$root/$name/booted"
 # A shell that waits reaps the processes that lose their parents.

@@ -21,11 +21,13 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
 INIT = Path(__file__).with_name("host_init.sh")
-LONG_ENOUGH = (
-    "--scale smoke --set 'grid={arch: gru, d_model: 8}' --set 'hypotheses=[]' --set search.num_trials=2 "
-    "--set measure.num_seeds=5 --set budget.steps=800 --set budget.report_every=50"
+SWEEP = (
+    "spectrum --scale smoke --set 'grid={arch: gru, d_model: 8}' --set 'hypotheses=[]' --set search.num_trials=2 "
+    "--set measure.num_seeds=2 --set budget.steps=400 --set budget.report_every=40"
 )
-"""A sweep of 7 trials, each longer than a worker needs to start, so that every machine gets some."""
+"""A sweep of 4 trials, 2 at a time, each of a few seconds."""
+ONE_CORE = {"RAY_OVERRIDE_RESOURCES": '{"CPU": 1}'}
+"""Makes Ray give a host one trial at a time, since all hosts share this machine's cores."""
 SSH = "-o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o LogLevel=ERROR -o ConnectTimeout=5"
 
 
@@ -54,6 +56,8 @@ class Host:
     root: Path
     """Folder with the files of all hosts: `NAME/` is this one's, `shared/` is seen by each of them."""
     init: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    environment: dict[str, str] = field(default_factory=dict)
+    """What commands at its keyboard have in their environment beside the usual."""
 
     @property
     def name(self) -> str:
@@ -108,6 +112,10 @@ class Host:
             self.init = None
         (self.root / self.name / "booted").unlink(missing_ok=True)
 
+    def hold(self, let_go: bool = False) -> None:
+        """Stop the trials that run on it, or let them go on: it would do them all before another machine has begun."""
+        self.run(f"pkill -{'CONT' if let_go else 'STOP'} ray::TrialTrain")
+
     def unplug(self, back: bool = False) -> None:
         """Cut its network, or bring it back."""
         sh("ip", "-n", self.lab, "link", "set", self.name, "up" if back else "down")
@@ -117,7 +125,8 @@ class Host:
         assert self.init is not None, f"{self.name} is off"
         (inside,) = Path(f"/proc/{self.init.pid}/task/{self.init.pid}/children").read_text().split()
         path = f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        environment = ("HOME=/root", "LANG=C.UTF-8", f"PATH={path}", "RAY_USAGE_STATS_ENABLED=0", "TERM=dumb")
+        usual = {"HOME": "/root", "LANG": "C.UTF-8", "PATH": path, "RAY_USAGE_STATS_ENABLED": "0", "TERM": "dumb"}
+        environment = (f"{name}={value}" for name, value in (usual | self.environment).items())
         enter = ("nsenter", "--target", inside, "--mount", "--pid", "--uts", "--ipc", "--net", f"--wd={CHECKOUT}")
         return [*enter, "env", "--ignore-environment", *environment, "bash", "-c", command]
 

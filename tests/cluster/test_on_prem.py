@@ -1,72 +1,27 @@
-"""`ray up cluster/on_prem.yaml` on two machines from a third: a sweep goes there and comes home, nobody else gets in.
-
-The file is that of cluster/, but for addresses and for what is installed.
-"""
+"""`ray up cluster/on_prem.yaml` on two machines from a third: a sweep goes there and comes home, nobody else does."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
-from fsm_icl.cluster.files import ROOT, filled
-from tests.cluster.hosts import LONG_ENOUGH, SSH, Host
+from tests.cluster.hosts import SSH, SWEEP, Host
+from tests.cluster.on_prem import Cluster, up
+from tests.tune.smoke import records
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-@dataclass
-class Cluster:
-    laptop: Host
-    head: Host
-    worker: Host
-    file: Path
-
-    def nodes(self) -> int:
-        """How many machines Ray says are alive; not `ray status`, which lags."""
-        code = "import ray; ray.init(address='auto', log_to_driver=False); print(sum(n['Alive'] for n in ray.nodes()))"
-        said = self.head.run(f'RAY_AUTH_MODE=token python -W ignore -c "{code}"').stdout.split()
-        return int(said[-1]) if said else 0
-
-    def processes(self, host: Host) -> str:
-        """What runs of Ray on a machine, a line each."""
-        return host.run("pgrep --full --list-full 'raylet|gcs_server|log_monitor|[Dd]ashboard|[Aa]gent|ray::'").stdout
-
-
-def overlay(head: Host, worker: Host) -> Path:
-    values = {"HEAD_IP": head.address, "WORKER_IP": worker.address, "USER": "root"}
-    text = (ROOT / "cluster" / "on_prem.yaml").read_text()
-    config = yaml.safe_load(filled(text, values | {"SHARED_FOLDER": f"{head.root}/shared/results"}))
-    (install,) = (i for i, command in enumerate(config["setup_commands"]) if "setup.sh" in command)
-    config["setup_commands"][install] = f"echo 'export PATH={Path(sys.executable).parent}:$PATH' >> ~/.bashrc"
-    path = head.root / "on_prem.yaml"
-    path.write_text(yaml.safe_dump(config))
-    return path
-
-
 @pytest.fixture(scope="module")
 def cluster(lab: list[Host]) -> Iterator[Cluster]:
-    laptop, head, worker = lab
-    up = Cluster(laptop, head, worker, overlay(head, worker))
-    assert laptop.run("fsm-icl cluster token").returncode == 0
-    done = laptop.run(f"ray up --yes {up.file}", timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
-    deadline = time.monotonic() + 90
-    while up.nodes() < 2:  # `ray up` says that all is well even where a worker never starts
-        assert time.monotonic() < deadline, head.run("cat /tmp/ray/session_latest/logs/monitor*").stdout
-        time.sleep(1)
-    yield up
-    assert all(up.processes(host) for host in (head, worker))
-    done = laptop.run(f"fsm-icl cluster down {up.file}", timeout=90)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert [up.processes(host) for host in (head, worker)] == ["", ""]
+    with up(*lab) as cluster:
+        yield cluster
 
 
 def test_the_token_lies_on_each_machine_for_its_owner_alone(cluster: Cluster) -> None:
@@ -108,27 +63,83 @@ def test_without_the_token_nobody_joins(cluster: Cluster) -> None:
     assert "the cluster refuses this token" in said.stderr
 
 
-def test_a_sweep_survives_a_dropped_connection_and_comes_home(cluster: Cluster) -> None:
-    command = cluster.laptop.command(f"fsm-icl cluster submit {cluster.file} spectrum {LONG_ENOUGH} 2>&1")
+CAPACITY_WITHOUT_WORKER = """
+import time
+from fsm_icl.tune.capacity import of_cluster
+from fsm_icl.tune.session import nodes
+while len(nodes('auto')) > 1: time.sleep(0.5)
+print(of_cluster('auto'))
+"""
+
+
+@dataclass
+class Swept:
+    broken_off: set[str]
+    """Hashes of the trials that had a checkpoint when the worker lost power."""
+    at: float
+    """Unix seconds of that."""
+    folder: Path
+    """Where the laptop has it."""
+
+
+@pytest.fixture(scope="module")
+def swept(cluster: Cluster) -> Swept:
+    """A sweep in which the connection drops and the worker loses power, brought home. Then the power is back."""
+    command = cluster.laptop.command(f"fsm-icl cluster submit {cluster.file} {SWEEP} 2>&1")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as submit:
         assert submit.stdout is not None
         said = [submit.stdout.readline()]
         assert said[0].startswith("job fsm-icl-"), said + submit.stdout.readlines()
         cluster.laptop.run("sleep 3; pkill -x ssh")  # the laptop's own processes alone: it has a namespace for them
+        while not (broken_off := cluster.interrupted()):
+            assert submit.poll() is None, submit.stdout.readlines()
+            cluster.head.hold()
+            time.sleep(0.1)
+        cluster.worker.power_off()
+        at = time.time()
+        cluster.head.hold(let_go=True)
+        assert cluster.on_head(CAPACITY_WITHOUT_WORKER) == "Capacity(cpus=2, gpus=0)"
         said += submit.stdout.readlines()
     assert submit.returncode == 0, said
     assert any("connection lost" in line for line in said)
     assert [line for line in said if "gru-d8-L1" in line]
+    cluster.worker.power_on()
     home = cluster.laptop.run(f"fsm-icl cluster fetch {cluster.file} --results ~/results")
     assert home.returncode == 0, home.stderr
-    folder = cluster.laptop.home / "results" / "spectrum-smoke"
-    records = [json.loads(path.read_text()) for path in (folder / "records").glob("*.json")]
-    assert len(records) == 7
-    assert {record["end"]["node"] for record in records} == {cluster.head.name, cluster.worker.name}
-    assert not (folder / "trials").exists()
+    return Swept(broken_off, at, cluster.laptop.home / "results" / "spectrum-smoke")
+
+
+def test_a_sweep_survives_a_dropped_connection_and_a_machine_that_loses_power(cluster: Cluster, swept: Swept) -> None:
+    found = [json.loads(path.read_text()) for path in (swept.folder / "records").glob("*.json")]
+    assert {record["commit"] for record in found} == {cluster.laptop.run("git rev-parse HEAD").stdout.strip()}
+    ends = {record["hash"]: record["end"] for record in found}
+    assert {ends[trial]["node"] for trial in swept.broken_off} == {cluster.head.name}
+    assert all(ends[trial]["started_at"] < swept.at for trial in swept.broken_off)  # so from its checkpoint
+    sweep = f"fsm-icl tune {SWEEP} --wandb disabled --results ~/undisturbed"
+    done = cluster.laptop.run(sweep, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(found) == 4
+    assert records(swept.folder.parent) == records(cluster.laptop.home / "undisturbed")
+
+
+def test_what_came_home_can_be_analysed_and_is_not_overwritten(cluster: Cluster, swept: Swept) -> None:
+    assert not (swept.folder / "trials").exists()
     analysed = cluster.laptop.run("cd ~; python -m analysis spectrum --scale smoke")
     assert analysed.returncode == 0, analysed.stderr
-    (folder / "id").write_text("ffffffff")
+    shared = cluster.laptop.root / "shared" / "results"
+    over_ssh = cluster.overlay("shared", str(shared))
+    for command in (f"{cluster.file} --results {shared} --trials", f"{over_ssh} --results ~/again"):
+        done = cluster.laptop.run(f"fsm-icl cluster fetch {command}")
+        assert done.returncode == 0, done.stderr
+    assert len(list(shared.glob("*/trials/*/weights.pt"))) == 2
+    assert records(cluster.laptop.home / "again") == records(swept.folder.parent)
+    assert not (cluster.laptop.home / "again" / "spectrum-smoke" / "trials").exists()
+    (swept.folder / "id").write_text("ffffffff")
     refused = cluster.laptop.run(f"fsm-icl cluster fetch {cluster.file} --results ~/results")
     assert refused.returncode == 2
     assert "holds another sweep of this name" in refused.stderr
+
+
+@pytest.mark.usefixtures("swept")
+def test_a_machine_that_is_back_joins_again(cluster: Cluster) -> None:
+    cluster.wait_for_both()

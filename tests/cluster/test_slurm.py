@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cluster.hosts import CHECKOUT, LONG_ENOUGH, SSH, Host
+from tests.cluster.hosts import CHECKOUT, ONE_CORE, SSH, SWEEP, Host
 
 SCRIPT = CHECKOUT / "cluster" / "slurm.sh"
 SCONTROL = """#!/bin/bash
@@ -67,9 +68,22 @@ wait"""
     bin_ = stand_in(folder / "bin", everywhere)
     slurm = f"SLURM_SUBMIT_DIR={CHECKOUT} SLURM_JOB_ID=7 SLURM_JOB_NODELIST={head.name},{worker.name}"
     here = f"PATH={bin_}:$PATH STAND_IN={folder} RAY_AUTH_TOKEN_PATH={folder}/token SLURM_JOB_NUM_NODES=2"
-    done = head.run(f"env {slurm} {here} bash {SCRIPT} spectrum {LONG_ENOUGH} --results {folder}/results", timeout=280)
-    assert done.returncode == 0, done.stdout + done.stderr
-    records = [json.loads(path.read_text()) for path in folder.glob("results/spectrum-smoke/records/*.json")]
-    assert len(records) == 7
+    head.environment |= ONE_CORE
+    command = head.command(f"env {slurm} {here} bash {SCRIPT} {SWEEP} --results {folder}/results 2>&1")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as job:
+        assert job.stdout is not None
+        while not records_in(folder):
+            assert job.poll() is None, job.stdout.read()
+            head.hold()
+            time.sleep(0.1)
+        head.hold(let_go=True)
+        said = job.stdout.read()
+    assert job.returncode == 0, said
+    records = records_in(folder)
+    assert len(records) == 4
     assert {record["end"]["node"] for record in records} == {head.name, worker.name}
-    assert (folder / "token").read_text() not in done.stdout + done.stderr
+    assert (folder / "token").read_text() not in said
+
+
+def records_in(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in folder.glob("results/spectrum-smoke/records/*.json")]
