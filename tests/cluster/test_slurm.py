@@ -59,11 +59,13 @@ def test_at_the_time_limit_it_goes_back_into_the_queue(tmp_path: Path) -> None:
 def test_a_sweep_runs_on_all_nodes_with_a_token(lab: list[Host]) -> None:
     _, head, worker = lab
     everywhere = f"""
+while [[ $1 == -* ]]; do shift; done
 export -p > "$STAND_IN/env"
 for host in {head.name} {worker.name}; do
-  ssh {SSH} root@$host "source $STAND_IN/env; cd $PWD; $(printf '%q ' "$@")" &
+  ssh {SSH} root@$host "source $STAND_IN/env; cd $PWD; $(printf '%q ' "$@")" & tasks+=($!)
 done
-wait"""
+for task in "${{tasks[@]}}"; do wait $task || code=$?; done
+exit ${{code:-0}}"""
     folder = head.root / "shared" / "slurm"
     bin_ = stand_in(folder / "bin", everywhere)
     slurm = f"SLURM_SUBMIT_DIR={CHECKOUT} SLURM_JOB_ID=7 SLURM_JOB_NODELIST={head.name},{worker.name}"
