@@ -63,6 +63,16 @@ def test_without_the_token_nobody_joins(cluster: Cluster) -> None:
     assert "the cluster refuses this token" in said.stderr
 
 
+def test_a_folder_that_only_the_head_has_stops_the_sweep_and_says_who_saw_what(cluster: Cluster) -> None:
+    file = cluster.overlay("private", "/tmp/private")  # each machine has a /tmp of its own
+    done = cluster.laptop.run(f"fsm-icl cluster submit {file} {SWEEP} --wandb disabled", timeout=120)
+    assert done.returncode == 1, done.stdout + done.stderr
+    folder = "/tmp/private/spectrum-smoke"
+    said = f"{cluster.worker.name} does not see {folder}, which the driver on {cluster.head.name} does"
+    assert said in " ".join(done.stdout.split())
+    assert cluster.worker.run("ls /tmp/private").returncode != 0
+
+
 CAPACITY_WITHOUT_WORKER = """
 import time
 from fsm_icl.tune.capacity import of_cluster
