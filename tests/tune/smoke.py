@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 TRIALS = 4 * (4 + 2)
+QUIET = ("--wandb", "disabled")
+"""For tests of other things: a sweep's own W&B run takes seconds, since all figures are made for it."""
 OF_THE_CLOCK = {"timeline.csv", "matchings.csv"}
 
 
@@ -31,8 +34,9 @@ def records(results: Path) -> dict[str, Any]:
     return found
 
 
+@functools.cache
 def table(results: Path) -> dict[str, bytes]:
-    """What analysis makes of it: every CSV but those of the clock, byte for byte."""
+    """What analysis makes of a finished sweep: every CSV but those of the clock, byte for byte."""
     analysis = [sys.executable, "-m", "analysis", "spectrum", "--scale", "smoke", "--results", str(results)]
     subprocess.run(analysis, check=True, capture_output=True, timeout=100)
     figures = results / "spectrum-smoke" / "figures"

@@ -24,7 +24,7 @@ from ray.cluster_utils import Cluster
 from fsm_icl.folders import read_records
 from fsm_icl.records import Report
 from fsm_icl.tune.trainable import TrialTrainable
-from tests.tune.smoke import command, records
+from tests.tune.smoke import QUIET, command, records
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(280)]
 
@@ -38,7 +38,7 @@ LOSSES_SEEN_SOON = {
 SEEDS = 4
 SWEEP = ("grid={arch: gru, d_model: 8}", "hypotheses=[]", "search.num_trials=2", f"measure.num_seeds={SEEDS}")
 LONG_ENOUGH = ("budget.steps=600", "budget.report_every=30")
-SETTINGS = [word for setting in (*SWEEP, *LONG_ENOUGH) for word in ("--set", setting)]
+SETTINGS = [*QUIET, *(word for setting in (*SWEEP, *LONG_ENOUGH) for word in ("--set", setting))]
 DRIVER = """
 import runpy
 from fsm_icl.tune import session, sweep

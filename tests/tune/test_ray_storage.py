@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tune.smoke import command, records, sweep
+from tests.tune.smoke import QUIET, command, records, sweep
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 
@@ -62,13 +62,13 @@ def test_a_disk_that_fills_up_while_trials_run(small_disk: Path, undisturbed: Pa
     assert "Traceback" not in errors
     assert "No space left on device; mend that, then run the same command again" in " ".join(said.split())
     filler.unlink()
-    assert sweep(small_disk).returncode == 0
+    assert sweep(small_disk, *QUIET).returncode == 0
     assert records(small_disk) == records(undisturbed)
 
 
 def test_a_folder_that_turns_read_only_is_refused_and_kept(small_disk: Path, undisturbed: Path) -> None:
     """Between two runs: a kernel lets nobody turn a disk read-only while files on it are open for writing."""
-    quiet = command(small_disk, "--wandb", "disabled")
+    quiet = command(small_disk, *QUIET)
     with subprocess.Popen(quiet, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
         while len(records(small_disk)) < 5:
             assert driver.poll() is None
@@ -86,7 +86,7 @@ def test_a_folder_that_turns_read_only_is_refused_and_kept(small_disk: Path, und
     assert "cannot be written: Read-only file system" in refused.stderr
     assert records(small_disk) == kept
     mount("-o", "remount,rw", str(small_disk))
-    assert sweep(small_disk).returncode == 0
+    assert sweep(small_disk, *QUIET).returncode == 0
     assert records(small_disk) == records(undisturbed)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tune.smoke import TRIALS, command, records, sweep, table
+from tests.tune.smoke import QUIET, TRIALS, command, records, sweep, table
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 
@@ -33,7 +33,7 @@ def test_every_trial_is_a_wandb_run(undisturbed: Path) -> None:
 
 @pytest.mark.parametrize("workers", ["2", "4"])
 def test_workers_change_nothing(undisturbed: Path, tmp_path: Path, workers: str) -> None:
-    assert sweep(tmp_path, "--max-concurrent", workers).returncode == 0
+    assert sweep(tmp_path, "--max-concurrent", workers, *QUIET).returncode == 0
     assert records(tmp_path) == records(undisturbed)
     assert table(tmp_path) == table(undisturbed)
 
@@ -58,22 +58,22 @@ def test_a_driver_that_is_killed_loses_nothing(undisturbed: Path, tmp_path: Path
     if how in SAID:
         assert (driver.returncode, said.strip()) == SAID[how]
         assert time.monotonic() - started < 20
-    assert sweep(tmp_path).returncode == 0
+    assert sweep(tmp_path, *QUIET).returncode == 0
     assert records(tmp_path) == records(undisturbed)
     assert kept.items() <= records(tmp_path).items()
     assert table(tmp_path) == table(undisturbed)
 
 
 def test_a_time_limit_ends_the_driver_and_the_next_run_goes_on(undisturbed: Path, tmp_path: Path) -> None:
-    done = sweep(tmp_path, "--time-limit", "5s")
+    done = sweep(tmp_path, "--time-limit", "5s", *QUIET)
     assert done.returncode == 124
     assert "the time limit is reached; what has ended is kept" in done.stderr
-    assert sweep(tmp_path).returncode == 0
+    assert sweep(tmp_path, *QUIET).returncode == 0
     assert records(tmp_path) == records(undisturbed)
 
 
 def test_more_seeds_and_proposals_add_only_what_is_missing(tmp_path: Path) -> None:
-    grid = ["--set", "grid={arch: gru, d_model: 8}", "--set", "hypotheses=[]"]
+    grid = ["--set", "grid={arch: gru, d_model: 8}", "--set", "hypotheses=[]", *QUIET]
     assert sweep(tmp_path, *grid).returncode == 0
     before = {p: os.stat(p).st_mtime_ns for p in tmp_path.glob("*/records/*.json")}
     assert sweep(tmp_path, *grid, "--set", "measure.num_seeds=4", "--set", "search.num_trials=5").returncode == 0
@@ -87,7 +87,7 @@ def test_more_seeds_and_proposals_add_only_what_is_missing(tmp_path: Path) -> No
 def test_a_trial_that_fails_is_shown_and_the_sweep_goes_on(tmp_path: Path) -> None:
     """A learning rate beyond all reason: the loss is no number any more, and that is a result."""
     wild = ["--set", "search.learning_rate={log: [1e30, 1e35]}", "--set", "grid={arch: [gru, rnn], d_model: 8}"]
-    done = sweep(tmp_path, *wild, "--set", "hypotheses=[]")
+    done = sweep(tmp_path, *wild, "--set", "hypotheses=[]", *QUIET)
     assert done.returncode == 1
     assert "trials that did not end well" in done.stdout
     assert "gru-d8-L1: no proposal finished" in done.stdout
