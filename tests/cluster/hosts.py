@@ -113,7 +113,7 @@ class Host:
         (self.root / self.name / "booted").unlink(missing_ok=True)
 
     def hold(self, let_go: bool = False) -> None:
-        """Stop the trials that run on it, or let them go on: it would do them all before another machine has begun."""
+        """Stop the trials that run on it, or let them go on."""
         self.run(f"pkill -{'CONT' if let_go else 'STOP'} ray::TrialTrain")
 
     def unplug(self, back: bool = False) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 
@@ -20,6 +22,8 @@ from fsm_icl.cluster.files import ROOT, filled
 from fsm_icl.sweep.logs import STACK
 from tests import s3
 from tests.cluster.hosts import ONE_CORE, Host
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -96,3 +100,25 @@ def serve_s3(host: Host, endpoint: str) -> None:
     wait = "--retry 20 --retry-delay 1 --retry-connrefused"
     made = host.run(f"curl --silent --show-error --fail {wait} -X PUT {endpoint}/{s3.BUCKET}")
     assert made.returncode == 0, made.stderr + (host.home / "s3.log").read_text()
+
+
+def disturb(cluster: Cluster, submit: subprocess.Popen[bytes], log: Path) -> tuple[set[str], float]:
+    """Take the worker's power and then the connection, in mid-sweep: what that broke off, and when."""
+
+    def wait_for(seen: Callable[[], T]) -> T:
+        while not (found := seen()):
+            assert submit.poll() is None, log.read_text()
+            cluster.head.hold()  # it would do all trials before the worker has begun
+            time.sleep(0.1)
+        return found
+
+    try:
+        broken_off = wait_for(cluster.interrupted)
+        cluster.worker.power_off()
+        at = time.time()
+        wait_for(lambda: "at once" in log.read_text())  # the job says so: it is followed
+        cluster.laptop.run("pkill -x ssh")  # the laptop's own processes alone: it has a namespace for them
+        wait_for(lambda: "connection lost" in log.read_text())
+        return broken_off, at
+    finally:
+        cluster.head.hold(let_go=True)

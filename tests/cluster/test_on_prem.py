@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.hosts import SSH, SWEEP, Host
-from tests.cluster.on_prem import Cluster, up
+from tests.cluster.on_prem import Cluster, disturb, up
 from tests.tune.smoke import records
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -95,24 +94,15 @@ class Swept:
 @pytest.fixture(scope="module")
 def swept(cluster: Cluster) -> Swept:
     """A sweep in which the connection drops and the worker loses power, brought home. Then the power is back."""
-    command = cluster.laptop.command(f"fsm-icl cluster submit {cluster.file} {SWEEP} 2>&1")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as submit:
-        assert submit.stdout is not None
-        said = [submit.stdout.readline()]
-        assert said[0].startswith("job fsm-icl-"), said + submit.stdout.readlines()
-        cluster.laptop.run("sleep 3; pkill -x ssh")  # the laptop's own processes alone: it has a namespace for them
-        while not (broken_off := cluster.interrupted()):
-            assert submit.poll() is None, submit.stdout.readlines()
-            cluster.head.hold()
-            time.sleep(0.1)
-        cluster.worker.power_off()
-        at = time.time()
-        cluster.head.hold(let_go=True)
+    log = cluster.laptop.home / "said"
+    command = f"fsm-icl cluster submit {cluster.file} {SWEEP} > ~/said 2>&1"
+    with subprocess.Popen(cluster.laptop.command(command)) as submit:
+        broken_off, at = disturb(cluster, submit, log)
         assert cluster.on_head(CAPACITY_WITHOUT_WORKER) == "Capacity(cpus=2, gpus=0)"
-        said += submit.stdout.readlines()
+    said = log.read_text()
     assert submit.returncode == 0, said
-    assert any("connection lost" in line for line in said)
-    assert [line for line in said if "gru-d8-L1" in line]
+    assert said.startswith("job fsm-icl-")
+    assert [line for line in said.splitlines() if "gru-d8-L1" in line]
     cluster.worker.power_on()
     home = cluster.laptop.run(f"fsm-icl cluster fetch {cluster.file} --results ~/results")
     assert home.returncode == 0, home.stderr

@@ -76,7 +76,7 @@ exit ${{code:-0}}"""
         assert job.stdout is not None
         while not records_in(folder):
             assert job.poll() is None, job.stdout.read()
-            head.hold()
+            head.hold()  # it would do them all before the worker has begun
             time.sleep(0.1)
         head.hold(let_go=True)
         said = job.stdout.read()
