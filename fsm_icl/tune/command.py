@@ -106,7 +106,8 @@ def _run(asked: Asked, options: RunOptions, capacity: Capacity, max_concurrent: 
         view = look(asked)
         packing = Packing(view.loaded.spec.resources, capacity, max_concurrent)
         console.print(headline(view, asked.scale), highlight=False, markup=False)
-        console.print(at_once(view.planner, packing), highlight=False, markup=False)
+        if not view.planner.complete:
+            console.print(at_once(view.planner, packing), highlight=False, markup=False)
         if asked.plan:
             print_plan(view.planner, view.standings, packing, console)
             return 0

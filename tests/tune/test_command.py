@@ -49,6 +49,17 @@ def test_set_reaches_the_plan() -> None:
     assert "3 proposals and 7 seeds each" in done.stdout
 
 
+def test_the_first_lines_say_what_runs_at_once_as_long_as_something_is_to_run(tmp_path: Path) -> None:
+    asked = ("spectrum", "--scale", "laptop", "--plan", "--max-concurrent", "3")
+    said = (
+        "at once: up to 8 search trials (4 cells x search.window 2), later 24 measure trials; --max-concurrent allows 3"
+    )
+    assert said in " ".join(fsm(*asked).stdout.split())
+    folders.write(tmp_path / "results" / "spectrum-laptop", simulate.loaded())
+    assert "56 of 56 trials done" in fsm(*asked).stdout
+    assert "at once" not in fsm(*asked).stdout
+
+
 @pytest.fixture
 def begun(tmp_path: Path) -> Path:
     """A sweep with 40 records, some of them failed."""
