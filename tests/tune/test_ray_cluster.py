@@ -6,6 +6,7 @@ the CPU; how many share a GPU is reckoned from the memory of their processes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -35,9 +36,8 @@ LOSSES_SEEN_SOON = {
     "health_check_timeout_ms": 3000,
     "health_check_failure_threshold": 3,
 }
-SEEDS = 4
-SWEEP = ("grid={arch: gru, d_model: 8}", "hypotheses=[]", "search.num_trials=2", f"measure.num_seeds={SEEDS}")
-LONG_ENOUGH = ("budget.steps=600", "budget.report_every=30")
+SWEEP = ("grid={arch: gru, d_model: 8}", "hypotheses=[]", "search.num_trials=2", "measure.num_seeds=2")
+LONG_ENOUGH = ("budget.steps=400", "budget.report_every=20")
 SETTINGS = [*QUIET, *(word for setting in (*SWEEP, *LONG_ENOUGH) for word in ("--set", setting))]
 DRIVER = """
 import runpy
@@ -90,7 +90,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
 
 
 def in_flight(results: Path) -> set[str]:
-    """Hashes of trials with a checkpoint and without a record."""
+    """Hashes of trials with a checkpoint and no record."""
     return {path.parent.name for path in results.glob("*/trials/*/checkpoint.pt")} - records(results).keys()
 
 
@@ -98,25 +98,27 @@ def busy(node: ray._private.node.Node) -> int:
     """Processes of a machine that run trials."""
     import psutil  # comes with ray
 
-    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
-    return sum(child.cmdline()[0].endswith("Trainable.train") for child in raylet.children())
+    number = 0
+    for child in psutil.Process(node.all_processes["raylet"][0].process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # ended meanwhile
+            number += "Trainable.train" in "".join(child.cmdline())
+    return number
 
 
 def test_trials_of_a_lost_machine_go_on_elsewhere(cluster: Cluster, tmp_path: Path) -> None:
     driver = [sys.executable, "-c", DRIVER, *command(tmp_path, *SETTINGS, "--address", cluster.address)[3:]]
     with subprocess.Popen(driver, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
-        while len(in_flight(tmp_path)) < SEEDS:  # two on each machine
+        while not 0 < len(in_flight(tmp_path)) == sum(map(busy, cluster.worker_nodes)):  # all that run can go on
             assert running.poll() is None, running.communicate()[0]
             time.sleep(0.05)
-        lost = next(iter(cluster.worker_nodes))
-        assert busy(lost) == 2
+        lost = max(cluster.worker_nodes, key=busy)
         cluster.remove_node(lost, allow_graceful=False)
         killed, interrupted = time.time(), in_flight(tmp_path)
         cluster.add_node(**NODE)
         said, _ = running.communicate(timeout=200)
     assert running.returncode == 0, said
     assert "2 trials share a GPU" in said
-    assert "later 4 measure trials; 4 fit (2 GPUs, 4 CPUs)" in " ".join(said.split())
+    assert "later 2 measure trials; 4 fit (2 GPUs, 4 CPUs)" in " ".join(said.split())
     shares = (tmp_path / "spectrum-smoke" / "shares").read_text().split()
     assert shares[:2] == ["0.5", "1.0"], "out of memory, then with all of a GPU"
     ended = read_records(tmp_path / "spectrum-smoke")
