@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from fsm_icl.files import Folder
 
 
+def num_cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def num_gpus() -> int:
     """Visible NVIDIA GPUs, as the driver says; needs no torch."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")

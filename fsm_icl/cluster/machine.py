@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from fsm_icl.cluster.files import pinned
-from fsm_icl.folders import num_gpus
+from fsm_icl.folders import num_cores, num_gpus
 
 PACKAGES = ("torch", "ray", "optuna", "wandb")
 MIN_MEMORY = MIN_DISK = 2 * 10**9
@@ -62,7 +62,7 @@ def _package(name: str, wanted: str) -> Finding:
 
 
 def _threads() -> Finding:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = num_cores()
     threads = os.environ.get("OMP_NUM_THREADS")
     text = f"{cores} usable of {os.cpu_count()}, OMP_NUM_THREADS {threads or 'not set'}"
     crowded = threads is not None and threads.isdigit() and int(threads) > cores

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fsm_icl.folders import num_gpus
+from fsm_icl.folders import num_cores, num_gpus
 from fsm_icl.tune.packing import Capacity
 
 HEADS_FILE = Path("~/ray_bootstrap_config.yaml")
@@ -18,8 +17,7 @@ Resources = Mapping[str, float]
 
 def of_this_machine() -> Capacity:
     """Cores that this process may use, and visible GPUs."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Capacity(cores, num_gpus())
+    return Capacity(num_cores(), num_gpus())
 
 
 def of_cluster(address: str) -> Capacity:

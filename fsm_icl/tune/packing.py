@@ -105,16 +105,16 @@ def at_once(planner: Planner, packing: Packing) -> str:
     """How many trials can run at once, how many fit, and which search.window would fill what there is."""
     plans = [plan for plan in planner.plans if not plan.complete]
     searches = [search for plan in plans for search in plan.searches if not search.complete]
-    measured = sum(plan.spec.measure.num_seeds - plan.num_measured for plan in plans)
+    seeds = sum(plan.spec.measure.num_seeds - plan.num_measured for plan in plans)
     slots = packing.slots(plan.cell.key for plan in plans)
     there = _fits(packing, slots)
     if not searches:
-        return f"at once: up to {measured:,} measure trials; {there}"
+        return f"at once: up to {seeds:,} measure trials; {there}"
     spec = searches[0].spec.search
     proposed = len(searches) * min(spec.window, spec.num_trials)
     what = f"{len(searches):,} {'cells' if spec.repeats == 1 else 'searches'} x search.window {spec.window}"
     return (
-        f"at once: up to {proposed:,} search trials ({what}), later {measured:,} measure trials; {there}"
+        f"at once: up to {proposed:,} search trials ({what}), later {seeds:,} measure trials; {there}"
         f"{_advice(slots, len(searches), spec.window, spec.num_trials)}"
     )
 
