@@ -96,6 +96,9 @@ class TrialEnd(FrozenModel):
     """Floats carried from step to step."""
     flops_per_token: Count
     """Forward floating-point operations a token, two a multiply-add, matrix products only."""
+    spectral_radius: list[float] | None = None
+    """Largest absolute eigenvalue of each recurrent matrix before the first step, by layer and gate; None in records
+    of earlier versions and where the trial failed before it had weights."""
     steps: Count
     """Optimiser steps of the whole trial, those before an interruption included."""
     seconds: float

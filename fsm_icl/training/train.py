@@ -115,7 +115,7 @@ def training_step(config: TrialConfig, state: TrainingState, batch: Batch) -> Te
 
 def _dropout_from(config: TrialConfig, state: TrainingState) -> AbstractContextManager[None]:
     """Where the step's dropout masks come from."""
-    if config.model.dropout == 0:
+    if not config.model.drops_out:
         return nullcontext()
     return _seeded(derive(config.seed, "dropout", state.step), state.device)
 
