@@ -54,5 +54,5 @@ class Stack(Core):
 
 
 def _norm(spec: CoreSpec) -> nn.Module:
-    kinds = {"none": nn.Identity, "layer": nn.LayerNorm, "rms": nn.RMSNorm}
+    kinds: dict[str, type[nn.Module]] = {"none": nn.Identity, "layer": nn.LayerNorm, "rms": nn.RMSNorm}
     return kinds[spec.norm](spec.d_model)

@@ -35,9 +35,7 @@ class Start:
         found = _FORM.fullmatch(text)
         gain = float(found[1] or 1) if found else 0.0
         if found is None or not 0 < gain < 1000:
-            raise ValueError(
-                f"expected {', '.join(KINDS)}, or one of them scaled, such as 0.9*identity, found {text!r}"
-            )
+            raise ValueError(f"expected {', '.join(KINDS)}, or one of them scaled, such as 0.9*identity")
         return cls(cast(Kind, found[2]), gain)
 
     def __str__(self) -> str:

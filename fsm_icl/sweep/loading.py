@@ -208,6 +208,8 @@ def _with_set(located: Located, assignment: str) -> Located:
         raise SpecError([f"{source}: expected key=value, for example search.num_trials=4"])
     if len(path) > MAX_DEPTH:
         raise SpecError([f"{source}: nested too deeply"])
+    if path[0] == "grid" and path[1:2] and path[1] in ("task", "optimizer", "budget"):
+        path = ("grid", ".".join(path[1:3]), *path[3:])  # one key, as it is written in a grid
     parsed = read_yaml(text, source).value
     if path[0] == "scales":
         raise SpecError([f"{source}: scales are chosen with --scale"])
@@ -228,10 +230,13 @@ def _laid(base: Any, path: Path_, value: Any, source: str) -> Any:
 
 
 def _grid_as_list(grid: Any) -> Any:
-    """One mapping becomes a list of one, and each scalar a list of one, so that `arch: rnn` can be written."""
+    """One mapping becomes a list of one, and each scalar a list of one, so that `arch: rnn` can be written.
+
+    A mapping inside an entry is a range, which stays what it is.
+    """
     entries = grid if isinstance(grid, list) else [grid]
     return [
-        {key: value if isinstance(value, list) else [value] for key, value in entry.items()}
+        {key: value if isinstance(value, list | dict) else [value] for key, value in entry.items()}
         if isinstance(entry, dict)
         else entry
         for entry in entries

@@ -55,7 +55,7 @@ def manifest_cell(spec: SweepSpec, plan: CellPlan, task: str) -> ManifestCell:
         steps=template.budget.steps,
         wanted=[_wanted(plan, planned) for planned in plan.wanted()],
         winners=[_winner(spec, plan, best) for s in plan.searches if (best := s.winner()) is not None],
-        num_proposals=spec.search.num_trials * spec.search.repeats,
+        num_proposals=plan.num_proposals,
         num_seeds=spec.measure.num_seeds,
         failed=plan.failed,
     )
@@ -72,7 +72,7 @@ def _wanted(plan: CellPlan, planned: Planned) -> WantedTrial:
 
 
 def _winner(spec: SweepSpec, plan: CellPlan, best: Planned) -> Winner:
-    ranges = spec.search.ranges()
+    ranges = plan.cell.ranges
     return Winner(
         repeat=best.repeat,
         index=best.index,

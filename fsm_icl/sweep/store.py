@@ -25,6 +25,7 @@ from fsm_icl.sweep.lock import LockedError, lock
 from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.shared import probe
 from fsm_icl.training import checkpoint
+from fsm_icl.training.config import TrialConfig
 
 if TYPE_CHECKING:
     from fsm_icl.files import Folder
@@ -94,7 +95,9 @@ class Store:
         config = planned.config.model_dump(mode="json")
         record = TrialRecord(hash=planned.hash, config=config, reports=reports, end=end, commit=commit, dirty=dirty)
         known = self.records.get(planned.hash)
-        assert known is None or known.config == config, f"two configs with hash {planned.hash}"
+        # Through the type: a record of an earlier version lacks fields that have come since.
+        same = known is None or TrialConfig.model_validate(known.config) == planned.config
+        assert same, f"two configs with hash {planned.hash}"
         if known is not None:  # taken up again: what W&B has of it is not all any more
             self._marker(planned.hash).unlink(missing_ok=True)
         self.records[planned.hash] = record

@@ -74,9 +74,14 @@ def headline(view: View, asked_scale: str | None) -> str:
     total = sum(plan.total() for plan in planner.plans)
     return (
         f"{loaded.name}, scale {loaded.scale}{why}: {len(planner.plans):,} cells, "
-        f"{spec.search.num_trials * spec.search.repeats} proposals and {spec.measure.num_seeds} seeds each\n"
+        f"{_range([plan.num_proposals for plan in planner.plans])} proposals and {spec.measure.num_seeds} seeds each\n"
         f"{folder}: {done:,} of {total:,} trials done{_changed(loaded, planner, found, folder)}"
     )
+
+
+def _range(numbers: list[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _changed(loaded: LoadedSweep, planner: Planner, found: Standings, folder: Folder) -> str:
@@ -111,7 +116,7 @@ def print_plan(planner: Planner, found: Standings, packing: Packing, console: Co
         table.add_row(
             Text(plan.cell.label),
             f"{params:,}",
-            f"{plan.num_searched} of {spec.search.num_trials * spec.search.repeats}",
+            f"{plan.num_searched} of {plan.num_proposals}",
             f"{plan.num_measured} of {spec.measure.num_seeds}",
             *_counts(standing),
             f"{'' if measured else '~'}{seconds:.2g}",
