@@ -37,6 +37,8 @@ _SHORT = {
     "optimizer.weight_decay": "weight_decay",
 }
 """Coordinates that go by their last name; both spellings may stand in a grid."""
+_PLAIN_WORDS = ("nonlinearity", "init")
+"""Coordinates whose values need no name beside them."""
 _LONG = {short: long for long, short in _SHORT.items()}
 _ARCHITECTURES: dict[str, type[CoreSpec]] = {
     typing.get_args(spec.model_fields["arch"].annotation)[0]: spec
@@ -308,10 +310,15 @@ def _check_ranges(loaded: LoadedSweep, entry: int, cell: Cell) -> None:
 
 def _label(fields: Mapping[str, Scalar]) -> str:
     base = f"{fields['arch']}-d{fields['d_model']}-L{fields['num_layers']}"
-    extra = [
-        f"{_field_of(k)}={shortened(str(v))}" for k, v in fields.items() if k not in ("arch", "d_model", "num_layers")
-    ]
+    extra = [_labelled(k, v) for k, v in fields.items() if k not in ("arch", "d_model", "num_layers")]
     return "-".join([base, *extra])
+
+
+def _labelled(name: str, value: Scalar) -> str:
+    """A coordinate in a label: relu, residual, steps=750."""
+    if name in _PLAIN_WORDS:
+        return str(value)
+    return _field_of(name) if value is True else f"{_field_of(name)}={shortened(str(value))}"
 
 
 def _check_model(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], model: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class OptimizerSpec(FrozenModel):
-    """AdamW (Loshchilov & Hutter 2019) with linear warm-up, cosine decay to zero and clipping by norm."""
+    """AdamW (Loshchilov & Hutter 2019) with linear warm-up, a schedule after it, and clipping by norm."""
 
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
@@ -29,6 +29,8 @@ class OptimizerSpec(FrozenModel):
     clip_norm: float = Field(1.0, gt=0)
     warmup: float = Field(0.07, ge=0, lt=1)
     """Share of the budget over which the learning rate rises linearly."""
+    schedule: Literal["cosine", "constant"] = Field("cosine", json_schema_extra={"unchanged": "cosine"})
+    """After the warm-up: a cosine to zero, or the full rate to the end."""
 
 
 class BudgetSpec(FrozenModel):
