@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from fsm_icl.models import ModelSpec
 from fsm_icl.models.spec import CoreSpec
-from fsm_icl.records import DeclaredHypothesis, Phase
+from fsm_icl.records import DeclaredHypothesis, Phase, sha256_of
 from fsm_icl.seeding import derive
 from fsm_icl.sweep.explain import fields_at, in_our_words
 from fsm_icl.sweep.limits import check_memory, count
@@ -22,7 +22,7 @@ from fsm_icl.sweep.protocol import rung_steps
 from fsm_icl.sweep.space import PARAMETERS, Range, Scalar, SweepSpec
 from fsm_icl.sweep.yaml_file import Path_, SpecError, listed, nearest, shortened, shown
 from fsm_icl.task.machines import check_splittable
-from fsm_icl.training.config import TrialConfig, identity, sha256_of
+from fsm_icl.training.config import TrialConfig, identity
 
 MAX_CELLS, MAX_PLANNED_TRIALS = 10_000, 200_000
 """What is planned in seconds. Nobody trains as much in one sweep."""

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from fsm_icl.files import exists
 from fsm_icl.records import Phase, TrialRecord
 from fsm_icl.sweep.cells import cells_of
-from fsm_icl.sweep.loading import load_sweep
+from fsm_icl.sweep.loading import LoadedSweep, load_sweep
 from fsm_icl.sweep.planner import CellPlan, Planner
 from fsm_icl.sweep.search import Records
 from fsm_icl.sweep.space import PARAMETERS, Range, SweepSpec
@@ -142,15 +142,21 @@ def _name(record: TrialRecord) -> str:
     return f"{model['arch']}-d{model['d_model']}-L{model['num_layers']}"
 
 
+def sweep_before(folder: Folder) -> LoadedSweep | None:
+    """The sweep file that `folder` was last run with; None where there is none that can be read now."""
+    path = folder / "sweep.yaml"
+    try:
+        return load_sweep(str(path)) if exists(path) else None
+    except SpecError:  # written by a version with other fields: there is nothing to compare with
+        return None
+
+
 def planner_before(folder: Folder, spec: SweepSpec, records: Records) -> Planner | None:
     """The plan of the sweep file that `folder` was last run with; None where there is none, or it is `spec`."""
-    path = folder / "sweep.yaml"
-    if not exists(path):
-        return None
+    loaded = sweep_before(folder)
     try:
-        loaded = load_sweep(str(path))
-        return None if loaded.spec == spec else Planner(loaded.spec, cells_of(loaded), records)
-    except SpecError:  # written by a version with other fields: there is nothing to compare with
+        return None if loaded is None or loaded.spec == spec else Planner(loaded.spec, cells_of(loaded), records)
+    except SpecError:
         return None
 
 

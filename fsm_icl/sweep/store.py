@@ -1,6 +1,7 @@
 """Records, manifest and lock of one sweep in one folder. The driver is its only writer, one driver at a time.
 
-results/spectrum-laptop/  id  lock  sweep.yaml  manifest.json  records/<hash>.json  trials/<hash>/  wandb/  figures/
+results/spectrum-laptop/  id  lock  sweep.yaml  manifest.json  declarations.json  records/<hash>.json
+                          trials/<hash>/  wandb/  figures/
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from ruamel.yaml import YAML
 from fsm_icl.files import exists, is_local, read_bytes, remove, remove_tree, write_atomically
 from fsm_icl.folders import local_folder, read_records
 from fsm_icl.records import Manifest, Report, TrialEnd, TrialRecord
+from fsm_icl.sweep import declarations
 from fsm_icl.sweep.commit import code_version
+from fsm_icl.sweep.declarations import DeclarationLog
 from fsm_icl.sweep.lock import LockedError, lock
 from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.shared import probe
@@ -57,6 +60,7 @@ class Store:
             (self.local / "wandb").mkdir(parents=True, exist_ok=True)
             probe(folder)
             self.records = read_records(folder)  # under the lock: another driver may just have ended
+            self.declarations = DeclarationLog.read(folder)
             undo.pop_all()  # all is well: it stays locked
 
     def close(self) -> None:
@@ -148,6 +152,13 @@ class Store:
         """Replace manifest.json. Raises OSError, also when the folder is another driver's by now."""
         self._lock.check()
         write_atomically(self.folder / "manifest.json", manifest.model_dump_json(indent=1))
+
+    def declare(self, log: DeclarationLog) -> None:
+        """Replace declarations.json. Raises OSError, also when the folder is another driver's by now."""
+        if log != self.declarations:
+            self._lock.check()
+            write_atomically(self.folder / declarations.NAME, log.model_dump_json(indent=1))
+            self.declarations = log
 
     def write_sweep_file(self, spec: Mapping[str, Any]) -> None:
         """sweep.yaml: the sweep file with the scale and --set applied; it runs as it is."""

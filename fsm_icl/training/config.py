@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, Field, PositiveInt
 
 from fsm_icl.models import ModelSpec
-from fsm_icl.records import RESULTS_VERSION, FrozenModel, Phase
+from fsm_icl.records import RESULTS_VERSION, FrozenModel, Phase, sha256_of
 from fsm_icl.task.spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -90,9 +88,3 @@ def identity(spec: BaseModel) -> dict[str, Any]:
             continue
         plain[name] = identity(value) if isinstance(value, BaseModel) else value
     return plain
-
-
-def sha256_of(plain: Mapping[str, Any]) -> str:
-    """SHA-256 of the canonical JSON of `plain`. Raises ValueError or TypeError on what JSON can't hold."""
-    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()

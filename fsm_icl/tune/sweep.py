@@ -17,6 +17,7 @@ from analysis.report import say
 from fsm_icl.files import told
 from fsm_icl.records import Manifest, TaskEntry
 from fsm_icl.sweep.cells import Cell, cells_of, declared
+from fsm_icl.sweep.declarations import brought_up_to_date
 from fsm_icl.sweep.loading import LoadedSweep
 from fsm_icl.sweep.manifest import manifest_of, task_key
 from fsm_icl.sweep.planner import Planner
@@ -49,7 +50,9 @@ class ManifestMaker:
 
     def __call__(self, planner: Planner) -> Manifest:
         """The manifest."""
-        return manifest_of(self.loaded, planner, self.store.id, self.hypotheses, self.tasks)
+        log = self.store.declarations
+        assert log is not None, "claims are declared before the manifest is made"
+        return manifest_of(self.loaded, planner, self.store.id, self.hypotheses, self.tasks, log.declarations)
 
 
 def _task_entry(cell: Cell, evaluation_seed: int) -> TaskEntry:
@@ -78,6 +81,8 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, packing: P
     desk = Desk(planner, store, tracker, lambda: maker(planner), packing, options.stall_limit)
     started = time.monotonic()
     try:
+        # First: sweep.yaml still says what was asked for before.
+        store.declare(brought_up_to_date(store.declarations, store.folder, loaded, planner))
         store.write_sweep_file(loaded.spec.model_dump(mode="json", exclude_none=True))
         store.write_manifest(maker(planner))
         tracker.catch_up(ended_trials(planner))

@@ -1,0 +1,234 @@
+"""Claims are dated before the first trial ends, and no later change of them goes unseen."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from fsm_icl.claims import History, histories, other_versions
+from fsm_icl.folders import read_manifest
+from fsm_icl.records import sha256_of
+from fsm_icl.sweep.declarations import DeclarationLog, announcements, brought_up_to_date
+from fsm_icl.sweep.loading import LoadedSweep
+from fsm_icl.sweep.planner import Planner
+from fsm_icl.sweep.store import Store, StoreError
+from tests.sweep import folders, simulate
+
+NAMES = ("gates_help", "gates_help_at_equal_parameters", "gru_is_enough", "gru_is_as_accurate", "gru_is_as_fast")
+TRIALS = 56
+
+
+def edited(name: str, *sets: str, **fields: object) -> LoadedSweep:
+    """The shipped sweep with one hypothesis changed."""
+    spec = simulate.loaded().spec
+    claims = [h.model_dump(exclude_none=True) | (fields if h.name == name else {}) for h in spec.hypotheses]
+    return simulate.loaded(f"hypotheses={json.dumps(claims)}", *sets)
+
+
+def log_of(folder: Path) -> DeclarationLog:
+    log = DeclarationLog.read(folder)
+    assert log is not None
+    return log
+
+
+def told(folder: Path) -> dict[str, History]:
+    """What analysis is told of each claim, from the manifest."""
+    manifest = read_manifest(folder)
+    return {h.hypothesis.name: h for h in histories(manifest.hypotheses, manifest.declarations)}
+
+
+def test_claims_are_hashed_and_dated_before_the_first_trial_ends(tmp_path: Path) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    folders.write(tmp_path, simulate.loaded(), stop_after=0)
+    log = log_of(tmp_path)
+    assert tuple(d.content["hypothesis"]["name"] for d in log.declarations) == NAMES
+    for declaration in log.declarations:
+        assert declaration.hash == sha256_of(declaration.content)
+        assert declaration.declared is not None
+        assert before <= declaration.declared.at <= datetime.now(UTC)
+        assert (declaration.declared.ended, declaration.declared.asked) == (0, TRIALS)
+    assert all(history.sound for history in told(tmp_path).values())
+
+
+def test_going_on_with_the_same_file_changes_nothing(tmp_path: Path) -> None:
+    folders.write(tmp_path, simulate.loaded(), stop_after=20)
+    first = (tmp_path / "declarations.json").read_bytes()
+    folders.write(tmp_path, simulate.loaded("search.window=2", "resources.cpus_per_trial=1"))
+    assert (tmp_path / "declarations.json").read_bytes() == first
+    assert {h.text for h in told(tmp_path).values()} == {"declared before the first trial ended"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({"threshold": 0.05}, "threshold 0.1 -> 0.05"),
+        ({"claim": "Gates matter"}, "its wording"),
+        ({"direction": "less"}, "direction greater -> less"),
+        ({"family": "other"}, "family gates -> other"),
+        ({"metric": "success_rate"}, "metric test/accuracy -> success_rate"),
+        ({"a": {"arch": "gru"}}, "a lstm-d64-L1 -> gru-d64-L1"),
+    ],
+)
+def test_a_claim_changed_later_is_marked_and_the_old_one_stays(
+    tmp_path: Path, fields: dict[str, object], what: str
+) -> None:
+    folders.write(tmp_path, simulate.loaded(), stop_after=24)
+    folders.write(tmp_path, edited("gates_help", **fields))
+    found = told(tmp_path)
+    assert found["gates_help"].text == f"added after 24 of 56 trials had ended (changed: {what})"
+    assert [name for name, history in found.items() if not history.sound] == ["gates_help"]
+    old = log_of(tmp_path).declarations[0]
+    assert (old.content["hypothesis"]["threshold"], old.hash) == (0.1, sha256_of(old.content))
+    assert old.withdrawn is not None
+    assert (old.withdrawn.ended, old.withdrawn.asked) == (24, 56)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ("success_margin=0.05", "success_margin 0.02 -> 0.05"),
+        ("seed=1", "the sweep's seed 0 -> 1"),
+        ("search.num_trials=9", "how hyperparameters are searched"),
+        ("budget.steps=1500", "task, model, optimizer or budget"),
+    ],
+)
+def test_what_decides_a_verdict_is_part_of_the_claim(tmp_path: Path, change: str, what: str) -> None:
+    folders.write(tmp_path, simulate.loaded())
+    folders.write(tmp_path, simulate.loaded(change), stop_after=0)
+    assert {h.text for h in told(tmp_path).values()} == {f"added after 56 of 56 trials had ended (changed: {what})"}
+
+
+def test_a_claim_added_later_is_marked_also_where_there_was_none(tmp_path: Path) -> None:
+    folders.write(tmp_path, simulate.loaded("hypotheses=[]"))
+    assert log_of(tmp_path).declarations == ()
+    folders.write(tmp_path, simulate.loaded())
+    assert {h.text for h in told(tmp_path).values()} == {"added after 56 of 56 trials had ended"}
+
+
+def test_what_ended_under_another_file_counts_as_ended(tmp_path: Path) -> None:
+    """Else a change of the seed, stopped at once, would hide that all results of the first seed were there."""
+    folders.write(tmp_path, simulate.loaded())
+    folders.write(tmp_path, simulate.loaded("seed=1"), stop_after=0)
+    folders.write(tmp_path, edited("gates_help", threshold=0.05), stop_after=0)
+    assert told(tmp_path)["gates_help"].text.startswith("added after 56 of 112 trials had ended")
+
+
+def test_a_withdrawn_claim_stays_and_one_that_comes_back_is_marked(tmp_path: Path) -> None:
+    folders.write(tmp_path, simulate.loaded(), stop_after=24)
+    folders.write(tmp_path, simulate.loaded("hypotheses=[]"), stop_after=1)
+    assert told(tmp_path) == {}
+    gone = log_of(tmp_path).declarations
+    assert [d.withdrawn.ended for d in gone if d.withdrawn] == [24] * 5
+    folders.write(tmp_path, simulate.loaded())
+    assert {h.text for h in told(tmp_path).values()} == {"withdrawn, and added again after 25 of 56 trials had ended"}
+    assert log_of(tmp_path).declarations[:5] == gone
+
+
+def test_a_change_before_the_first_trial_ended_is_sound_and_counted(tmp_path: Path) -> None:
+    folders.write(tmp_path, simulate.loaded(), stop_after=0)
+    folders.write(tmp_path, edited("gates_help", threshold=0.05))
+    assert told(tmp_path)["gates_help"].sound
+    assert len(other_versions(read_manifest(tmp_path), "gates")) == 1
+    assert len(other_versions(read_manifest(tmp_path), "gru")) == 0
+
+
+def test_a_family_counts_each_version_once(tmp_path: Path) -> None:
+    for threshold in (0.1, 0.05, 0.1, 0.02):
+        folders.write(tmp_path, edited("gates_help", threshold=threshold), stop_after=4)
+    assert len(log_of(tmp_path).declarations) == 5 + 3
+    assert len(other_versions(read_manifest(tmp_path), "gates")) == 2
+
+
+def test_seeds_raised_after_a_verdict_are_said_with_each_raise(tmp_path: Path) -> None:
+    folders.write(tmp_path, simulate.loaded())
+    folders.write(tmp_path, simulate.loaded("measure.num_seeds=8"))
+    folders.write(tmp_path, simulate.loaded("measure.num_seeds=10"))
+    text = (
+        "seeds were raised from 6 to 8 after 56 of 56 trials had ended; "
+        "seeds were raised from 8 to 10 after 64 of 64 trials had ended"
+    )
+    assert {(h.timing, h.text) for h in told(tmp_path).values()} == {("seeds changed", text)}
+
+
+def test_seeds_raised_before_any_of_the_compared_cells_was_measured_are_no_second_look(tmp_path: Path) -> None:
+    folders.write(tmp_path, simulate.loaded(), stop_after=8)
+    folders.write(tmp_path, simulate.loaded("measure.num_seeds=10"))
+    assert all(history.sound for history in told(tmp_path).values())
+    folders.write(tmp_path, edited("gates_help", "measure.num_seeds=10", threshold=0.05))
+    folders.write(tmp_path, edited("gates_help", "measure.num_seeds=12", threshold=0.05))
+    text = told(tmp_path)["gates_help"].text
+    assert text == (
+        "added after 72 of 72 trials had ended (changed: threshold 0.1 -> 0.05); "
+        "seeds were raised from 10 to 12 after 72 of 72 trials had ended"
+    )
+
+
+def forget_dates(folder: Path) -> None:
+    """Make the folder one of an earlier version."""
+    (folder / "declarations.json").unlink()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["declarations"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_claims_of_an_earlier_version_were_declared_at_an_unknown_time(tmp_path: Path) -> None:
+    folders.write(tmp_path, simulate.loaded())
+    forget_dates(tmp_path)
+    assert {h.timing for h in told(tmp_path).values()} == {"unknown"}
+    folders.write(tmp_path, edited("gates_help", threshold=0.05))
+    timings = {name: h.timing for name, h in told(tmp_path).items()}
+    assert timings == dict.fromkeys(NAMES, "unknown") | {"gates_help": "later"}
+
+
+def test_an_earlier_versions_folder_without_trials_is_like_a_new_one(tmp_path: Path) -> None:
+    folders.write(tmp_path, simulate.loaded(), stop_after=0)
+    forget_dates(tmp_path)
+    folders.write(tmp_path, simulate.loaded())
+    assert all(history.sound for history in told(tmp_path).values())
+
+
+def test_a_manifest_or_declaration_that_was_edited_is_not_what_was_declared(tmp_path: Path) -> None:
+    folders.write(tmp_path, simulate.loaded())
+    manifest = read_manifest(tmp_path)
+    first = manifest.hypotheses[0].model_copy(update={"threshold": 0.05})
+    (edit, *_) = histories([first], manifest.declarations)
+    assert (edit.timing, edit.text) == ("unlike", "not what was declared")
+    content = manifest.declarations[0].content | {"hypothesis": first.model_dump()}
+    forged = [manifest.declarations[0].model_copy(update={"content": content}), *manifest.declarations[1:]]
+    (edit, *_) = histories([first], forged)
+    assert (edit.timing, edit.text) == ("unlike", "not what was declared: its hash does not fit it")
+
+
+def test_the_next_run_says_beforehand_what_it_will_mark(tmp_path: Path) -> None:
+    folders.write(tmp_path, simulate.loaded(), stop_after=24)
+    sweep = edited("gates_help", threshold=0.05)
+    claims = [h for h in sweep.spec.hypotheses if h.name != "gru_is_as_fast"]
+    sweep = simulate.loaded(f"hypotheses={json.dumps([h.model_dump(exclude_none=True) for h in claims])}")
+    with Store(tmp_path) as store:
+        planner = Planner(sweep.spec, simulate.cells(sweep), store.records)
+        log = store.declarations
+        after = brought_up_to_date(log, tmp_path, sweep, planner)
+        assert announcements(log, after) == [
+            "gates_help: added after 24 of 56 trials had ended (changed: threshold 0.1 -> 0.05)",
+            "gru_is_as_fast: withdrawn after 24 of 56 trials had ended",
+        ]
+        assert announcements(after, after) == []
+        assert log == log_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("{", "declarations.json: Invalid JSON"),
+        ('{"declarations": [{"content": {}, "hash": "%s", "declared": null}]}' % ("0" * 64), "content.hypothesis"),
+        ('{"declarations": 3}', "declarations.json: declarations: Input should be a valid array"),
+    ],
+)
+def test_a_broken_file_stops_the_driver_with_its_name(tmp_path: Path, text: str, what: str) -> None:
+    (tmp_path / "declarations.json").write_text(text)
+    with pytest.raises(StoreError, match=r"declarations\.json") as refused:
+        Store(tmp_path)
+    assert what in str(refused.value)
