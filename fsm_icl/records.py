@@ -284,7 +284,7 @@ class Declaration(FrozenModel):
     """One version of a claim: what it says, and when it was declared and withdrawn."""
 
     content: dict[str, Any]
-    """The claim (see claims.py) as it was hashed. A field that Claim gets later is not in it, so the hash still fits."""
+    """The claim (see claims.py) as it was hashed. A field that Claim gets later is not in it: the hash fits."""
     hash: str = Field(pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of the canonical JSON of `content`."""
     declared: Occasion | None
