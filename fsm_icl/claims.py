@@ -125,14 +125,17 @@ def _timing(place: int, declarations: Sequence[Declaration], claims: Sequence[Cl
     if not same:
         return "later", f"added {version.declared.progress}"
     old, new = claims[same[-1]], claims[place]
-    if old == new:
+    if declarations[same[-1]].withdrawn == version.declared and _only_seeds_differ(old, new):
+        timing, text = _timing(same[-1], declarations, claims)
+        if not version.measured:
+            return timing, text
+        verb = "raised" if new.num_seeds > old.num_seeds else "lowered"
+        seeds = f"seeds were {verb} from {old.num_seeds} to {new.num_seeds} {version.declared.progress}"
+        return ("seeds changed", seeds) if timing == "before" else (timing, f"{text}; {seeds}")
+    if any(claims[i] == new for i in same):
         return "later", f"withdrawn, and added again {version.declared.progress}"
-    only_seeds = old.model_copy(update={"num_seeds": new.num_seeds}) == new
-    if not only_seeds or declarations[same[-1]].withdrawn != version.declared:
-        return "later", f"added {version.declared.progress} (changed: {', '.join(changes(old, new))})"
-    timing, text = _timing(same[-1], declarations, claims)
-    if not version.measured:
-        return timing, text
-    verb = "raised" if new.num_seeds > old.num_seeds else "lowered"
-    seeds = f"seeds were {verb} from {old.num_seeds} to {new.num_seeds} {version.declared.progress}"
-    return ("seeds changed", seeds) if timing == "before" else (timing, f"{text}; {seeds}")
+    return "later", f"added {version.declared.progress} (changed: {', '.join(changes(old, new))})"
+
+
+def _only_seeds_differ(old: Claim, new: Claim) -> bool:
+    return old != new and old.model_copy(update={"num_seeds": new.num_seeds}) == new
