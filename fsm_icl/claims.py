@@ -28,9 +28,9 @@ class Claim(FrozenModel):
     seed: Count
     """The sweep's: with another one every trial is another."""
     search: dict[str, Any]
-    """How each cell's hyperparameters are searched, defaults left out."""
+    """How the hyperparameters of its cells are searched, defaults left out."""
     contents: dict[str, str]
-    """Role -> SHA-256 of what its cell is: task, model, optimiser, budget."""
+    """Role -> SHA-256 of what its cell is: task, model, optimiser and budget, searched values left out."""
 
     @property
     def name(self) -> str:

@@ -18,6 +18,7 @@ from fsm_icl.records import Declaration, FrozenModel, Occasion, sha256_of
 from fsm_icl.sweep.cells import Cell, cells_of, declared
 from fsm_icl.sweep.loading import LoadedSweep
 from fsm_icl.sweep.planner import Planner
+from fsm_icl.sweep.space import PARAMETERS
 from fsm_icl.sweep.standing import planner_before, sweep_before
 from fsm_icl.sweep.yaml_file import SpecError
 from fsm_icl.training.config import identity
@@ -88,18 +89,23 @@ def _seen(claim: Claim, measured: Mapping[str, int]) -> int:
 
 def claims_of(loaded: LoadedSweep, cells: list[Cell]) -> list[Claim]:
     """The sweep's hypotheses, each with all that decides its verdict. Raises SpecError as `declared` does."""
-    spec, keys = loaded.spec, {cell.label: cell.key for cell in cells}
+    spec, by_label = loaded.spec, {cell.label: cell for cell in cells}
+    rule = spec.search.model_dump(mode="json", exclude_defaults=True, exclude=set(PARAMETERS))
     return [
         Claim(
             hypothesis=hypothesis,
             num_seeds=spec.measure.num_seeds,
             success_margin=spec.success_margin,
             seed=spec.seed,
-            search=spec.search.model_dump(mode="json", exclude_defaults=True),
-            contents={role: keys[label] for role, label in hypothesis.cells.items()},
+            search=rule | {"ranges": {role: _ranges(by_label[name]) for role, name in hypothesis.cells.items()}},
+            contents={role: by_label[name].key for role, name in hypothesis.cells.items()},
         )
         for hypothesis in declared(loaded, cells)
     ]
+
+
+def _ranges(cell: Cell) -> dict[str, dict[str, list[float]]]:
+    return {name: found.model_dump(mode="json", exclude_none=True) for name, found in cell.ranges.items()}
 
 
 def brought_up_to_date(

@@ -94,7 +94,7 @@ def test_the_example_cannot_be_edited_from_refuted_to_supported_unseen(
     for shown in (printed, page, (folder / "figures" / "report.md").read_text()):
         assert "the claims declared before the run" not in shown
         assert f"Not declared before the run: “ReLU beats tanh by 10 points or more” ({CHANGED})." in shown
-        assert "test/accuracy greater 0.1, a rnn-d16-L1-nonlinearity=relu" in shown
+        assert "test/accuracy greater 0.1, a rnn-d16-L1-relu" in shown
     done = verify()
     assert done.exit_code == 1
     standing, withdrawn = done.stdout.splitlines()
