@@ -17,6 +17,7 @@ from analysis.report import say
 from fsm_icl.files import told
 from fsm_icl.records import Manifest, TaskEntry
 from fsm_icl.sweep.cells import Cell, cells_of, declared
+from fsm_icl.sweep.claim_checks import bounds_of, doubts
 from fsm_icl.sweep.declarations import brought_up_to_date
 from fsm_icl.sweep.loading import LoadedSweep
 from fsm_icl.sweep.manifest import manifest_of, task_key
@@ -30,6 +31,7 @@ from fsm_icl.tune.ended import Ended, ended_trials, share
 from fsm_icl.tune.footprints import measure
 from fsm_icl.tune.options import RunOptions, interruptions
 from fsm_icl.tune.packing import Packing, at_once, measured
+from fsm_icl.tune.plan import print_doubts
 from fsm_icl.tune.progress import Progress
 from fsm_icl.tune.search import ProtocolSearcher, StopWhenBroken
 from fsm_icl.tune.trainable import TrialTrainable, requested
@@ -77,6 +79,8 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, packing: P
     cells = cells_of(loaded)
     planner = Planner(loaded.spec, cells, store.records)
     maker = ManifestMaker(loaded, cells, store)
+    if not planner.complete:
+        print_doubts(doubts(loaded, cells, bounds_of(cells, maker.tasks)), console)
     tracker = Tracker(store.local, loaded.name, store.id, loaded.scale, options.wandb)
     desk = Desk(planner, store, tracker, lambda: maker(planner), packing, options.stall_limit)
     started = time.monotonic()

@@ -390,6 +390,30 @@ def test_a_hypothesis_is_named_once_and_compares_two_cells(tmp_path: Path, secon
     assert what in problem(tmp_path, MINIMAL + f"hypotheses:\n  - {first}\n  - {second}\n")
 
 
+DOTTED = "hypotheses:\n  - {name: a. b, claim: c, a: {arch: gru}, b: {arch: rnn}, threshold: 0.1}\n"
+
+
+def test_set_changes_one_field_of_a_hypothesis_by_its_name(tmp_path: Path) -> None:
+    path = write(tmp_path, MINIMAL + DOTTED + DOTTED.partition("\n")[2].replace("a. b", "a"))
+    sets = ["hypotheses.a. b.threshold=0.2", "hypotheses.a.b.d_model=8", "hypotheses.a.direction=less"]
+    dotted, plain = load_sweep(path, None, sets).spec.hypotheses
+    assert (dotted.threshold, dotted.direction, dotted.b) == (0.2, "greater", {"arch": "rnn"})
+    assert (plain.threshold, plain.direction, plain.b) == (0.1, "less", {"arch": "rnn", "d_model": 8})
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("hypotheses.a. c.threshold=1", "--set hypotheses.a. c.threshold=1: no hypothesis 'a': known: a. b;"),
+        ("hypotheses.a. b=1", "write hypotheses.NAME.threshold=0.1, or give the list whole"),
+        ("hypotheses.a. b.thresold=1", "hypotheses.0.thresold: unknown key; did you mean 'threshold'?"),
+        ("hypotheses.a. b.threshold=x", "--set hypotheses.a. b.threshold=x: hypotheses.0.threshold: input should be a"),
+    ],
+)
+def test_set_names_a_wrong_hypothesis_or_field(tmp_path: Path, setting: str, message: str) -> None:
+    assert message in problem(tmp_path, MINIMAL + DOTTED, setting)
+
+
 def test_both_ends_of_a_searched_range_make_a_trial(tmp_path: Path) -> None:
     message = problem(tmp_path, MINIMAL, "search.weight_decay={uniform: [-0.1, 1]}")
     assert "search.weight_decay: input should be greater than or equal to 0, found -0.1" in message
