@@ -31,6 +31,8 @@ def heading(sweep: Sweep) -> str:
     later = f", seeds of {timings['seeds changed']} changed later" if timings["seeds changed"] else ""
     if before == len(found):
         return f"Verdicts on the claims declared before the run{later}"
+    if len(found) == 1:
+        return "Verdict on a claim that was not declared before the run"
     return f"Verdicts on {len(found)} claims, {before or 'none'} of them declared before the run{later}"
 
 

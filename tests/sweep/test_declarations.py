@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 
 from fsm_icl.claims import History, histories, other_versions
+from fsm_icl.files import as_folder
 from fsm_icl.folders import read_manifest
 from fsm_icl.records import sha256_of
+from fsm_icl.sweep import lock
 from fsm_icl.sweep.declarations import DeclarationLog, announcements, brought_up_to_date
 from fsm_icl.sweep.loading import LoadedSweep, load_sweep
 from fsm_icl.sweep.planner import Planner
@@ -78,6 +81,19 @@ def test_claims_are_hashed_and_dated_before_the_first_trial_ends(tmp_path: Path)
     assert all(history.sound for history in told(tmp_path).values())
 
 
+def test_an_object_store_keeps_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "SETTLE_SECONDS", 0.0)
+    folder = as_folder(f"memory://{uuid.uuid4().hex}/mine-default")
+    for threshold in (0.1, 0.05):
+        sweep = loaded(gates={"threshold": threshold})
+        with Store(folder) as store:
+            planner = Planner(sweep.spec, simulate.cells(sweep), store.records)
+            store.declare(brought_up_to_date(store.declarations, folder, sweep, planner))
+    log = DeclarationLog.read(folder)
+    assert log is not None
+    assert [d.withdrawn is not None for d in log.declarations] == [True, False, False, False]
+
+
 def test_going_on_with_the_same_file_changes_nothing(tmp_path: Path) -> None:
     folders.write(tmp_path, loaded(), stop_after=20)
     first = (tmp_path / "declarations.json").read_bytes()
@@ -117,6 +133,7 @@ def test_a_claim_changed_later_is_marked_and_the_old_one_stays(
         ("success_margin=0.05", "success_margin 0.02 -> 0.05"),
         ("seed=1", "the sweep's seed 0 -> 1"),
         ("search.num_trials=9", "how hyperparameters are searched"),
+        ("search.learning_rate={log: [1e-3, 1e-2]}", "how hyperparameters are searched"),
         ("budget.steps=1500", "task, model, optimizer or budget"),
     ],
 )

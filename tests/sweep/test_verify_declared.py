@@ -92,6 +92,7 @@ def test_the_example_cannot_be_edited_from_refuted_to_supported_unseen(
     printed = " ".join(capsys.readouterr().out.split())
     page = (folder / "figures" / "report.html").read_text().replace("&gt;", ">")
     for shown in (printed, page, (folder / "figures" / "report.md").read_text()):
+        assert "Verdict on a claim that was not declared before the run" in shown
         assert "the claims declared before the run" not in shown
         assert f"Not declared before the run: “ReLU beats tanh by 10 points or more” ({CHANGED})." in shown
         assert "test/accuracy greater 0.1, a rnn-d16-L1-relu" in shown
