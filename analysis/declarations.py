@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 
 import pandas as pd
@@ -13,6 +14,7 @@ from fsm_icl.records import Declaration, Occasion
 WITHDRAWN_HEADS = ("withdrawn claim", "said", "hash", "declared", "withdrawn")
 
 
+@functools.lru_cache(maxsize=8)
 def of_sweep(sweep: Sweep) -> dict[str, History]:
     """Name of each claim -> when it was declared, in the manifest's order."""
     found = histories(sweep.manifest.hypotheses, sweep.manifest.declarations)

@@ -68,7 +68,8 @@ def claim_of(declaration: Declaration) -> Claim:
 def histories(hypotheses: Iterable[DeclaredHypothesis], declarations: Sequence[Declaration]) -> list[History]:
     """When each hypothesis was declared. Raises ValueError where a declaration can't be read."""
     claims = [claim_of(declaration) for declaration in declarations]
-    return [_history(hypothesis, declarations, claims) for hypothesis in hypotheses]
+    standing = {claim.name: i for i, claim in enumerate(claims) if declarations[i].withdrawn is None}
+    return [_history(hypothesis, standing.get(hypothesis.name), declarations, claims) for hypothesis in hypotheses]
 
 
 def other_versions(manifest: Manifest, family: str) -> set[str]:
@@ -102,13 +103,14 @@ def _change(name: str, was: Any, now: Any) -> str:
     return f"{name} {was} -> {now}"
 
 
-def _history(hypothesis: DeclaredHypothesis, declarations: Sequence[Declaration], claims: Sequence[Claim]) -> History:
+def _history(
+    hypothesis: DeclaredHypothesis, place: int | None, declarations: Sequence[Declaration], claims: Sequence[Claim]
+) -> History:
+    """`place`: of the version that stands under the hypothesis' name."""
     if not declarations:
         return History(hypothesis, None, "unknown", "declared at an unknown time")
-    standing = [i for i, d in enumerate(declarations) if d.withdrawn is None and claims[i].hypothesis == hypothesis]
-    if not standing:
+    if place is None or claims[place].hypothesis != hypothesis:
         return History(hypothesis, None, "unlike", "not what was declared")
-    place = standing[-1]
     if not declarations[place].fits:
         return History(hypothesis, declarations[place], "unlike", "not what was declared: its hash does not fit it")
     return History(hypothesis, declarations[place], *_timing(place, declarations, claims))
