@@ -162,8 +162,10 @@ class Store:
 
     def write_sweep_file(self, spec: Mapping[str, Any]) -> None:
         """sweep.yaml: the sweep file with the scale and --set applied; it runs as it is."""
-        stream = io.StringIO()
-        YAML(typ="safe", pure=True).dump(dict(spec), stream)
+        stream, yaml = io.StringIO(), YAML(typ="safe", pure=True)
+        # The order of a grid's keys is that in its cells' labels.
+        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+        yaml.dump(dict(spec), stream)
         write_atomically(self.folder / "sweep.yaml", stream.getvalue())
 
 
