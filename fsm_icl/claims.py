@@ -17,6 +17,9 @@ Timing = Literal["before", "seeds changed", "later", "unknown", "unlike"]
 """Before the first trial ended; so, yet with another number of seeds since; later; at an unknown time; or not as
 declared: the manifest or the declaration was edited by hand."""
 
+IN_TIME = "declared before the first trial ended"
+UNDATED = "declared at an unknown time"
+
 
 class Claim(FrozenModel):
     """A hypothesis with all that decides its verdict: what is hashed and dated."""
@@ -57,8 +60,10 @@ class History:
 
 def claim_of(declaration: Declaration) -> Claim:
     """What a declaration says. Raises ValueError where that is no claim."""
+    content, said = declaration.content, declaration.content.get("hypothesis")
+    named = content | {"hypothesis": said | {"cells": declaration.cells}} if isinstance(said, dict) else content
     try:
-        return Claim.model_validate(declaration.content)
+        return Claim.model_validate(named)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
@@ -84,23 +89,26 @@ def other_versions(manifest: Manifest, family: str) -> set[str]:
 
 def changes(before: Claim, after: Claim) -> list[str]:
     """What differs between two versions, e.g. "threshold 0.1 -> 0.05"."""
-    old, new = before.hypothesis.model_dump(), after.hypothesis.model_dump()
+    old, new = (claim.hypothesis.model_dump(exclude={"cells"}) for claim in (before, after))
     said = [_change(name, old[name], new[name]) for name in new if old[name] != new[name]]
+    said += _changed_cells(before, after)
     for name, word in (("num_seeds", "seeds"), ("success_margin", "success_margin"), ("seed", "the sweep's seed")):
         was, now = getattr(before, name), getattr(after, name)
         said += [f"{word} {was} -> {now}"] if was != now else []
-    said += ["how hyperparameters are searched"] if before.search != after.search else []
-    same_cells = before.hypothesis.cells == after.hypothesis.cells
-    return said + (["task, model, optimizer or budget"] if same_cells and before.contents != after.contents else [])
+    return said + (["how hyperparameters are searched"] if before.search != after.search else [])
 
 
 def _change(name: str, was: Any, now: Any) -> str:
-    if name == "claim":
-        return "its wording"
-    if isinstance(now, dict):
-        roles = [role for role in now if was.get(role) != now[role]]
-        return ", ".join(f"{role} {was.get(role)} -> {now[role]}" for role in roles) or "its cells"
-    return f"{name} {was} -> {now}"
+    return "its wording" if name == "claim" else f"{name} {was} -> {now}"
+
+
+def _changed_cells(before: Claim, after: Claim) -> list[str]:
+    """Cells that are others now, by name where that tells."""
+    old, new = before.hypothesis.cells, after.hypothesis.cells
+    roles = [role for role in new if before.contents.get(role) != after.contents.get(role)]
+    if any(old.get(role) == new[role] for role in roles):
+        return ["task, model, optimizer or budget"]
+    return [f"{role} {old.get(role)} -> {new[role]}" for role in roles]
 
 
 def _history(
@@ -108,7 +116,7 @@ def _history(
 ) -> History:
     """`place`: of the version that stands under the hypothesis' name."""
     if not declarations:
-        return History(hypothesis, None, "unknown", "declared at an unknown time")
+        return History(hypothesis, None, "unknown", UNDATED)
     if place is None or claims[place].hypothesis != hypothesis:
         return History(hypothesis, None, "unlike", "not what was declared")
     if not declarations[place].fits:
@@ -120,9 +128,9 @@ def _timing(place: int, declarations: Sequence[Declaration], claims: Sequence[Cl
     """Of the version at `place`, and of those that it continues."""
     version = declarations[place]
     if version.declared is None:
-        return "unknown", "declared at an unknown time"
+        return "unknown", UNDATED
     if not version.declared.ended:
-        return "before", "declared before the first trial ended"
+        return "before", IN_TIME
     same = [i for i in range(place) if claims[i].name == claims[place].name]
     if not same:
         return "later", f"added {version.declared.progress}"
@@ -134,10 +142,10 @@ def _timing(place: int, declarations: Sequence[Declaration], claims: Sequence[Cl
         verb = "raised" if new.num_seeds > old.num_seeds else "lowered"
         seeds = f"seeds were {verb} from {old.num_seeds} to {new.num_seeds} {version.declared.progress}"
         return ("seeds changed", seeds) if timing == "before" else (timing, f"{text}; {seeds}")
-    if any(claims[i] == new for i in same):
+    if any(declarations[i].hash == version.hash for i in same):
         return "later", f"withdrawn, and added again {version.declared.progress}"
     return "later", f"added {version.declared.progress} (changed: {', '.join(changes(old, new))})"
 
 
 def _only_seeds_differ(old: Claim, new: Claim) -> bool:
-    return old != new and old.model_copy(update={"num_seeds": new.num_seeds}) == new
+    return old.num_seeds != new.num_seeds and not changes(old.model_copy(update={"num_seeds": new.num_seeds}), new)

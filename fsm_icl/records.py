@@ -287,6 +287,8 @@ class Declaration(FrozenModel):
     """The claim (see claims.py) as it was hashed. A field that Claim gets later is not in it: the hash fits."""
     hash: str = Field(pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of the canonical JSON of `content`."""
+    cells: dict[str, str]
+    """Role -> what the sweep file calls the cell now; a name only, so not hashed."""
     declared: Occasion | None
     """None for what an earlier version of this program ran: it kept no dates."""
     measured: Count = 0

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import model_validator
 
-from fsm_icl.claims import Claim, claim_of, histories
+from fsm_icl.claims import IN_TIME, UNDATED, Claim, claim_of, histories
 from fsm_icl.files import read_bytes
 from fsm_icl.folders import parse_json
 from fsm_icl.records import Declaration, FrozenModel, Occasion, sha256_of
@@ -55,8 +55,9 @@ class DeclarationLog(FrozenModel):
             return None
 
     def lacks(self, claims: Sequence[Claim]) -> bool:
-        """Whether the claims that stand are others than `claims`."""
-        return {d.hash for d in self.declarations if d.withdrawn is None} != {hash_of(claim) for claim in claims}
+        """Whether the claims that stand are others than `claims`, or their cells are called otherwise."""
+        standing = {d.hash: d.cells for d in self.declarations if d.withdrawn is None}
+        return standing != {hash_of(claim): claim.hypothesis.cells for claim in claims}
 
     def updated(self, claims: Sequence[Claim], now: Occasion | None, measured: Mapping[str, int]) -> DeclarationLog:
         """The log once the sweep file says `claims`.
@@ -65,26 +66,36 @@ class DeclarationLog(FrozenModel):
             now: None where nobody knows when they were declared.
             measured: label of a cell -> its measure trials that have ended.
         """
-        hashes = {hash_of(claim): claim for claim in claims}
-        kept = [
-            d if d.withdrawn or d.hash in hashes else d.model_copy(update={"withdrawn": now}) for d in self.declarations
-        ]
+        said = {hash_of(claim): claim for claim in claims}
+        kept = [d if d.withdrawn else _as_said(d, said.get(d.hash), now) for d in self.declarations]
         standing = {d.hash for d in kept if d.withdrawn is None}
-        added = [
-            Declaration(content=identity(claim), hash=hash_, declared=now, measured=_seen(claim, measured))
-            for hash_, claim in hashes.items()
-            if hash_ not in standing
-        ]
+        added = [_declared(claim, now, measured) for hash_, claim in said.items() if hash_ not in standing]
         return DeclarationLog(declarations=(*kept, *added))
 
 
+def _as_said(standing: Declaration, claim: Claim | None, now: Occasion | None) -> Declaration:
+    """A version that stood so far: under the names that its cells have now, or withdrawn."""
+    if claim is None:
+        return standing.model_copy(update={"withdrawn": now})
+    return standing.model_copy(update={"cells": claim.hypothesis.cells})
+
+
+def _declared(claim: Claim, now: Occasion | None, measured: Mapping[str, int]) -> Declaration:
+    cells = claim.hypothesis.cells
+    seen = sum(measured.get(label, 0) for label in set(cells.values()))
+    content = _content(claim)
+    return Declaration(content=content, hash=sha256_of(content), cells=cells, declared=now, measured=seen)
+
+
 def hash_of(claim: Claim) -> str:
-    """SHA-256 of a claim's canonical JSON."""
-    return sha256_of(identity(claim))
+    """SHA-256 of a claim's canonical JSON: what its cells are is part of it, what they are called is not."""
+    return sha256_of(_content(claim))
 
 
-def _seen(claim: Claim, measured: Mapping[str, int]) -> int:
-    return sum(measured.get(label, 0) for label in set(claim.hypothesis.cells.values()))
+def _content(claim: Claim) -> dict[str, Any]:
+    plain = identity(claim)
+    del plain["hypothesis"]["cells"]
+    return plain
 
 
 def claims_of(loaded: LoadedSweep, cells: list[Cell]) -> list[Claim]:
@@ -130,7 +141,9 @@ def announcements(log: DeclarationLog | None, after: DeclarationLog) -> list[str
     """What a change of the sweep file will put beside its claims, because trials have ended: a line a claim."""
     before = log.declarations if log else ()
     added = [claim_of(d).hypothesis for d in after.declarations[len(before) :] if d.declared and d.declared.ended]
-    said = [f"{h.hypothesis.name}: {h.text}" for h in histories(added, after.declarations)]
+    found = histories(added, after.declarations)
+    # More seeds for what has not been measured yet change nothing of its history.
+    said = [f"{h.hypothesis.name}: {h.text}" for h in found if h.text not in (IN_TIME, UNDATED)]
     standing = {claim_of(d).name for d in after.declarations if d.withdrawn is None}
     for old, new in zip(before, after.declarations, strict=False):
         if new != old and new.withdrawn and new.withdrawn.ended and (name := claim_of(new).name) not in standing:

@@ -101,6 +101,8 @@ def _otherwise(claim: Claim, asked: Mapping[str, Claim] | None) -> Iterator[str]
         yield "sweep.yaml does not have it"
     elif hash_of(asked[claim.name]) != hash_of(claim):
         yield f"sweep.yaml says otherwise ({', '.join(changes(claim, asked[claim.name]))})"
+    elif asked[claim.name].hypothesis.cells != claim.hypothesis.cells:
+        yield f"sweep.yaml compares {', '.join(asked[claim.name].hypothesis.cells.values())}"
 
 
 def _withdrawn(declaration: Declaration, forged: Sequence[str]) -> Checked:

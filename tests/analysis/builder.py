@@ -126,10 +126,14 @@ def declaration(
     said: DeclaredHypothesis, ended: int | None = 0, withdrawn: int | None = None, num_seeds: int = 6, measured: int = 1
 ) -> Declaration:
     """A version of a claim, declared (and withdrawn) after so many of 40 trials had ended; None: nobody knows when."""
-    claim = Claim(hypothesis=said, num_seeds=num_seeds, success_margin=0.02, seed=0, search={}, contents={})
+    claim = Claim(
+        hypothesis=said, num_seeds=num_seeds, success_margin=0.02, seed=0, search={}, contents=dict(said.cells)
+    )
     content = claim.model_dump(mode="json")
+    cells = content["hypothesis"].pop("cells")
     return Declaration(
         content=content,
+        cells=cells,
         hash=sha256_of(content),
         declared=None if ended is None else _occasion(ended),
         measured=measured,

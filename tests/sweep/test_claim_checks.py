@@ -203,6 +203,7 @@ def test_a_change_that_will_be_marked_is_told_beforehand() -> None:
     assert said() == []
     changed = "gates: added after 3 of 24 trials had ended (changed: threshold 0.1 -> 0.05)"
     assert said("--set", "hypotheses.gates.threshold=0.05") == [changed]
+    assert said("--set", "measure.num_seeds=8") == []  # nothing has been measured yet
 
 
 def test_a_broken_log_is_one_clear_error() -> None:

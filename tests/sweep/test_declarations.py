@@ -143,6 +143,18 @@ def test_what_decides_a_verdict_is_part_of_the_claim(tmp_path: Path, change: str
     assert {h.text for h in told(tmp_path).values()} == {f"added after 56 of 56 trials had ended (changed: {what})"}
 
 
+def test_how_cells_are_called_is_no_part_of_the_claim(tmp_path: Path) -> None:
+    """A label follows the order of keys in the grid: turning that round changes no cell."""
+    before = "grid=[{arch: [rnn, gru, lstm], d_model: 64, dropout: 0, precision: float32}, {arch: lstm, d_model: 32}]"
+    after = "grid=[{precision: float32, dropout: 0, arch: [rnn, gru, lstm], d_model: 64}, {arch: lstm, d_model: 32}]"
+    folders.write(tmp_path, loaded(before))
+    folders.write(tmp_path, loaded(after))
+    labels = read_manifest(tmp_path).hypotheses[0].cells
+    assert labels == {"a": "lstm-d64-L1-precision=float32-dropout=0", "b": "rnn-d64-L1-precision=float32-dropout=0"}
+    assert len(log_of(tmp_path).declarations) == 3
+    assert all(history.sound for history in told(tmp_path).values())
+
+
 def test_a_claim_added_later_is_marked_also_where_there_was_none(tmp_path: Path) -> None:
     folders.write(tmp_path, loaded("hypotheses=[]"))
     assert log_of(tmp_path).declarations == ()
@@ -263,7 +275,10 @@ def test_the_next_run_says_beforehand_what_it_will_mark(tmp_path: Path) -> None:
     ("text", "what"),
     [
         ("{", "declarations.json: Invalid JSON"),
-        ('{"declarations": [{"content": {}, "hash": "%s", "declared": null}]}' % ("0" * 64), "content.hypothesis"),
+        (
+            '{"declarations": [{"content": {}, "cells": {}, "hash": "%s", "declared": null}]}' % ("0" * 64),
+            "content.hypothesis",
+        ),
         ('{"declarations": 3}', "declarations.json: declarations: Input should be a valid array"),
     ],
 )

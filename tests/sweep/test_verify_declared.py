@@ -233,6 +233,21 @@ def test_a_date_that_the_records_contradict_is_found(run: Callable[..., Path]) -
     assert f"declared before the first trial ended, it says, yet {TRIALS} records are older" in done.stdout
 
 
+def test_cells_that_change_places_in_both_files_are_found(run: Callable[..., Path]) -> None:
+    """What a cell is called is not hashed, yet sweep.yaml tells which cells were meant."""
+    folder = run()
+
+    def exchange(cells: Any) -> None:
+        cells["a"], cells["b"] = cells["b"], cells["a"]
+
+    forge(folder / FILE, lambda log: exchange(log["declarations"][0]["cells"]))
+    forge(folder / "manifest.json", lambda m: exchange(m["declarations"][0]["cells"]))
+    forge(folder / "manifest.json", lambda m: exchange(m["hypotheses"][0]["cells"]))
+    done = verify()
+    assert done.exit_code == 1
+    assert "relu_helps: sweep.yaml compares rnn-d16-L1-relu, rnn-d16-L1-tanh; " in done.stdout
+
+
 def test_a_broken_file_is_one_clear_error(run: Callable[..., Path]) -> None:
     (run() / "declarations.json").write_text("{")
     done = verify()
