@@ -45,7 +45,7 @@ def trial(results: Path) -> str:
 def test_a_sweep_is_a_name_or_a_folder(sweep: str) -> None:
     done = fsm("status", sweep)
     assert done.exit_code == 0, done.output
-    assert "30 of 56 trials ended" in done.stdout
+    assert "30 of 70 trials ended" in done.stdout
     assert ("Reading results/spectrum-laptop" in done.stderr) == (sweep == "spectrum")
 
 

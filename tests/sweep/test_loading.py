@@ -58,7 +58,7 @@ def test_yaml_1_2() -> None:
     assert values == {"a": 1e-4, "b": "no", "c": 15, "d": "on", "e": "2026-01-01", "f": 1000}
 
 
-@pytest.mark.parametrize("name", ["spectrum", "capacity", "depth"])
+@pytest.mark.parametrize("name", ["spectrum", "budget", "capacity", "depth"])
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "paper"])
 def test_every_shipped_sweep_loads_at_every_scale(name: str, scale: str) -> None:
     sweep = load_sweep(name, scale)
@@ -68,7 +68,7 @@ def test_every_shipped_sweep_loads_at_every_scale(name: str, scale: str) -> None
 
 
 def test_shipped_files_are_all_tested() -> None:
-    assert {p.stem for p in SHIPPED.glob("*.yaml")} == {"spectrum", "capacity", "depth"}
+    assert {p.stem for p in SHIPPED.glob("*.yaml")} == {"spectrum", "budget", "capacity", "depth"}
 
 
 def test_paper_scale_holds_the_sources_sizes() -> None:
@@ -81,7 +81,7 @@ def test_paper_scale_holds_the_sources_sizes() -> None:
     assert (widths, depths) == ([256, 512, 1024], [2, 5, 16])
 
 
-@pytest.mark.parametrize("name", ["spectrum", "capacity", "depth"])
+@pytest.mark.parametrize("name", ["spectrum", "budget", "capacity", "depth"])
 def test_the_specification_in_a_manifest_is_a_sweep_file_of_the_same_trials(tmp_path: Path, name: str) -> None:
     ran = load_sweep(name, "smoke", ["search.num_trials=5"])
     path = tmp_path / "mine.yaml"
@@ -451,7 +451,7 @@ def test_the_schema_in_the_repository_is_current_and_every_file_points_to_it() -
         assert path.read_text().splitlines()[0] == "# yaml-language-server: $schema=sweep.schema.json"
 
 
-@pytest.mark.parametrize("name", ["spectrum", "capacity", "depth"])
+@pytest.mark.parametrize("name", ["spectrum", "budget", "capacity", "depth"])
 def test_the_schema_accepts_the_shipped_files_and_sees_a_typo(name: str) -> None:
     import jsonschema
 

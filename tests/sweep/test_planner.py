@@ -72,7 +72,7 @@ def test_more_seeds_add_only_what_is_missing() -> None:
     more = simulate.loaded("measure.num_seeds=9")
     simulate.run(more, records=records)
     added = [r for h, r in records.items() if h not in before]
-    assert len(added) == 3 * 4
+    assert len(added) == 3 * 5
     assert {r.phase for r in added} == {"measure"}
 
 
@@ -84,7 +84,7 @@ def test_more_proposals_keep_the_old_ones() -> None:
     planner = Planner(more.spec, simulate.cells(more), records)
     wanted = {p.hash for plan in planner.plans for p in plan.wanted() if p.phase == "search"}
     assert searched < wanted
-    assert len(wanted) == 11 * 4
+    assert len(wanted) == 11 * 5
 
 
 def test_a_larger_grid_keeps_the_old_cells() -> None:
@@ -93,7 +93,7 @@ def test_a_larger_grid_keeps_the_old_cells() -> None:
     records = simulate.run(small)
     before = dict(records)
     assert before.items() <= simulate.run(large, records=records).items()
-    assert len(records) == 4 * len(before)
+    assert len(records) == 5 * len(before)
 
 
 @pytest.mark.parametrize("other", ["search.rungs=[]", "search.eta=2", "search.rungs=[1/3]"])

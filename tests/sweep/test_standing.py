@@ -13,7 +13,7 @@ from fsm_icl.sweep.standing import Standing, num_new, planner_before, standings
 from fsm_icl.sweep.status import begun
 from tests.sweep import folders, simulate
 
-TRIALS = 4 * (8 + 6)
+TRIALS = 5 * (8 + 6)
 
 
 def planner_of(sweep: LoadedSweep, records: dict[str, TrialRecord] | None = None) -> Planner:
@@ -48,17 +48,17 @@ def test_a_checkpoint_without_a_record_is_to_resume() -> None:
     going = [p.hash for plan in planner.plans[:2] for p in plan.missing()]
     found = standings(planner, {*going, *records, "no trial's"})
     assert found.total.to_resume == len(going) > 1
-    assert [cell.to_resume > 0 for cell in found.cells] == [True, True, False, False]
+    assert [cell.to_resume > 0 for cell in found.cells] == [True, True, False, False, False]
     assert found.total.to_run == TRIALS - len(records) - len(going)
 
 
 @pytest.mark.parametrize(
     ("change", "new", "dropped"),
     [
-        ("measure.num_seeds=9", 4 * 3, 0),
-        ("measure.num_seeds=4", 0, 4 * 2),
-        ("search.num_trials=11", 4 * 3, 0),
-        ("search.learning_rate={log: [1e-3, 1e-2]}", TRIALS, TRIALS),
+        ("measure.num_seeds=9", 5 * 3, 0),
+        ("measure.num_seeds=4", 0, 5 * 2),
+        ("search.num_trials=11", 5 * 3, 0),
+        ("search.learning_rate={log: [1e-3, 1e-2]}", 3 * 14, 3 * 14),
         ("seed=1", TRIALS, TRIALS),
         ("search.eta=2", 0, 0),
         ("success_margin=0.05", 0, 0),
@@ -92,7 +92,7 @@ def test_dropped_records_are_counted_by_cell(ended: dict[str, TrialRecord]) -> N
     found = standings(planner_of(smaller, dict(ended)), {})
     assert [cell.no_longer_wanted for cell in found.cells] == [2, 2]
     assert found.elsewhere == {"lstm-d32-L1": 14, "lstm-d64-L1": 14}
-    assert found.total.no_longer_wanted == 4 + 28
+    assert found.total.no_longer_wanted == 5 + 28
 
 
 def test_records_after_a_gap_are_not_called_dropped(ended: dict[str, TrialRecord]) -> None:

@@ -17,7 +17,7 @@ from fsm_icl.sweep.status import Status, driver_of, print_status, read_status
 from fsm_icl.sweep.store import Store
 from tests.sweep import folders, simulate
 
-TRIALS = 4 * (8 + 6)
+TRIALS = 5 * (8 + 6)
 
 
 def shown(status: Status, now: float | None = None) -> str:

@@ -52,11 +52,11 @@ def test_set_reaches_the_plan() -> None:
 def test_the_first_lines_say_what_runs_at_once_as_long_as_something_is_to_run(tmp_path: Path) -> None:
     asked = ("spectrum", "--scale", "laptop", "--plan", "--max-concurrent", "3")
     said = (
-        "at once: up to 8 search trials (4 cells x search.window 2), later 24 measure trials; --max-concurrent allows 3"
+        "at once: up to 10 search trials (5 cells x search.window 2), later 30 measure trials; --max-concurrent allows 3"
     )
     assert said in " ".join(fsm(*asked).stdout.split())
     folders.write(tmp_path / "results" / "spectrum-laptop", simulate.loaded())
-    assert "56 of 56 trials done" in fsm(*asked).stdout
+    assert "70 of 70 trials done" in fsm(*asked).stdout
     assert "at once" not in fsm(*asked).stdout
 
 
@@ -69,13 +69,13 @@ def begun(tmp_path: Path) -> Path:
 
 def test_plan_says_what_a_changed_file_adds_and_drops(begun: Path) -> None:
     same = fsm("spectrum", "--scale", "laptop", "--plan").stdout
-    assert "40 of 56 trials done" in same
+    assert "40 of 70 trials done" in same
     assert "has changed" not in same
     changed = fsm("spectrum", "--scale", "laptop", "--plan", "--set", "measure.num_seeds=9", "--set", "search.eta=2")
-    assert "the sweep file has changed: 12 trials are new, 0 records are no longer wanted" in changed.stdout
+    assert "the sweep file has changed: 15 trials are new, 0 records are no longer wanted" in changed.stdout
     other = fsm("spectrum", "--scale", "laptop", "--plan", "--seed", "1").stdout
-    assert "the sweep file has changed: 56 trials are new, 40 records are no longer wanted" in other
-    assert " ".join(other.split("core-min")[1].split()).count("all 0 0 56 0 40") == 1
+    assert "the sweep file has changed: 70 trials are new, 40 records are no longer wanted" in other
+    assert " ".join(other.split("core-min")[1].split()).count("all 0 0 70 0 40") == 1
 
 
 def test_retry_failed_can_be_planned_and_then_forgets_them(begun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,7 @@ def test_retry_failed_can_be_planned_and_then_forgets_them(begun: Path, monkeypa
     assert failed
     before = {path: path.stat().st_mtime_ns for path in begun.rglob("*")}
     plan = fsm("spectrum", "--scale", "laptop", "--plan", "--retry-failed").stdout
-    assert "40 of 56 trials done" not in plan
+    assert "40 of 70 trials done" not in plan
     assert {path: path.stat().st_mtime_ns for path in begun.rglob("*")} == before
 
     def run_sweep(_: object, store: Store, options: RunOptions, *__: object) -> None:
@@ -116,9 +116,9 @@ def test_a_huge_sweep_is_planned_briefly_and_refused_without_yes(tmp_path: Path)
 
 def test_fresh_names_a_new_folder_and_without_it_the_newest_goes_on(tmp_path: Path) -> None:
     (tmp_path / "results" / "spectrum-laptop").mkdir(parents=True)
-    assert "results/spectrum-laptop-2: 0 of 56" in " ".join(fsm("spectrum", "--plan", "--fresh").stdout.split())
+    assert "results/spectrum-laptop-2: 0 of 70" in " ".join(fsm("spectrum", "--plan", "--fresh").stdout.split())
     (tmp_path / "results" / "spectrum-laptop-2").mkdir()
-    assert "results/spectrum-laptop-2: 0 of 56" in " ".join(fsm("spectrum", "--plan").stdout.split())
+    assert "results/spectrum-laptop-2: 0 of 70" in " ".join(fsm("spectrum", "--plan").stdout.split())
 
 
 @pytest.mark.parametrize(

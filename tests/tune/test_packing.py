@@ -91,18 +91,18 @@ def test_out_of_memory_once_is_twice_the_share_and_never_more_than_a_gpu() -> No
     [
         (
             packing(gpus=0, cpus=2),
-            "at once: up to 8 search trials (4 cells x search.window 2), later 24 measure trials; "
+            "at once: up to 10 search trials (5 cells x search.window 2), later 30 measure trials; "
             "2 fit (2 CPUs, 1 a trial)",
         ),
         (packing(gpus=0, cpus=8), "8 fit (8 CPUs, 1 a trial)"),  # no more, no fewer: no advice
-        (packing(gpus=0, cpus=18), "\nsearch.window=5 would fill it; that is another search: its proposals know fewer"),
-        (packing(gpus=0, cpus=99), "\nsearch.window=8 would use 32; that is another search"),
+        (packing(gpus=0, cpus=18), "\nsearch.window=4 would fill it; that is another search: its proposals know fewer"),
+        (packing(gpus=0, cpus=99), "\nsearch.window=8 would use 40; that is another search"),
         (packing(gpus=2), "2 or more fit (2 GPUs; how many share one is measured when the sweep starts)"),
         (packing(gpus=2, gpus_per_trial=0.25), "8 fit (2 GPUs, 16 CPUs)"),
         (packing(gpus=0, most=3), "--max-concurrent allows 3"),
         (packing(gpus=0, cpus=2, cpus_per_trial=4), "none fits (resources.cpus_per_trial: a trial asks for 4 CPUs"),
         (packing(gpus=0, gpus_per_trial=0.5), "a trial asks for 0.5 of a GPU, but there is none; write auto or 0"),
-        (seen(2.0, 2.0, 2.0, 2.0), "20 fit (2 GPUs, 64 CPUs)\nsearch.window=5 would fill it"),
+        (seen(2.0, 2.0, 2.0, 2.0, 2.0), "20 fit (2 GPUs, 64 CPUs)\nsearch.window=4 would fill it"),
     ],
 )
 def test_it_says_what_runs_at_once_and_which_window_would_fill_it(found: Packing, said: str) -> None:
@@ -116,7 +116,7 @@ def test_after_the_searches_there_are_measure_trials_alone() -> None:
     for trial in [m for plan in searched.plans for m in plan.measures[:2]]:
         del searched.records[trial.hash]  # type: ignore[attr-defined]
     again = Planner(SWEEP.spec, simulate.cells(SWEEP), searched.records)
-    assert at_once(again, packing(gpus=0, cpus=8)) == "at once: up to 8 measure trials; 8 fit (8 CPUs, 1 a trial)"
+    assert at_once(again, packing(gpus=0, cpus=8)) == "at once: up to 10 measure trials; 8 fit (8 CPUs, 1 a trial)"
 
 
 def test_what_was_measured_is_one_line() -> None:

@@ -68,5 +68,5 @@ def test_elsewhere_a_line_comes_when_it_is_time(desk: Desk, monkeypatch: pytest.
     assert stream.getvalue() == ""
     monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_LINES", 0.0)
     progress.on_step_begin()
-    assert "20/56 trials done" in stream.getvalue()
+    assert "20/70 trials done" in stream.getvalue()
     assert "90/750" in stream.getvalue()
