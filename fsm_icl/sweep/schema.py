@@ -12,6 +12,7 @@ def json_schema() -> dict[str, Any]:
     """JSON schema of a sweep file, for editors: a SweepSpec, its grid as users write it, and `scales:`."""
     schema = SweepSpec.model_json_schema(mode="validation")
     value: Mapping[str, Any] = {"anyOf": [{"type": ["string", "number", "boolean"]}, {"type": "array", "minItems": 1}]}
+    value["anyOf"].append({"$ref": "#/$defs/Range"})
     entry = {"type": "object", "additionalProperties": value, "minProperties": 1}
     schema["properties"]["grid"] = {"anyOf": [entry, {"type": "array", "items": entry, "minItems": 1}]}
     definitions = schema.pop("$defs")

@@ -84,15 +84,15 @@ def test_what_is_new_does_not_depend_on_how_far_the_sweep_was(tmp_path: Path, st
     records = dict(folders.write(tmp_path, simulate.loaded(), stop_after=stop))
     old = planner_before(tmp_path, now.spec, records)
     assert old is not None
-    assert num_new(planner_of(now, records), old) == 4 * 5
+    assert num_new(planner_of(now, records), old) == 5 * 5
 
 
 def test_dropped_records_are_counted_by_cell(ended: dict[str, TrialRecord]) -> None:
-    smaller = simulate.loaded("grid={arch: [rnn, gru], d_model: 64}", "measure.num_seeds=4", "hypotheses=[]")
+    smaller = simulate.loaded("grid={arch: [gru, lstm], d_model: 64}", "measure.num_seeds=4", "hypotheses=[]")
     found = standings(planner_of(smaller, dict(ended)), {})
     assert [cell.no_longer_wanted for cell in found.cells] == [2, 2]
-    assert found.elsewhere == {"lstm-d32-L1": 14, "lstm-d64-L1": 14}
-    assert found.total.no_longer_wanted == 5 + 28
+    assert found.elsewhere == {"lstm-d32-L1": 14, "rnn-d64-L1": 28}
+    assert found.total.no_longer_wanted == 4 + 42
 
 
 def test_records_after_a_gap_are_not_called_dropped(ended: dict[str, TrialRecord]) -> None:
