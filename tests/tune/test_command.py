@@ -51,7 +51,8 @@ def test_set_reaches_the_plan() -> None:
 
 def test_the_first_lines_say_what_runs_at_once_as_long_as_something_is_to_run(tmp_path: Path) -> None:
     asked = ("spectrum", "--scale", "laptop", "--plan", "--max-concurrent", "3")
-    said = "at once: up to 10 search trials (5 cells x search.window 2), later 30 measure trials; --max-concurrent allows 3"
+    said = "at once: up to 10 search trials (5 cells x search.window 2), later 30 measure trials; --max-concurrent "
+    said += "allows 3"
     assert said in " ".join(fsm(*asked).stdout.split())
     folders.write(tmp_path / "results" / "spectrum-laptop", simulate.loaded())
     assert "70 of 70 trials done" in fsm(*asked).stdout
