@@ -159,7 +159,7 @@ def cell_texts(cell: CellChange) -> list[str]:
         f"{'+' if cell.gain.value >= 0 else ''}{points(cell.gain.value)}" if cell.gain else "-",
         (span(cell.gain) or "-") if cell.gain else "-",
         short(cell.improvement.value, 2) if cell.improvement else "-",
-        *(f"{s.success.successes}/{s.success.total}" if s else "-" for s in scores),
+        *(f"{s.success.successes}/{s.success.total}" if s and s.success else "-" for s in scores),
         "; ".join(cell.notes),
     ]
 

@@ -19,6 +19,7 @@ from analysis.describe import (
     cell_notes,
     cell_texts,
     gain_text,
+    imported_notes,
     protocol,
     verdict_texts,
 )
@@ -115,10 +116,10 @@ def _contents(
         "sentences": [verdict.sentence for verdict in verdicts],
         "verdicts": _texts_table("Verdicts", "", VERDICT_HEADS, (verdict_texts(v) for v in verdicts)),
         "cells": _cells(rows),
-        "notes": cell_notes(rows),
+        "notes": [*cell_notes(rows), *imported_notes(sweep)],
         "gains": _texts_table(
             "Gains in test accuracy from step to step",
-            f"Intervals over {interval_over(manifest.repeats)}. Estimates, not verdicts: no claim about "
+            f"Intervals over {interval_over(manifest)}. Estimates, not verdicts: no claim about "
             "them was declared, and they are not corrected for their number. "
             "P(better): probability that a seed of the second cell beats one of the first. Log-rank: whether the two "
             "need the same number of steps to threshold.",
@@ -154,8 +155,8 @@ def _cells(rows: pd.DataFrame) -> Table:
         wanted = [*(row[key] for key in keys), rates[0] if rates else None, row["pruned"]]
         line = [Cell(text, _key(key)) for text, key in zip(cell_texts(row), wanted, strict=True)]
         median = row["steps_to_threshold"]
-        reached = f" ({row['reached_threshold']}/{row['seeds']})"
-        lines.append([*line, Cell("-" if pd.isna(median) else f"{median:,.0f}{reached}", _key(median))])
+        text = "-" if pd.isna(median) else f"{median:,.0f} ({row['reached_threshold']:.0f}/{row['seeds']})"
+        lines.append([*line, Cell(text, _key(median))])
     note = (
         "Accuracies are shares of the test set's query steps. Steps to threshold: Kaplan-Meier's median, and how many "
         "seeds reach it."
@@ -199,6 +200,7 @@ def _trials(sweep: Sweep, cell: ManifestCell) -> list[Trial]:
         score = f", test accuracy {end.test.accuracy:.4f}" if end.test else ""
         reason = f" ({end.reason})" if end.reason else ""
         place = f"{wanted.phase} {wanted.repeat}/{wanted.index}"
-        summary = f"{place} {wanted.hash[:8]}: {end.outcome}{reason} after {end.steps:,} steps{score}"
+        unit = sweep.manifest.step_unit
+        summary = f"{place} {wanted.hash[:8]}: {end.outcome}{reason} after {end.steps:,} {unit}{score}"
         found.append(Trial(summary, json.dumps(record.config, separators=(", ", ": "))))
     return found

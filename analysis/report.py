@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.conclusion import conclusion, not_tested
-from analysis.describe import CELL_HEADS, cell_notes, cell_texts, gain_text, protocol
+from analysis.describe import CELL_HEADS, cell_notes, cell_texts, gain_text, imported_notes, protocol
 from analysis.load import Sweep
 from analysis.tables import Gain, cell_table, gains
 from analysis.verdicts import judge
@@ -41,7 +41,7 @@ def print_cell_table(sweep: Sweep, console: Console) -> None:
     if console.measure(table, options=unclipped).maximum > console.width:
         table = _rich_table(rows, gap=0)
     console.print(table)
-    for line in (*cell_notes(rows), protocol(sweep)):
+    for line in (*cell_notes(rows), *imported_notes(sweep), protocol(sweep)):
         say(console, line)
 
 

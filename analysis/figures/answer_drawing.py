@@ -44,7 +44,7 @@ def picture(sweep: Sweep) -> Picture:
     }
     text = (
         "Test accuracy of measure trials: large marks are IQMs over seeds, bars their 95 % intervals over "
-        f"{interval_over(sweep.manifest.repeats)}, small marks the seeds. "
+        f"{interval_over(sweep.manifest)}, small marks the seeds. "
         f"Dotted lines: what fixed strategies score on the same test episodes, and the ceiling. "
         f"{beside[info.kind]}"
     )
@@ -81,13 +81,13 @@ def draw_accuracy(info: AnswerInfo, ax: Axes, styles: dict[str, ArchStyle]) -> N
     for number, series in enumerate(info.series):
         aside = 7 * (number - (len(info.series) - 1) / 2) if info.axis else 0.0
         abreast = 1 if info.axis is None and len(info.cells) > MANY else 3
-        _draw_series([(cell.x, cell) for cell in series.cells], ax, styles[series.arch], aside, abreast)
+        _draw_series(series.places, ax, styles[series.arch], aside, abreast)
     for number, cell in enumerate(info.references):
         labels += _draw_reference(cell, ax, styles[cell.arch], number, len(info.references))
     if info.axis is None:
         _cell_ticks(ax, info.cells, styles)
     else:
-        swept = [cell.x for series in info.series for cell in series.cells]
+        swept = [x for series in info.series for x, _ in series.places]
         log_axis(ax, swept, swept)
         ax.set_xlabel(_AXIS_LABELS[info.axis])
     _accuracy_axis(info, ax)
@@ -98,15 +98,23 @@ def draw_accuracy(info: AnswerInfo, ax: Axes, styles: dict[str, ArchStyle]) -> N
 def draw_against_params(info: AnswerInfo, ax: Axes, styles: dict[str, ArchStyle]) -> None:
     """Test accuracy against true parameter counts."""
     _draw_lines(info, ax)
-    for series in info.series:
-        _draw_series([(cell.num_params, cell) for cell in series.cells], ax, styles[series.arch])
-    for cell in info.references:
-        _draw_series([(cell.num_params, cell)], ax, styles[cell.arch])
-    swept = [cell.num_params for series in info.series for cell in series.cells]
-    log_axis(ax, swept, swept + [cell.num_params for cell in info.references])
+    lines = [(series.arch, series.cells) for series in info.series] + [(c.arch, (c,)) for c in info.references]
+    counted = [(arch, [(c.num_params, c) for c in cells if c.num_params is not None]) for arch, cells in lines]
+    for arch, cells in counted:
+        _draw_series(cells, ax, styles[arch])
+    marked = [params for _, cells in counted[: len(info.series)] for params, _ in cells]
+    shown = [params for _, cells in counted for params, _ in cells]
     _accuracy_axis(info, ax)
     ax.set_xlabel("parameters (log scale)")
     ax.set_title("Test accuracy by parameters", loc="left")
+    if not shown:
+        ax.set_xticks([])
+        say(ax, "no imported file gives\na parameter count")
+        return
+    log_axis(ax, marked or shown, shown)
+    if unknown := [c.label for c in info.cells if c.num_params is None]:
+        note = textwrap.fill(f"parameters unknown: {', '.join(unknown)}", 44)
+        ax.text(0.98, 0.02, note, transform=ax.transAxes, ha="right", size=7, color=style.REFERENCE)
 
 
 def draw_curves(info: AnswerInfo, ax: Axes, styles: dict[str, ArchStyle]) -> None:
@@ -129,8 +137,9 @@ def draw_curves(info: AnswerInfo, ax: Axes, styles: dict[str, ArchStyle]) -> Non
         ax.plot(curve.steps, curve.median, color=colour, ls=dashes, label=name)
         ax.fill_between(curve.steps, curve.low, curve.high, color=colour, alpha=0.2, lw=0)
     _accuracy_axis(info, ax)
-    ax.set_xlabel("step")
-    ax.set_title("Validation accuracy: median and range", loc="left")
+    ax.set_xlabel("epoch" if info.imported else "step")
+    what = "Validation accuracy" if info.imported else "Validation accuracy: median and range"
+    ax.set_title(what, loc="left")
     if info.curves:
         ax.legend(loc="best", handlelength=2.6)
     else:
@@ -139,16 +148,12 @@ def draw_curves(info: AnswerInfo, ax: Axes, styles: dict[str, ArchStyle]) -> Non
 
 def draw_params(cells: Sequence[CellPoints], ax: Axes, styles: dict[str, ArchStyle]) -> None:
     """Parameters of every cell as bars, the count above each."""
-    for cell in cells:
-        ax.bar(cell.x, cell.num_params, color=styles[cell.arch].colour, width=0.62)
-        ax.annotate(
-            compact(cell.num_params),
-            (cell.x, cell.num_params),
-            (0, 2),
-            textcoords="offset points",
-            ha="center",
-            size=7.5,
-        )
+    for x, cell in enumerate(cells):
+        height, known = cell.num_params or 0, cell.num_params is not None
+        ax.bar(x, height, color=styles[cell.arch].colour, width=0.62)
+        label, turned = (compact(height), 0) if known else ("unknown", 90)
+        look: dict[str, Any] = {"color": "black" if known else style.REFERENCE, "rotation": turned}
+        ax.annotate(label, (x, height), (0, 2), textcoords="offset points", ha="center", size=7.5, **look)
     _cell_ticks(ax, cells, styles)
     ax.margins(y=0.12)
     ax.yaxis.set_major_formatter(lambda value, _: compact(value))
@@ -223,9 +228,10 @@ def _accuracy_axis(info: AnswerInfo, ax: Axes) -> None:
 
 
 def _cell_ticks(ax: Axes, cells: Sequence[CellPoints], styles: dict[str, ArchStyle]) -> None:
-    named = cells[:: -(-len(cells) // _MAX_TICKS)]
+    every = -(-len(cells) // _MAX_TICKS)
+    named = cells[::every]
     between = "\n" if len(cells) <= 5 else " "
-    ax.set_xticks([cell.x for cell in named], [_name(cell, styles[cell.arch], between) for cell in named])
+    ax.set_xticks(range(0, len(cells), every), [_name(cell, styles[cell.arch], between) for cell in named])
     ax.set_xlim(-0.6, len(cells) - 0.4)
     if len(cells) > 5:
         ax.tick_params(axis="x", rotation=90, labelsize=7)

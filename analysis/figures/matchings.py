@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures import style
-from analysis.figures.panels import cell_legend, log_axis, reference, sheet
+from analysis.figures.panels import cell_legend, log_axis, reference, say, sheet
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look, cell_looks
 from analysis.load import Sweep
@@ -32,10 +32,10 @@ class Costs:
     label: str
     arch: str
     iqm: Estimate
-    num_params: int
-    state_size: int
-    flops_per_token: int
-    seconds: float
+    num_params: int | None
+    state_size: int | None
+    flops_per_token: int | None
+    seconds: float | None
     """Median wall-clock seconds of its measure trials: other trials on the machine slow it down."""
 
 
@@ -45,15 +45,25 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
     for label, summary in summarise(sweep).items():
         if summary.score:
             cell, trials = summary.cell, sweep.ended(label, "measure")
-            seconds = float(np.median([trial.end.seconds for trial in trials]))
-            costs = (cell.num_params, cell.state_size, cell.flops_per_token, seconds)
-            cells.append(Costs(label, str(cell.fields["arch"]), summary.score.iqm, *costs))
+            took = [trial.end.seconds for trial in trials if trial.end.seconds is not None]
+            seconds = float(np.median(took)) if took else None
+            costs = Costs(
+                label=label,
+                arch=str(cell.fields["arch"]),
+                iqm=summary.score.iqm,
+                num_params=cell.num_params,
+                state_size=cell.state_size,
+                flops_per_token=cell.flops_per_token,
+                seconds=seconds,
+            )
+            cells += [costs] if any(getattr(costs, name) is not None for name in _PANELS) else []
     if not cells:
-        return NotDrawn("matchings", "no measure trial has ended")
+        known = "the imported results say nothing of costs" if sweep.manifest.imported else None
+        return NotDrawn("matchings", known or "no measure trial has ended")
     tasks = list(sweep.manifest.tasks.values())
     ceiling = tasks[0].ceiling if len(tasks) == 1 else None
     text = (
-        f"The same test accuracies (IQM, 95 % interval over {interval_over(sweep.manifest.repeats)}) against four "
+        f"The same test accuracies (IQM, 95 % interval over {interval_over(sweep.manifest)}) against four "
         "costs, on log scales. Cells that are matched in "
         "one lie above each other in its panel and apart in others; a fair comparison has to say which one it means."
     )
@@ -78,17 +88,22 @@ def draw(cells: list[Costs], looks: dict[str, Look], ceiling: float | None) -> F
     """Four panels with one accuracy axis."""
     figure, axes = sheet(2, 2, 4.6, sharey=True)
     for ax, (name, title) in zip(axes, _PANELS.items(), strict=True):
-        for arch in dict.fromkeys(cell.arch for cell in cells):
-            line = sorted((getattr(cell, name), cell.iqm.value) for cell in cells if cell.arch == arch)
+        ax.set_xlabel(title)
+        known = [cell for cell in cells if getattr(cell, name) is not None]
+        if not known:
+            say(ax, "unknown: the results are imported")
+            ax.set_xticks([])
+            continue
+        for arch in dict.fromkeys(cell.arch for cell in known):
+            line = sorted((getattr(cell, name), cell.iqm.value) for cell in known if cell.arch == arch)
             ax.plot(*zip(*line, strict=True), color=style.REFERENCE, lw=0.6, alpha=0.6, zorder=1)
-        for cell in cells:
+        for cell in known:
             look, x = looks[cell.label], getattr(cell, name)
             if cell.iqm.interval:
                 ax.vlines(x, cell.iqm.interval.low, cell.iqm.interval.high, color=look.colour, lw=1.2)
             ax.plot([x], [cell.iqm.value], look.marker, ms=5, color=look.colour, zorder=3)
-        values = [max(getattr(cell, name), 1e-3) for cell in cells]
+        values = [max(getattr(cell, name), 1e-3) for cell in known]
         log_axis(ax, values, values, room=0.16)
-        ax.set_xlabel(title)
         if ceiling is not None:
             reference(ax, ceiling, "ceiling", style.CEILING, side="left")
     for ax in axes[::2]:

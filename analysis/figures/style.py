@@ -88,7 +88,7 @@ def cell_looks(cells: Iterable[ManifestCell], shown: Container[str]) -> dict[str
         by_arch.setdefault(str(cell.fields["arch"]), []).append(cell)
     looks = {}
     for arch, style in arch_styles(by_arch).items():
-        rising = sorted(by_arch[arch], key=lambda cell: (cell.num_params, cell.label))
+        rising = sorted(by_arch[arch], key=lambda cell: (cell.num_params or 0, cell.label))
         for rank, cell in enumerate(rising):
             if cell.label not in shown:
                 continue
