@@ -27,7 +27,7 @@ def gain_text(gain: Gain) -> str:
     ends = f" {span(gain.estimate)}" if gain.estimate.interval else " (fewer than 5 seeds: no interval)"
     sign = "+" if gain.estimate.value >= 0 else ""
     text = f"{sign}{points(gain.estimate.value)} points{ends}"
-    if gain.improvement:
+    if gain.improvement and gain.estimate.num_units > 1:
         text += f"; P(better) {short(gain.improvement.value, 2)}"
     if gain.mixed and gain.success_before and gain.success_after:
         rates = [f"{rate.successes} of {rate.total}" for rate in (gain.success_before, gain.success_after)]
@@ -66,9 +66,9 @@ def _imported_protocol(sweep: Sweep) -> str:
     epochs = sorted({record.end.steps for record in sweep.records.values()}) or [0]
     return (
         f"Imported from {len(files)} file{'' if len(files) == 1 else 's'} ({', '.join(files)}): "
-        f"{sweep.counts.ended} runs, one a cell, {_range(epochs)} epochs. The files have no seed, no size of the machines, "
-        "no counts by test machine, no test loss and no times. So there are points only: no interval, no ceiling, no "
-        "success rate. One run a cell can't tell a difference between cells from one between seeds."
+        f"{sweep.counts.ended} runs, one a cell, {_range(epochs)} epochs. The files have no seed, no size of the "
+        "machines, no counts by test machine, no test loss and no times. So there are points only: no interval, "
+        "no ceiling, no success rate. One run a cell can't tell a difference between cells from one between seeds."
     )
 
 

@@ -25,6 +25,7 @@ from analysis.describe import (
 )
 from analysis.figures.every import pictures
 from analysis.figures.picture import NotDrawn, Picture
+from analysis.insights import insights
 from analysis.load import Sweep
 from analysis.snapshot import Origin, origin
 from analysis.tables import cell_table, count_table, gains, search_table
@@ -126,6 +127,8 @@ def _contents(
             ("from", "to", "gain", "log-rank p"),
             ((g.before, g.after, gain_text(g), short(g.logrank_p)) for g in gains(sweep)),
         ),
+        "insights": insights(sweep),
+        "sources": [r.imported for r in sweep.records.values() if r.imported is not None],
         "tables": [
             _frame_table(
                 "Trials by cell and outcome",

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from analysis.conclusion import conclusion, not_tested
 from analysis.describe import CELL_HEADS, cell_notes, cell_texts, gain_text, imported_notes, protocol
+from analysis.insights import insights
 from analysis.load import Sweep
 from analysis.tables import Gain, cell_table, gains
 from analysis.verdicts import judge
@@ -23,8 +24,13 @@ def print_sweep(sweep: Sweep, console: Console) -> None:
     say(console, f"Reading {sweep.origin}")
     say(console, sweep.manifest.question)
     print_cell_table(sweep, console)
-    say(console, "\nGains in test accuracy from step to step:")
-    print_gains(gains(sweep), console)
+    if steps := gains(sweep):
+        say(console, "\nGains in test accuracy from step to step:")
+        print_gains(steps, console)
+    if found := insights(sweep):
+        say(console, "\nWhat the notebook's insight texts are about, computed from these runs (one a cell):")
+        for line in found:
+            say(console, f"- {line}.")
     verdicts = judge(sweep)
     say(console, "\nVerdicts:")
     for verdict in verdicts:

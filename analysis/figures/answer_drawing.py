@@ -48,6 +48,12 @@ def picture(sweep: Sweep) -> Picture:
         f"Dotted lines: what fixed strategies score on the same test episodes, and the ceiling. "
         f"{beside[info.kind]}"
     )
+    if info.imported:
+        text = (
+            "Test accuracy of imported runs, one a cell, its seed unknown: points without intervals. The files say "
+            "nothing of fixed strategies and the ceiling. Dashed lines: cells at one size only, or of unknown size. "
+            f"{beside[info.kind]}"
+        )
     return Picture(info.kind, _TITLES[info.kind], text, info.table(), lambda: draw(info))
 
 
@@ -256,11 +262,14 @@ def _legend(info: AnswerInfo, figure: Any, styles: dict[str, ArchStyle]) -> None
     handles = [Line2D([], [], color=s.colour, marker=s.marker, ms=5, lw=1, label=s.label) for s in styles.values()]
     figure.legend(handles=handles, loc="lower left", ncols=len(handles), bbox_to_anchor=(0.06, 0.07))
     notes = ["Large marks: IQM; bars: 95 % interval; small marks: seeds."]
+    if info.imported:
+        notes = ["Imported: one run a cell, seed unknown, so no interval; ladder and ceiling unknown."]
     if info.references and info.axis:
-        notes.append("Dashes, bands: base-size references.")
+        alone = "at one size only or of unknown size" if info.imported else "base-size references"
+        notes.append(f"Dashes, bands: {alone}.")
     if any(outcome != "finished" for cell in info.cells for outcome in cell.outcomes):
         notes.append("Crosses: diverged or failed.")
-    if any(cell.score and cell.score.iqm.interval is None for cell in info.cells):
+    if not info.imported and any(cell.score and cell.score.iqm.interval is None for cell in info.cells):
         notes.append("No interval below 5 seeds.")
     if info.ended < info.asked:
         notes.append(f"Partial: {info.ended} of {info.asked} trials.")

@@ -56,7 +56,7 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
 
 
 def lanes(sweep: Sweep) -> list[Bar]:
-    """The bar of every ended trial whose times are known; trials of one node that overlap lie in different lanes, as few as will do."""
+    """The bar of every ended trial whose times are known; those of one node that overlap lie in different lanes."""
     named = [
         (end.started_at, end.ended_at, end.node, cell, wanted)
         for cell in sweep.manifest.cells

@@ -81,7 +81,8 @@ def told(folder: Folder, trial: str) -> Iterator[str]:
         end = record.end
         why = f": {end.reason}" if end.reason else ""
         if (source := record.imported) is not None:
-            yield f"imported from {source.file} ({source.experiment}, {source.timestamp or 'no time stamp'}); its steps are epochs"
+            when = source.timestamp or "no time stamp"
+            yield f"imported from {source.file} ({source.experiment}, {when}); its steps are epochs"
         yield f"outcome: {end.outcome} at step {end.steps}{why}"
         if end.seconds is not None:
             yield f"took: {end.seconds:.1f} s on {end.node} ({end.device}), commit {record.commit or 'unknown'}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from pydantic import ValidationError
 
-from fsm_icl.folders import read_records
+from fsm_icl.folders import is_imported, read_records
 from fsm_icl.records import Phase, Report, TrialEnd, TrialRecord
 from fsm_icl.sweep.cells import cells_of
 from fsm_icl.sweep.loading import load_sweep
@@ -45,6 +45,8 @@ def trial_of(folder: Folder, trial: str) -> Again:
     Raises:
         ValueError: neither the sweep file nor a record says what the trial is, or one of them can't be read.
     """
+    if is_imported(folder):
+        raise ValueError(f"{folder}: imported results can't be run again here")
     loaded = load_sweep(str(folder / "sweep.yaml"))
     records = read_records(folder)
     planner = Planner(loaded.spec, cells_of(loaded), records)
