@@ -46,7 +46,7 @@ def _about(sweep: Sweep, question: Question) -> Iterator[str]:
             yield _gain(sweep, before, after, axis)
         if len(chain) > 2 and axis:
             yield _gain(sweep, chain[0], chain[-1], axis)
-    yield from _shares(sweep, cells, compared, axis)
+    yield from _shares(sweep, cells, compared)
 
 
 def _gain(sweep: Sweep, before: ManifestCell, after: ManifestCell, axis: str | None) -> str:
@@ -81,9 +81,7 @@ def _settings(sweep: Sweep, cell: ManifestCell) -> dict[str, Any]:
     return {name: content for section in sections for name, content in section.items()}
 
 
-def _shares(
-    sweep: Sweep, cells: Sequence[ManifestCell], compared: Sequence[Sequence[ManifestCell]], axis: str | None
-) -> Iterator[str]:
+def _shares(sweep: Sweep, cells: Sequence[ManifestCell], compared: Sequence[Sequence[ManifestCell]]) -> Iterator[str]:
     """What part of the way to the LSTM the cells of a chain go that begins with a vanilla RNN."""
     tops = [cell for cell in cells if cell.fields["arch"] == "lstm"]
     rising = [chain for chain in compared if chain[0].fields["arch"] == "rnn"]
@@ -96,14 +94,14 @@ def _shares(
     top = max(tops, key=lambda cell: _accuracy(sweep, cell))
     for low, *others in rising:
         gap = _accuracy(sweep, top) - _accuracy(sweep, low)
-        between = f"the gap from {low.label} to {top.label} ({amount(gap)})"
+        between = f"the gap from {low.label} to {top.label} ({amount(gap)}{_confounded(sweep, low, top, None)})"
         if gap <= GAP:
             yield f"{between} is not beyond {amount(GAP)}, so no share of it is given"
             continue
         for cell in (cell for cell in others if cell not in tops):
             share = (_accuracy(sweep, cell) - _accuracy(sweep, low)) / gap
             part = f"closes {share:.0%} of" if share >= 0 else "lies below its lower end, so it closes nothing of"
-            yield f"{cell.label} {part} {between}{_confounded(sweep, low, cell, axis)}"
+            yield f"{cell.label} {part} {between}"
 
 
 def _accuracy(sweep: Sweep, cell: ManifestCell) -> float:

@@ -70,7 +70,7 @@ class SweptCurve:
 
     label: str
     arch: str
-    x: int
+    x: int | None
     curve: Curve
 
 
@@ -123,10 +123,12 @@ def answer_info(sweep: Sweep) -> AnswerInfo:
     lines = [Line(name, value) for name, value in entry.ladder.items()] if entry else []
     if entry and entry.ceiling is not None:
         lines.append(Line("ceiling" if entry.ceiling_exact else "ceiling (at least)", entry.ceiling))
-    swept = [place for line in series for place in line.places] if kind == "depth" else []
+    swept = [cell for line in series for cell in line.cells] if kind == "depth" else []
+    # Imported runs have few curves, and their references may be all that was trained to the end.
+    swept += references if kind == "depth" and sweep.manifest.imported else []
     curves = tuple(
-        SweptCurve(cell.label, cell.arch, x, curve)
-        for x, cell in swept
+        SweptCurve(cell.label, cell.arch, cell.x, curve)
+        for cell in swept
         if (curve := curve_of(sweep.ended(cell.label, "measure")))
     )
     counts = sweep.counts

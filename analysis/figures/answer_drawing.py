@@ -10,6 +10,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import style
 from analysis.figures.answer import AnswerInfo, CellPoints, answer_info
@@ -27,6 +28,7 @@ _LABEL_GAP = 0.052
 MANY = 12
 """Cells of a spectrum from which on they need the whole width; their parameters are in another figure anyway."""
 _MAX_TICKS = 55
+_UNCOUNTED = "no imported file gives\na parameter count"
 _TITLES = {
     "spectrum": "From no gates to many",
     "capacity": "Accuracy by width",
@@ -88,13 +90,14 @@ def draw_accuracy(info: AnswerInfo, ax: Axes, styles: dict[str, ArchStyle]) -> N
         aside = 7 * (number - (len(info.series) - 1) / 2) if info.axis else 0.0
         abreast = 1 if info.axis is None and len(info.cells) > MANY else 3
         _draw_series(series.places, ax, styles[series.arch], aside, abreast)
+        _write_numbers(series.places, ax, styles[series.arch], aside)
     for number, cell in enumerate(info.references):
         labels += _draw_reference(cell, ax, styles[cell.arch], number, len(info.references))
     if info.axis is None:
         _cell_ticks(ax, info.cells, styles)
     else:
         swept = [x for series in info.series for x, _ in series.places]
-        log_axis(ax, swept, swept)
+        log_axis(ax, swept, swept, whole=True)
         ax.set_xlabel(_AXIS_LABELS[info.axis])
     _accuracy_axis(info, ax)
     _write_labels(ax, labels, 0.07 if len(info.cells) <= MANY or info.axis else 0.03)
@@ -115,7 +118,7 @@ def draw_against_params(info: AnswerInfo, ax: Axes, styles: dict[str, ArchStyle]
     ax.set_title("Test accuracy by parameters", loc="left")
     if not shown:
         ax.set_xticks([])
-        say(ax, "no imported file gives\na parameter count")
+        say(ax, _UNCOUNTED)
         return
     log_axis(ax, marked or shown, shown)
     if unknown := [c.label for c in info.cells if c.num_params is None]:
@@ -138,12 +141,15 @@ def draw_curves(info: AnswerInfo, ax: Axes, styles: dict[str, ArchStyle]) -> Non
     for number, swept in enumerate(info.curves):
         alike, curve = [c for c in info.curves if c.arch == swept.arch], swept.curve
         colour = shade(styles[swept.arch].colour, alike.index(swept), len(alike))
-        name = f"{styles[swept.arch].label}, {swept.x} layer{'s' if swept.x > 1 else ''}"
+        layers = "depth unknown" if swept.x is None else f"{swept.x} layer{'s' if swept.x > 1 else ''}"
+        name = f"{styles[swept.arch].label}, {layers}"
         dashes = ["-", (0, (5, 1.5)), (0, (2, 1)), (0, (5, 1, 1, 1))][number % 4]
-        ax.plot(curve.steps, curve.median, color=colour, ls=dashes, label=name)
+        alone = styles[swept.arch].marker if len(curve.steps) == 1 else None  # a line of one point can't be seen
+        ax.plot(curve.steps, curve.median, marker=alone, color=colour, ls=dashes, ms=4, label=name)
         ax.fill_between(curve.steps, curve.low, curve.high, color=colour, alpha=0.2, lw=0)
     _accuracy_axis(info, ax)
     ax.set_xlabel("epoch" if info.imported else "step")
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     what = "Validation accuracy" if info.imported else "Validation accuracy: median and range"
     ax.set_title(what, loc="left")
     if info.curves:
@@ -154,17 +160,27 @@ def draw_curves(info: AnswerInfo, ax: Axes, styles: dict[str, ArchStyle]) -> Non
 
 def draw_params(cells: Sequence[CellPoints], ax: Axes, styles: dict[str, ArchStyle]) -> None:
     """Parameters of every cell as bars, the count above each."""
-    for x, cell in enumerate(cells):
-        height, known = cell.num_params or 0, cell.num_params is not None
-        ax.bar(x, height, color=styles[cell.arch].colour, width=0.62)
-        label, turned = (compact(height), 0) if known else ("unknown", 90)
-        look: dict[str, Any] = {"color": "black" if known else style.REFERENCE, "rotation": turned}
-        ax.annotate(label, (x, height), (0, 2), textcoords="offset points", ha="center", size=7.5, **look)
+    if any(cell.num_params is not None for cell in cells):
+        for x, cell in enumerate(cells):
+            _draw_bar(ax, x, cell, styles[cell.arch])
     _cell_ticks(ax, cells, styles)
+    ax.set_title("Parameters", loc="left")
+    if all(cell.num_params is None for cell in cells):
+        ax.set_yticks([])
+        say(ax, _UNCOUNTED)
+        return
     ax.margins(y=0.12)
     ax.yaxis.set_major_formatter(lambda value, _: compact(value))
     ax.set_ylabel("parameters")
-    ax.set_title("Parameters", loc="left")
+
+
+def _draw_bar(ax: Axes, x: int, cell: CellPoints, look: ArchStyle) -> None:
+    """A cell's parameters with their count, or the word that nobody knows them."""
+    height, known = cell.num_params or 0, cell.num_params is not None
+    ax.bar(x, height, color=look.colour, width=0.62)
+    label, turned = (compact(height), 0) if known else ("unknown", 90)
+    shown: dict[str, Any] = {"color": "black" if known else style.REFERENCE, "rotation": turned}
+    ax.annotate(label, (x, height), (0, 2), textcoords="offset points", ha="center", size=7.5, **shown)
 
 
 def _draw_lines(info: AnswerInfo, ax: Axes) -> list[tuple[float, str, str]]:
@@ -193,11 +209,21 @@ def _draw_series(
             ends = [iqm.interval.low, iqm.interval.high]
             ax.plot([x, x], ends, marker="_", ms=6, color=look.colour, lw=1.2, transform=place, zorder=3)
     for x, cell in cells:
-        _draw_seeds(x, cell, ax, look, aside, abreast)
+        if cell.outcomes != ("finished",):  # a single seed is its own mean
+            _draw_seeds(x, cell, ax, look, aside, abreast)
         if cell.score is None:
             word = "failed: no winner" if cell.failed else "no seed yet"
             above = ax.get_xaxis_transform()
             ax.text(x, 0.03, word, transform=above, rotation=90, ha="center", size=7, color=look.colour)
+
+
+def _write_numbers(cells: Sequence[tuple[float, CellPoints]], ax: Axes, look: ArchStyle, aside: float) -> None:
+    """The accuracy above each cell of a single seed, which has no spread to be drawn."""
+    for x, cell in cells:
+        if cell.score and len(cell.seeds) == 1:
+            value, place = cell.score.iqm.value, shifted(ax, aside)
+            where: dict[str, Any] = {"xycoords": place, "textcoords": "offset points", "ha": "center"}
+            ax.annotate(f"{value:.3f}", (x, value), (0, 5), size=7, color=look.colour, **where)
 
 
 def _draw_seeds(x: float, cell: CellPoints, ax: Axes, look: ArchStyle, aside: float, abreast: int) -> None:
@@ -265,8 +291,7 @@ def _legend(info: AnswerInfo, figure: Any, styles: dict[str, ArchStyle]) -> None
     if info.imported:
         notes = ["Imported: one run a cell, seed unknown, so no interval; ladder and ceiling unknown."]
     if info.references and info.axis:
-        alone = "at one size only or of unknown size" if info.imported else "base-size references"
-        notes.append(f"Dashes, bands: {alone}.")
+        notes.append("Dashes: cells at one size." if info.imported else "Dashes, bands: base-size references.")
     if any(outcome != "finished" for cell in info.cells for outcome in cell.outcomes):
         notes.append("Crosses: diverged or failed.")
     if not info.imported and any(cell.score and cell.score.iqm.interval is None for cell in info.cells):
