@@ -14,9 +14,8 @@ from analysis.wording import amount
 from fsm_icl.records import ManifestCell
 
 _WORDS = {"d_model": "width", "num_layers": "depth"}
-_SETTINGS = ("model", "optimizer", "budget")
-_IDENTITY = ("arch", "parameter_count")
-"""Settings that differ because the architectures do."""
+_COUNT = "parameter_count"
+"""A setting of the files that differs because the architectures do."""
 
 
 def insights(sweep: Sweep) -> list[str]:
@@ -68,7 +67,7 @@ def _ratio(before: ManifestCell, after: ManifestCell) -> str:
 def _confounded(sweep: Sweep, before: ManifestCell, after: ManifestCell, axis: str | None) -> str:
     """What else differs between the two, or that nobody knows."""
     one, other = (_settings(sweep, cell) for cell in (before, after))
-    named = [name for name in sorted(one.keys() & other.keys()) if name not in (*_IDENTITY, axis)]
+    named = [name for name in sorted(one.keys() & other.keys()) if name not in (_COUNT, axis)]
     differing = [f"{name} ({one[name]}, {other[name]})" for name in named if one[name] != other[name]]
     text = f"; they differ in {', '.join(differing)}, too" if differing else ""
     silent = [cell.label for cell in (before, after) if "d_model" not in cell.fields]
@@ -77,7 +76,8 @@ def _confounded(sweep: Sweep, before: ManifestCell, after: ManifestCell, axis: s
 
 def _settings(sweep: Sweep, cell: ManifestCell) -> dict[str, Any]:
     (record,) = sweep.ended(cell.label, "measure")
-    sections = [record.config.get(name, {}) for name in _SETTINGS]
+    source = record.config.get("source", {})
+    sections = [source.get(name, {}) for name in ("model_config", "training_config")]
     return {name: content for section in sections for name, content in section.items()}
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from fsm_icl.files import as_folder
 from fsm_icl.records import Manifest
 from fsm_icl.source.choosing import choose
-from fsm_icl.source.formats import SourceError, SourceRun, displayed, read_source
+from fsm_icl.source.content import SourceError, displayed
+from fsm_icl.source.formats import SourceRun, read_source
 from fsm_icl.source.naming import DIRECT
 from fsm_icl.source.writing import imported_folder, write_runs
 

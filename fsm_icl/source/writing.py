@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fsm_icl.files import exists, listed, write_atomically
+from fsm_icl.files import exists, is_local, listed, write_atomically
 from fsm_icl.folders import read_manifest
 from fsm_icl.records import (
     ImportedFrom,
@@ -56,10 +56,12 @@ def write_runs(folder: Folder, name: str, runs: Sequence[SourceRun]) -> Manifest
     """
     records = {run: record_of(run) for run in runs}
     manifest = manifest_of(name, records)
-    (folder / "records").mkdir(parents=True, exist_ok=True)
+    contents = {f"{record.hash}.json": record.model_dump_json() for record in records.values()}
+    if is_local(folder):
+        (folder / "records").mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "manifest.json", manifest.model_dump_json(indent=1))
-    for record in records.values():
-        write_atomically(folder / "records" / f"{record.hash}.json", record.model_dump_json())
+    for file, content in contents.items():
+        write_atomically(folder / "records" / file, content)
     return manifest
 
 

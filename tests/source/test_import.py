@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from fsm_icl.cli import app
+from fsm_icl.files import as_folder
 from fsm_icl.folders import read_manifest, read_records
 from fsm_icl.records import ManifestCell, TrialRecord
 from tests.analysis.builder import Plan, write_sweep
@@ -52,7 +53,7 @@ def test_a_run_is_read_whole_and_what_it_lacks_is_absent(tmp_path: Path) -> None
     assert record.imported.timestamp == "20251205_203215"
     assert record.imported.final_results == {"val_accuracy": 0.53, "test_accuracy": 0.9985}
     assert record.config["optimizer"] == {"learning_rate": 0.001}
-    assert record.config["model"]["padded_num_states"] == 8
+    assert record.config["source"]["model_config"]["num_states"] == 8
     assert "seed" not in record.config
     assert "num_states" not in record.config["model"]
     assert [report.step for report in record.reports] == [1, 2, 3]
@@ -163,6 +164,32 @@ def test_importing_again_changes_nothing(tmp_path: Path) -> None:
     assert before == {path: path.read_bytes() for path in sorted(first.folder.rglob("*.json"))}
 
 
+def test_what_an_earlier_import_left_is_no_longer_wanted(tmp_path: Path) -> None:
+    files = notebook(tmp_path)
+    Imported(tmp_path / "results", *files)
+    fewer = Imported(tmp_path / "results", *files[:2])
+    assert set(fewer.cells) == {"rnn-d256-L2", "rnn-d512-L2"}
+    assert len(read_records(fewer.folder)) == len(files)
+
+
+def test_results_may_lie_in_an_object_store(tmp_path: Path) -> None:
+    file = write(tmp_path, "x.json", metrics())
+    for _ in range(2):
+        done = CliRunner().invoke(app, ["import", str(file), "--results", "memory://imported/results"])
+        assert done.exit_code == 0, done.output
+    folder = as_folder("memory://imported/results/cs182-imported")
+    assert read_manifest(folder).imported
+    assert len(read_records(folder)) == 1
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    file = write(tmp_path, "x.json", metrics())
+    done = Imported(file, file)  # a file as the results' folder
+    assert done.code == 2
+    assert done.err.startswith("error: ")
+    assert len(done.err.splitlines()) == 1
+
+
 def test_a_sweep_of_ours_is_not_imported_into(tmp_path: Path) -> None:
     file = write(tmp_path, "x.json", metrics())
     ours = write_sweep(tmp_path / "cs182-imported", [Plan("rnn")])
@@ -206,6 +233,8 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "list": ([metrics()], "expected an object with keys"),
     "nothing in it": ({}, "expected an object with keys"),
     "deep": ("[" * 100_000, "nested too deeply"),
+    "deeper than a record": (changed("model_config.more", json.loads("[" * 300 + "]" * 300)), "nested too deeply"),
+    "half a letter": ('{"experiment": "\\ud800"}', "half of a surrogate pair"),
     "huge integer": ('{"experiment": ' + "9" * 5_000 + "}", "Exceeds the limit"),
     "key twice": ('{"experiment": "a", "experiment": "b"}', 'the key "experiment" stands twice'),
     "something else": ({"a": 1, "b": 2}, "is neither a *_metrics.json"),
@@ -275,7 +304,7 @@ def test_what_is_no_file_is_named_and_skipped(tmp_path: Path, monkeypatch: pytes
     good, copy = (write(tmp_path, name, metrics()) for name in ("good.json", "copy.json"))
     os.mkfifo(tmp_path / "pipe")
     large = write(tmp_path, "large.json", metrics("gru_direct", more="x" * 5_000))
-    monkeypatch.setattr("fsm_icl.source.formats.MAX_BYTES", 5_000)
+    monkeypatch.setattr("fsm_icl.source.content.MAX_BYTES", 5_000)
     wrong = {
         tmp_path: "is a folder; name the files in it",
         tmp_path / "none.json": "there is no such file",
