@@ -28,6 +28,8 @@ _LABEL_GAP = 0.052
 MANY = 12
 """Cells of a spectrum from which on they need the whole width; their parameters are in another figure anyway."""
 _MAX_TICKS = 55
+_LEVEL_NAMES = 5
+"""Cells of a spectrum whose names fit side by side; those of more stand upright."""
 _UNCOUNTED = "no imported file gives\na parameter count"
 _TITLES = {
     "spectrum": "From no gates to many",
@@ -62,16 +64,21 @@ def picture(sweep: Sweep) -> Picture:
 def draw(info: AnswerInfo) -> Figure:
     """The two-panel figure of `info`, as a matplotlib Figure outside pyplot."""
     with mpl.rc_context(style.RC):
-        figure = Figure(figsize=(style.WIDTH, style.HEIGHT))
         styles = arch_styles(cell.arch for cell in info.cells)
-        if info.axis is None and len(info.cells) > MANY:
+        alone = info.axis is None and len(info.cells) > MANY
+        least = style.HEIGHT * (0.36 if alone else 0.265)
+        below = _below(info, styles, least)
+        height = style.HEIGHT + below - least
+        figure = Figure(figsize=(style.WIDTH, height))
+        frame = {"left": 0.075, "top": 1 - 0.08 * style.HEIGHT / height, "bottom": below / height}
+        if alone:
             (left,) = figure.subplots(1, 1, squeeze=False)[0]
-            figure.subplots_adjust(left=0.075, right=0.85, top=0.92, bottom=0.36)
+            figure.subplots_adjust(right=0.85, **frame)
             draw_accuracy(info, left, styles)
             _legend(info, figure, styles)
             return figure
         left, right = figure.subplots(1, 2)
-        figure.subplots_adjust(left=0.075, right=0.985, top=0.92, bottom=0.265, wspace=0.62)
+        figure.subplots_adjust(right=0.985, wspace=0.62, **frame)
         draw_accuracy(info, left, styles)
         if info.kind == "capacity":
             draw_against_params(info, right, styles)
@@ -81,6 +88,14 @@ def draw(info: AnswerInfo) -> Figure:
             draw_params(info.cells, right, styles)
         _legend(info, figure, styles)
     return figure
+
+
+def _below(info: AnswerInfo, styles: dict[str, ArchStyle], least: float) -> float:
+    """Inches below the panels: room for the legend, and for upright names of cells where there are many."""
+    if info.axis is not None or len(info.cells) <= _LEVEL_NAMES:
+        return least
+    longest = max(len(_name(cell, styles[cell.arch])) for cell in info.cells)
+    return max(least, 0.6 + 0.06 * longest)
 
 
 def draw_accuracy(info: AnswerInfo, ax: Axes, styles: dict[str, ArchStyle]) -> None:
@@ -255,17 +270,18 @@ def _name(cell: CellPoints, look: ArchStyle, between: str = " ") -> str:
 def _accuracy_axis(info: AnswerInfo, ax: Axes) -> None:
     values = [value for cell in info.cells for value in cell.seeds] + [line.value for line in info.lines]
     lowest = [*values, *(low for curve in info.curves for low in curve.curve.low)]
-    ax.set_ylim(min(lowest, default=0.0) - 0.04, max([1.0, *values]) + 0.02)
+    low, high = min(lowest, default=0.0) - 0.04, max([1.0, *values]) + 0.02
+    ax.set_ylim(low, high + (0.07 * (high - low) if info.imported else 0.0))  # numbers stand above imported cells
     ax.set_ylabel("accuracy")
 
 
 def _cell_ticks(ax: Axes, cells: Sequence[CellPoints], styles: dict[str, ArchStyle]) -> None:
     every = -(-len(cells) // _MAX_TICKS)
     named = cells[::every]
-    between = "\n" if len(cells) <= 5 else " "
+    between = "\n" if len(cells) <= _LEVEL_NAMES else " "
     ax.set_xticks(range(0, len(cells), every), [_name(cell, styles[cell.arch], between) for cell in named])
     ax.set_xlim(-0.6, len(cells) - 0.4)
-    if len(cells) > 5:
+    if len(cells) > _LEVEL_NAMES:
         ax.tick_params(axis="x", rotation=90, labelsize=7)
 
 
@@ -285,8 +301,9 @@ def _write_labels(ax: Axes, labels: list[tuple[float, str, str]], aside: float) 
 
 def _legend(info: AnswerInfo, figure: Any, styles: dict[str, ArchStyle]) -> None:
     """What colours and marks mean, below the panels."""
+    share = style.HEIGHT / figure.get_figheight()
     handles = [Line2D([], [], color=s.colour, marker=s.marker, ms=5, lw=1, label=s.label) for s in styles.values()]
-    figure.legend(handles=handles, loc="lower left", ncols=len(handles), bbox_to_anchor=(0.06, 0.07))
+    figure.legend(handles=handles, loc="lower left", ncols=len(handles), bbox_to_anchor=(0.06, 0.07 * share))
     notes = ["Large marks: IQM; bars: 95 % interval; small marks: seeds."]
     if info.imported:
         notes = ["Imported: one run a cell, seed unknown, so no interval; ladder and ceiling unknown."]
@@ -298,4 +315,4 @@ def _legend(info: AnswerInfo, figure: Any, styles: dict[str, ArchStyle]) -> None
         notes.append("No interval below 5 seeds.")
     if info.ended < info.asked:
         notes.append(f"Partial: {info.ended} of {info.asked} trials.")
-    figure.text(0.075, 0.078, textwrap.fill(" ".join(notes), 125), size=7, va="top", color=style.REFERENCE)
+    figure.text(0.075, 0.078 * share, textwrap.fill(" ".join(notes), 125), size=7, va="top", color=style.REFERENCE)

@@ -86,7 +86,8 @@ def draw(info: LearningCurves, looks: dict[str, Look], unit: str) -> Figure:
     for ax, (arch, cells) in zip(axes, info.by_arch.items(), strict=False):
         for each in cells:
             look, curve = looks[each.cell.label], each.curve
-            ax.plot(curve.steps, curve.median, color=look.colour, ls=look.dashes, label=look.label)
+            alone = look.marker if len(curve.steps) == 1 else None  # a line of one point can't be seen
+            ax.plot(curve.steps, curve.median, marker=alone, color=look.colour, ls=look.dashes, label=look.label)
             ax.fill_between(curve.steps, curve.low, curve.high, color=look.colour, alpha=0.18, lw=0)
             reached = [step for step in each.breakthroughs if step is not None]
             if reached and each.threshold is not None:  # an empty line has an infinite box, which upsets the layout

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures import style
-from analysis.figures.panels import cell_legend, log_axis, reference, say, sheet
+from analysis.figures.panels import cell_legend, log_axis, reference, sheet
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look, cell_looks
 from analysis.load import Sweep
@@ -62,10 +62,10 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
         return NotDrawn("matchings", known or "no measure trial has ended")
     tasks = list(sweep.manifest.tasks.values())
     ceiling = tasks[0].ceiling if len(tasks) == 1 else None
+    costs_shown = "what is known of their costs" if sweep.manifest.imported else "four costs"
     text = (
-        f"The same test accuracies (IQM, 95 % interval over {interval_over(sweep.manifest)}) against four "
-        "costs, on log scales. Cells that are matched in "
-        "one lie above each other in its panel and apart in others; a fair comparison has to say which one it means."
+        f"The same test accuracies (IQM, 95 % interval over {interval_over(sweep.manifest)}) against {costs_shown}, on "
+        "log scales. Cells that are matched in one lie above each other in its panel and apart in others; a fair comparison has to say which one it means."
     )
     looks = cell_looks(sweep.manifest.cells, {cell.label for cell in cells})
     return Picture("matchings", "Accuracy against cost", text, table(cells), lambda: draw(cells, looks, ceiling))
@@ -85,15 +85,16 @@ def table(cells: list[Costs]) -> pd.DataFrame:
 
 
 def draw(cells: list[Costs], looks: dict[str, Look], ceiling: float | None) -> Figure:
-    """Four panels with one accuracy axis."""
-    figure, axes = sheet(2, 2, 4.6, sharey=True)
-    for ax, (name, title) in zip(axes, _PANELS.items(), strict=True):
-        ax.set_xlabel(title)
-        known = [cell for cell in cells if getattr(cell, name) is not None]
-        if not known:
-            say(ax, "unknown: the results are imported")
-            ax.set_xticks([])
-            continue
+    """A panel a cost that is known of some cell, with one accuracy axis."""
+    by_cost = {name: [cell for cell in cells if getattr(cell, name) is not None] for name in _PANELS}
+    panels = {name: known for name, known in by_cost.items() if known}
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, axes = sheet(rows, columns, 0.6 + 2.0 * rows, sharey=True)
+    for ax in axes[len(panels) :]:
+        ax.set_axis_off()
+    for ax, (name, known) in zip(axes, panels.items(), strict=False):
+        ax.set_xlabel(_PANELS[name])
         for arch in dict.fromkeys(cell.arch for cell in known):
             line = sorted((getattr(cell, name), cell.iqm.value) for cell in known if cell.arch == arch)
             ax.plot(*zip(*line, strict=True), color=style.REFERENCE, lw=0.6, alpha=0.6, zorder=1)
@@ -106,7 +107,7 @@ def draw(cells: list[Costs], looks: dict[str, Look], ceiling: float | None) -> F
         log_axis(ax, values, values, room=0.16)
         if ceiling is not None:
             reference(ax, ceiling, "ceiling", style.CEILING, side="left")
-    for ax in axes[::2]:
+    for ax in axes[::columns]:
         ax.set_ylabel("test accuracy")
     cell_legend(figure, looks, line=False)
     return figure

@@ -45,7 +45,9 @@ def cell_legend(figure: Figure, looks: Mapping[str, Look], line: bool = True) ->
         Line2D([], [], color=k.colour, marker=k.marker, ms=4, ls=k.dashes if line else "", lw=1.2, label=k.label)
         for k in ends(looks).values()
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 5), handlelength=2.6)
+    entry = 40 + 4.2 * max((len(str(handle.get_label())) for handle in handles), default=0)  # points
+    abreast = max(1, min(5, int(72 * style.WIDTH / entry)))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), abreast), handlelength=2.6)
 
 
 def reference(ax: Axes, value: float, text: str, colour: str = style.REFERENCE, side: str = "right") -> None:
