@@ -65,7 +65,8 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
     costs_shown = "what is known of their costs" if sweep.manifest.imported else "four costs"
     text = (
         f"The same test accuracies (IQM, 95 % interval over {interval_over(sweep.manifest)}) against {costs_shown}, on "
-        "log scales. Cells that are matched in one lie above each other in its panel and apart in others; a fair comparison has to say which one it means."
+        "log scales. Cells that are matched in one lie above each other in its panel and apart in others; a fair "
+        "comparison has to say which one it means."
     )
     looks = cell_looks(sweep.manifest.cells, {cell.label for cell in cells})
     return Picture("matchings", "Accuracy against cost", text, table(cells), lambda: draw(cells, looks, ceiling))
