@@ -114,7 +114,7 @@ def sync(sweep: Sweep, scale: Scale = None, results: Results = "results") -> Non
 
 @app.command("import")
 def import_(
-    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="*_metrics.json and training curves.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILES", help="*_metrics.json and training curves.")],
     results: Results = "results",
     name: Annotated[str, typer.Option(help="The runs go to <results>/<name>-imported.")] = "cs182",
 ) -> None:
