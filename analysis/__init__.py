@@ -10,6 +10,7 @@
     summary.py   every cell's measure trials -> estimates whose intervals share their class draws
     searches.py  every cell's search trials -> what the search cost and brought
     verdicts.py  declared hypotheses -> supported, refuted, saturated or inconclusive
+    declarations.py  when each was declared, and what was withdrawn
     conclusion.py  what the verdicts add up to, and what was not tested
     tables.py    tables of cells, gains, verdicts, searches, counts;  compare.py  two sweeps, cell by cell
     figures/     the numbers of each figure (info), and the picture of them

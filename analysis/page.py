@@ -13,6 +13,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.conclusion import conclusion, not_tested
+from analysis.declarations import WITHDRAWN_HEADS, caution, heading, of_sweep, remark, withdrawn_rows
 from analysis.describe import (
     CELL_HEADS,
     VERDICT_HEADS,
@@ -106,16 +107,28 @@ def _rendered(name: str, contents: dict[str, Any]) -> str:
 def _contents(
     sweep: Sweep, found: Sequence[Picture | NotDrawn], images: Mapping[str, bytes], came_from: Origin
 ) -> dict[str, Any]:
-    manifest, verdicts = sweep.manifest, judge(sweep)
+    manifest, verdicts, declared = sweep.manifest, judge(sweep), of_sweep(sweep)
     rows = cell_table(sweep)
     return {
         "manifest": manifest,
         "counts": sweep.counts,
-        "conclusion": conclusion(sweep, verdicts),
+        "conclusion": f"{conclusion(sweep, verdicts)} {caution(sweep)}".rstrip(),
+        "heading": heading(sweep),
         "not_tested": not_tested(sweep),
         "protocol": protocol(sweep),
-        "sentences": [verdict.sentence for verdict in verdicts],
-        "verdicts": _texts_table("Verdicts", "", VERDICT_HEADS, (verdict_texts(v) for v in verdicts)),
+        "sentences": [f"{verdict.sentence}{remark(sweep, verdict.name)}" for verdict in verdicts],
+        "verdicts": _texts_table(
+            "Verdicts",
+            "",
+            (*VERDICT_HEADS, "declared"),
+            ((*verdict_texts(v), declared[v.name].text.removeprefix("declared ")) for v in verdicts),
+        ),
+        "withdrawn": _texts_table(
+            "Withdrawn claims",
+            "Versions that were declared once and replaced or taken back. Each counts as a further test in its family.",
+            WITHDRAWN_HEADS,
+            withdrawn_rows(sweep),
+        ),
         "cells": _cells(rows),
         "notes": [*cell_notes(rows), *imported_notes(sweep)],
         "gains": _texts_table(

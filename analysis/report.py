@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.conclusion import conclusion, not_tested
+from analysis.declarations import caution, heading, remark, withdrawn_lines
 from analysis.describe import CELL_HEADS, cell_notes, cell_texts, gain_text, imported_notes, protocol
 from analysis.insights import insights
 from analysis.load import Sweep
@@ -32,10 +33,12 @@ def print_sweep(sweep: Sweep, console: Console) -> None:
         for line in found:
             say(console, f"- {line}.")
     verdicts = judge(sweep)
-    say(console, "\nVerdicts:")
+    say(console, f"\n{heading(sweep)}:")
     for verdict in verdicts:
-        say(console, f"- {verdict.sentence}")
-    say(console, f"\n{conclusion(sweep, verdicts)}")
+        say(console, f"- {verdict.sentence}{remark(sweep, verdict.name)}")
+    for line in withdrawn_lines(sweep):
+        say(console, f"- withdrawn: {line}")
+    say(console, f"\n{conclusion(sweep, verdicts)} {caution(sweep)}".rstrip())
     say(console, f"Not tested: {'; '.join(not_tested(sweep))}.\n")
 
 

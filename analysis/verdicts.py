@@ -18,6 +18,7 @@ from analysis.load import Sweep
 from analysis.stats import MIN_SEEDS, Estimate, Rate
 from analysis.summary import CellSummary, generator
 from analysis.wording import CONDITIONAL, absence, amount, mixed, p_text, points, short, span, within
+from fsm_icl.claims import other_versions
 from fsm_icl.records import METRICS, DeclaredHypothesis
 
 Outcome = Literal["supported", "refuted", "saturated", "inconclusive"]
@@ -42,7 +43,7 @@ class Verdict:
     p_value: float | None
     """One-sided, of "not beyond the threshold"; None where there is none."""
     adjusted_p: float | None
-    """Holm over all claims declared in the family, those without a p-value counted too."""
+    """Holm over all claims ever declared in the family, those without a p-value and withdrawn ones counted too."""
     improvement: Estimate | None
     """Probability that a seed of a beats one of b; None for a share and where a cell has no seed."""
     outcome: Outcome
@@ -65,8 +66,9 @@ def judge(sweep: Sweep) -> list[Verdict]:
     found = {h.name: _find(sweep, h, _cells(sweep, h)) for h in declared}
     adjusted: dict[str, float] = {}
     for family in {h.family for h in declared}:
-        # A claim that could not be tested was declared all the same.
-        adjusted |= holm({h.name: _or_one(found[h.name].p_value) for h in declared if h.family == family})
+        # A claim that could not be tested was declared all the same, and so was one that was withdrawn.
+        tests = {h.name: _or_one(found[h.name].p_value) for h in declared if h.family == family}
+        adjusted |= holm(tests | dict.fromkeys(other_versions(sweep.manifest, family), 1.0))
     return [_verdict(sweep, h, found[h.name], adjusted[h.name]) for h in declared]
 
 
@@ -87,6 +89,7 @@ def _verdict(sweep: Sweep, h: DeclaredHypothesis, finding: _Finding, adjusted: f
     doubt = ""
     if finding.outcome == "supported" and adjusted > ALPHA:
         count = sum(other.family == h.family for other in sweep.manifest.hypotheses)
+        count += len(other_versions(sweep.manifest, h.family))
         doubt = f", yet not significant after Holm's correction for {count} claims (p = {p_text(adjusted)})"
     return Verdict(
         name=h.name,

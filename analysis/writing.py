@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.declarations import declaration_table, of_sweep
 from analysis.figures.every import pictures
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.load import Sweep
@@ -20,8 +21,8 @@ from analysis.wording import interval_over
 def write(sweep: Sweep, command: str) -> list[Path]:
     """Write <figure>.png/.pdf, every table as CSV, the snapshot and report.html/.md under figures/.
 
-    Equal records give byte-equal CSVs; only those of the wall-clock (timeline, matchings) differ between two runs
-    of one sweep.
+    Equal records give byte-equal CSVs; only those of the wall-clock (timeline, matchings, declarations) differ between
+    two runs of one sweep.
     """
     folder = sweep.folder / "figures"
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +42,9 @@ def tables_of(sweep: Sweep, found: Sequence[Picture | NotDrawn]) -> dict[str, pd
     tables = {one.name: one.table for one in found if isinstance(one, Picture)}
     over = interval_over(sweep.manifest)
     tables |= {"cells": cell_table(sweep), "gains": gain_table(gains(sweep)).assign(interval_over=over)}
-    tables["verdicts"] = verdict_table(judge(sweep))
+    timings = [history.text for history in of_sweep(sweep).values()]
+    tables["verdicts"] = verdict_table(judge(sweep)).assign(declared=timings)
+    tables["declarations"] = declaration_table(sweep)
     return tables | {"counts": count_table(sweep), "searches": search_table(sweep), "trials": sweep.table}
 
 

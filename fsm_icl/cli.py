@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -77,18 +77,36 @@ def run(sweep: Sweep, trial: Trial, scale: Scale = None, results: Results = "res
 def verify(
     sweep: Sweep,
     sample: Annotated[int, typer.Option(min=1, help="How many finished trials to run again.")] = 3,
+    declared: Annotated[
+        bool, typer.Option("--declared", help="Run none: check that claims were declared before the first trial ended.")
+    ] = False,
     scale: Scale = None,
     results: Results = "results",
 ) -> None:
     """Run a sample of finished trials again and compare reports and test score, bit for bit where that can be."""
     from rich.console import Console
 
+    if declared:
+        _verify_declared(sweep, scale, results)
     from fsm_icl.sweep.verify import sampled, verify_all
 
     with refusing():
         trials = sampled(_folder(sweep, scale, results), sample)
     same = verify_all(trials, Console(width=None if sys.stdout.isatty() else 110))
     raise typer.Exit(0 if same else 1)
+
+
+def _verify_declared(sweep: str, scale: str | None, results: str) -> NoReturn:
+    """A line for each claim; exit code 1 where one is not as it was declared before the first trial ended."""
+    from fsm_icl.sweep.verify_declared import check_declared
+
+    with refusing():
+        found = check_declared(_folder(sweep, scale, results))
+    for claim in found:
+        print(claim.line)
+    if not found:
+        print("no claim is or was declared")
+    raise typer.Exit(1 if any(claim.problems for claim in found) else 0)
 
 
 @app.command()

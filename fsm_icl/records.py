@@ -6,10 +6,13 @@ Plain data, no torch. A results folder holds `manifest.json` (one `Manifest`) an
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 RESULTS_VERSION = 1
 """Raised by hand when training, data or scoring change meaning; part of every trial's identity."""
@@ -23,6 +26,12 @@ class FrozenModel(BaseModel):
     """Base of all specs and records: immutable, unknown keys are errors, NaN is never a number."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def sha256_of(plain: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical JSON of `plain`. Raises ValueError or TypeError on what JSON can't hold."""
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 class Metric(FrozenModel):
@@ -101,6 +110,9 @@ class TrialEnd(FrozenModel):
     """Floats carried from step to step."""
     flops_per_token: Count | None
     """Forward floating-point operations a token, two a multiply-add, matrix products only."""
+    spectral_radius: list[float] | None = None
+    """Largest absolute eigenvalue of each recurrent matrix before the first step, by layer and gate; None in records
+    of earlier versions and where the trial failed before it had weights."""
     steps: Count
     """Optimiser steps of the whole trial, those before an interruption included; epochs of an imported one."""
     seconds: float | None
@@ -293,6 +305,45 @@ class DeclaredHypothesis(FrozenModel):
         return "difference" if "a" in self.cells else "share"
 
 
+class Occasion(FrozenModel):
+    """A moment in the life of a sweep."""
+
+    at: AwareDatetime
+    ended: Count
+    """Trials that had ended in the sweep's folder."""
+    asked: Count
+    """Trials that the sweep had asked for by then."""
+
+    @property
+    def progress(self) -> str:
+        """How far the sweep was, in words."""
+        if not self.ended:
+            return "before the first trial ended"
+        return f"after {self.ended:,} of {self.asked:,} trials had ended"
+
+
+class Declaration(FrozenModel):
+    """One version of a claim: what it says, and when it was declared and withdrawn."""
+
+    content: dict[str, Any]
+    """The claim (see claims.py) as it was hashed. A field that Claim gets later is not in it: the hash fits."""
+    hash: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """SHA-256 of the canonical JSON of `content`."""
+    cells: dict[str, str]
+    """Role -> what the sweep file calls the cell now; a name only, so not hashed."""
+    declared: Occasion | None
+    """None for what an earlier version of this program ran: it kept no dates."""
+    measured: Count = 0
+    """Measure trials of the compared cells that had ended when it was declared."""
+    withdrawn: Occasion | None = None
+    """When it was taken back or replaced; None while it stands."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether its content is what was hashed."""
+        return sha256_of(self.content) == self.hash
+
+
 class Manifest(FrozenModel):
     """What a sweep asks for and where it stands; derived, never read by the driver."""
 
@@ -311,6 +362,8 @@ class Manifest(FrozenModel):
     spec: dict[str, Any]
     """The sweep file with the scale and --set applied."""
     hypotheses: list[DeclaredHypothesis]
+    declarations: list[Declaration] = []
+    """Every version of every claim, in the order of their declaration; empty in manifests of earlier versions."""
     tasks: dict[str, TaskEntry]
     cells: list[ManifestCell]
 

@@ -9,12 +9,13 @@ from pydantic import Field
 
 from fsm_icl.models.gru import GRUSpec
 from fsm_icl.models.lstm import LSTMSpec
+from fsm_icl.models.mi_rnn import MIRNNSpec
 from fsm_icl.models.rnn import RNNSpec
 from fsm_icl.models.spec import CoreSpec
 
 ModelSpec = Annotated[
-    RNNSpec | GRUSpec | LSTMSpec,
+    RNNSpec | MIRNNSpec | GRUSpec | LSTMSpec,
     Field(discriminator="arch"),
 ]
 
-__all__ = ["CoreSpec", "GRUSpec", "LSTMSpec", "ModelSpec", "RNNSpec"]
+__all__ = ["CoreSpec", "GRUSpec", "LSTMSpec", "MIRNNSpec", "ModelSpec", "RNNSpec"]

@@ -18,28 +18,28 @@ class GRUSpec(CoreSpec):
     n_t = tanh(W_n x_t + b_n + r_t * (U_n h_{t-1} + c_n))            candidate, eq. 8 (there: U (r * h))
     h_t = z_t * h_{t-1} + (1 - z_t) * n_t                            eq. 7
 
-    W_*, U_* float (D, D), stacked in the order r, z, n; b_*, c_* float (D). State: D floats a layer.
+    W_*, U_* float (D, D), stacked in the order r, z, n; b_*, c_* float (D). State: D floats per layer.
     The update gate's bias starts at 0, so a fresh cell keeps half of its state at each step.
     """
 
     arch: Literal["gru"]
 
-    def build(self) -> Core:
-        """torch.nn.GRU behind the Core interface."""
+    def layers(self, num_layers: int) -> Core:
+        """torch.nn.GRU."""
         from torch import nn  # here, so that a spec can be read without torch
 
         from fsm_icl.models.recurrent import RecurrentCore, sizes
 
-        return RecurrentCore(nn.GRU(**sizes(self)))
+        return RecurrentCore(nn.GRU(**sizes(self, num_layers)))
 
-    def core_params(self) -> int:
-        """Three W, U, b and c of every layer."""
-        return self.num_layers * 3 * (2 * self.d_model**2 + 2 * self.d_model)
+    def layer_params(self) -> int:
+        """Three W, U, b and c."""
+        return 3 * (2 * self.d_model**2 + 2 * self.d_model)
 
-    def core_flops(self) -> int:
-        """Three W x and U h of every layer."""
-        return self.num_layers * 3 * 2 * 2 * self.d_model**2
+    def layer_flops(self) -> int:
+        """Three W x and U h."""
+        return 3 * 2 * 2 * self.d_model**2
 
-    def state_size(self) -> int:
-        """h of every layer."""
-        return self.num_layers * self.d_model
+    def layer_state(self) -> int:
+        """h."""
+        return self.d_model

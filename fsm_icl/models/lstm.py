@@ -26,28 +26,28 @@ class LSTMSpec(CoreSpec):
     h_t = o_t * tanh(s_t)                                 hidden state, eq. 11
 
     W_*, U_* float (D, D), stacked in the order i, f, g, o; b_*, c_* float (D).
-    State: h and s, 2 D floats a layer. The forget gate's bias b_f + c_f starts at 1 (Jozefowicz et al. 2015):
+    State: h and s, 2 D floats per layer. The forget gate's bias b_f + c_f starts at 1 (Jozefowicz et al. 2015):
     a fresh cell keeps 73 % of its state at each step.
     """
 
     arch: Literal["lstm"]
 
-    def build(self) -> Core:
-        """torch.nn.LSTM behind the Core interface."""
+    def layers(self, num_layers: int) -> Core:
+        """torch.nn.LSTM."""
         from torch import nn  # here, so that a spec can be read without torch
 
         from fsm_icl.models.recurrent import RecurrentCore, sizes
 
-        return RecurrentCore(nn.LSTM(**sizes(self)), open_gate=FORGET_GATE)
+        return RecurrentCore(nn.LSTM(**sizes(self, num_layers)), open_gate=FORGET_GATE)
 
-    def core_params(self) -> int:
-        """Four W, U, b and c of every layer."""
-        return self.num_layers * 4 * (2 * self.d_model**2 + 2 * self.d_model)
+    def layer_params(self) -> int:
+        """Four W, U, b and c."""
+        return 4 * (2 * self.d_model**2 + 2 * self.d_model)
 
-    def core_flops(self) -> int:
-        """Four W x and U h of every layer."""
-        return self.num_layers * 4 * 2 * 2 * self.d_model**2
+    def layer_flops(self) -> int:
+        """Four W x and U h."""
+        return 4 * 2 * 2 * self.d_model**2
 
-    def state_size(self) -> int:
-        """h and s of every layer."""
-        return self.num_layers * 2 * self.d_model
+    def layer_state(self) -> int:
+        """h and s."""
+        return 2 * self.d_model

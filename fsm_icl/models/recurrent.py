@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fsm_icl.models.shell import Core, State
 from fsm_icl.models.spec import CoreSpec
+from fsm_icl.models.start import ORTHOGONAL, Start
 from fsm_icl.seeding import torch_generator
 
 
@@ -25,21 +26,21 @@ class Sizes(TypedDict):
     dropout: float
 
 
-def sizes(spec: CoreSpec) -> Sizes:
+def sizes(spec: CoreSpec, num_layers: int) -> Sizes:
     """`spec` in torch's words. Torch drops out between layers only; after the last one the shell does."""
     return Sizes(
         input_size=spec.d_model,
         hidden_size=spec.d_model,
-        num_layers=spec.num_layers,
+        num_layers=num_layers,
         batch_first=True,
-        dropout=spec.dropout if spec.num_layers > 1 else 0.0,
+        dropout=spec.dropout if num_layers > 1 else 0.0,
     )
 
 
 class RecurrentCore(Core):
     """torch.nn.RNN, GRU or LSTM; the equations stand in the specs."""
 
-    def __init__(self, layers: nn.RNNBase, open_gate: int | None = None) -> None:
+    def __init__(self, layers: nn.RNNBase, open_gate: int | None = None, start: Start = ORTHOGONAL) -> None:
         """Wrap `layers`, whose weights are float (G D, D) and biases float (G D).
 
         `open_gate` is the gate, counted in torch's order, whose bias starts at 1 instead of 0.
@@ -47,6 +48,7 @@ class RecurrentCore(Core):
         super().__init__()
         self.layers = layers
         self.open_gate = open_gate
+        self.start = start
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Hidden states of the last layer, float (B, T, D), and h (or h and s), each float (layers, B, D)."""
@@ -58,14 +60,19 @@ class RecurrentCore(Core):
 
     @torch.no_grad()
     def initialise(self, seed: int) -> None:
-        """Per gate: inputs Xavier uniform, recurrences orthogonal; biases 0, or 1 at the open gate."""
+        """Per gate: inputs and recurrences as `start` says; biases 0, or 1 at the open gate."""
         for name, stacked in self.layers.named_parameters():
             generator = torch_generator(seed, "init", "core", name)
             for gate, block in enumerate(torch.split(stacked, self.layers.hidden_size)):
                 if name.startswith("weight_ih"):
-                    nn.init.xavier_uniform_(block, generator=generator)
+                    self.start.fill_input(block, generator)
                 elif name.startswith("weight_hh"):
-                    nn.init.orthogonal_(block, generator=generator)
+                    self.start.fill_recurrent(block, generator)
                 else:
                     # torch adds two bias vectors; only one of them may hold the 1
                     block.fill_(float(gate == self.open_gate and name.startswith("bias_ih")))
+
+    def recurrent_matrices(self) -> list[Tensor]:
+        """U of each layer and gate, in torch's order."""
+        stacked = [weight for name, weight in self.layers.named_parameters() if name.startswith("weight_hh")]
+        return [block for weight in stacked for block in torch.split(weight, self.layers.hidden_size)]

@@ -28,6 +28,10 @@ class Core(nn.Module):
         """Set every weight from the generators ("init", "core", its name) of `seed`."""
         raise NotImplementedError
 
+    def recurrent_matrices(self) -> list[Tensor]:
+        """Every matrix (D, D) that multiplies a previous hidden state, by layer and gate."""
+        raise NotImplementedError
+
 
 class Model(nn.Module):
     """Predicts a class after each token."""
@@ -52,6 +56,12 @@ class Model(nn.Module):
             hidden = hidden.transpose(0, 1).flatten(0, 1).index_select(0, at)
         logits: Tensor = self.readout(self.dropout(hidden))
         return logits
+
+
+def spectral_radii(core: Core) -> list[float]:
+    """Largest absolute eigenvalue of each recurrent matrix: how fast a linear recurrence would grow or forget."""
+    matrices = [matrix.detach().double().cpu() for matrix in core.recurrent_matrices()]
+    return [float(torch.linalg.eigvals(matrix).abs().max()) for matrix in matrices]
 
 
 def build_model(spec: CoreSpec, num_tokens: int, num_classes: int, seed: int) -> Model:

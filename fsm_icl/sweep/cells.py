@@ -13,21 +13,33 @@ from pydantic import ValidationError
 
 from fsm_icl.models import ModelSpec
 from fsm_icl.models.spec import CoreSpec
-from fsm_icl.records import DeclaredHypothesis, Phase
+from fsm_icl.records import DeclaredHypothesis, Phase, sha256_of
 from fsm_icl.seeding import derive
-from fsm_icl.sweep.explain import fields_at
+from fsm_icl.sweep.explain import fields_at, in_our_words
 from fsm_icl.sweep.limits import check_memory, count
 from fsm_icl.sweep.loading import LoadedSweep, strictly
 from fsm_icl.sweep.protocol import rung_steps
-from fsm_icl.sweep.space import PARAMETERS, Scalar, SweepSpec
+from fsm_icl.sweep.space import PARAMETERS, Range, Scalar, SweepSpec
 from fsm_icl.sweep.yaml_file import Path_, SpecError, listed, nearest, shortened, shown
 from fsm_icl.task.machines import check_splittable
-from fsm_icl.training.config import TrialConfig, identity, sha256_of
+from fsm_icl.training.config import TrialConfig, identity
 
 MAX_CELLS, MAX_PLANNED_TRIALS = 10_000, 200_000
 """What is planned in seconds. Nobody trains as much in one sweep."""
 
+AUTO_REPORTS = 25
+"""Reports of a trial where `budget.report_every` is auto: enough to draw a curve, few enough for Ray and W&B."""
+
 _SECTIONS = ("task", "optimizer", "budget")
+_SHORT = {
+    "budget.steps": "steps",
+    "optimizer.learning_rate": "learning_rate",
+    "optimizer.weight_decay": "weight_decay",
+}
+"""Coordinates that go by their last name; both spellings may stand in a grid."""
+_PLAIN_WORDS = ("nonlinearity", "init")
+"""Coordinates whose values need no name beside them."""
+_LONG = {short: long for long, short in _SHORT.items()}
 _ARCHITECTURES: dict[str, type[CoreSpec]] = {
     typing.get_args(spec.model_fields["arch"].annotation)[0]: spec
     for spec in typing.get_args(typing.get_args(ModelSpec)[0])
@@ -45,10 +57,16 @@ class Cell:
     """The cell's trials but for searched values, phase and seed."""
     key: str
     """SHA-256 of the cell's content; its seeds derive from it, never from its place in the grid."""
+    ranges: Mapping[str, Range]
+    """What is searched, in fixed order; empty where every hyperparameter is fixed."""
 
     def field(self, name: str) -> Any:
-        """A coordinate by its name in the grid, or any other field of the model; None where there is none."""
-        return self.fields.get(name, getattr(self.template.model, name, None))
+        """A coordinate by its name in the grid, or any other field of its trials; None where there is none."""
+        name = _SHORT.get(name, name)
+        if name in self.fields:
+            return self.fields[name]
+        section, _, field = _LONG.get(name, f"model.{name}" if "." not in name else name).partition(".")
+        return None if field in self.ranges else getattr(getattr(self.template, section, None), field, None)
 
     def trial(self, spec: SweepSpec, params: Mapping[str, float], phase: Phase, repeat: int, index: int) -> TrialConfig:
         """The config of one trial of this cell."""
@@ -72,15 +90,16 @@ def cells_of(loaded: LoadedSweep) -> list[Cell]:
     _check_size(loaded)
     cells: dict[str, Cell] = {}
     labels: dict[str, str] = {}
-    architectures: set[str] = set()
+    checked: set[tuple[str, int]] = set()
     for entry, fields in _points(loaded):
         cell = _cell(loaded, entry, fields)
         if cell.key not in cells and cell.label in labels:
             raise loaded.error(("grid", entry), f"two different cells are called {cell.label!r}; say how they differ")
-        if cell.template.model.arch not in architectures:  # what may be searched differs by nothing else
-            architectures.add(cell.template.model.arch)
-            _check_ranges(loaded, cell)
-        cells.setdefault(cell.key, cell)
+        if cells.setdefault(cell.key, cell).ranges != cell.ranges:
+            raise loaded.error(("grid", entry), f"{cell.label} is searched over other ranges in an earlier entry")
+        if (kind := (cell.template.model.arch, entry)) not in checked:  # ranges differ by nothing else
+            checked.add(kind)
+            _check_ranges(loaded, entry, cell)
         labels[cell.label] = cell.key
     return list(cells.values())
 
@@ -97,7 +116,7 @@ def check_other_scales(loaded: LoadedSweep) -> None:
 def _check_size(loaded: LoadedSweep) -> None:
     """Refuse a grid that is too large before any of it is made."""
     search, measure = loaded.spec.search, loaded.spec.measure
-    points = [math.prod(len(values) for values in entry.values()) for entry in loaded.spec.grid]
+    points = [math.prod(len(v) for v in entry.values() if isinstance(v, list)) for entry in loaded.spec.grid]
     if sum(points) > MAX_CELLS:
         largest = max(range(len(points)), key=points.__getitem__)
         raise loaded.error(
@@ -137,13 +156,13 @@ def _ends(loaded: LoadedSweep, i: int, cells: list[Cell]) -> dict[str, str]:
     """The far and the near end of a hypothesis' axis."""
     hypothesis, path = loaded.spec.hypotheses[i], ("hypotheses", i, "axis")
     axis = hypothesis.axis or ""
-    if axis not in (known := _coordinates(cells)):
+    if _SHORT.get(axis, axis) not in (known := _coordinates(cells)):
         raise loaded.error(path, f"unknown coordinate {shown(axis)}; {nearest(axis, known)}")
     along = _matching(loaded, ("hypotheses", i, "along"), hypothesis.along or {}, cells)
     values = {cell.label: cell.field(axis) for cell in along}
     if any(isinstance(v, bool) or not isinstance(v, int | float) for v in values.values()):
         raise loaded.error(path, f"{shown(axis)} is no number in every cell, so it has no ends")
-    rest = {str([(k, v) for k, v in sorted(cell.fields.items()) if k != axis]) for cell in along}
+    rest = {str([(k, v) for k, v in sorted(cell.fields.items()) if k != _SHORT.get(axis, axis)]) for cell in along}
     if len(rest) != 1 or len(set(values.values())) < 2:
         names = listed(list(values), 5) or "none"
         raise loaded.error(path, f"cells that differ in {axis} and in nothing else are needed, found {names}")
@@ -161,13 +180,14 @@ def _pick(loaded: LoadedSweep, path: Path_, fields: Mapping[str, Scalar], cells:
 
 
 def _coordinates(cells: list[Cell]) -> set[str]:
-    return {name for cell in cells for name in (*cell.fields, *type(cell.template.model).model_fields)}
+    names = {name for cell in cells for name in (*cell.fields, *type(cell.template.model).model_fields)}
+    return names | _LONG.keys()
 
 
 def _matching(loaded: LoadedSweep, path: Path_, fields: Mapping[str, Scalar], cells: list[Cell]) -> list[Cell]:
     """Cells with these fields."""
     for key in fields:
-        if key not in (known := _coordinates(cells)):
+        if _SHORT.get(key, key) not in (known := _coordinates(cells)):
             raise loaded.error((*path, key), f"unknown key; {nearest(key, known)}")
     return [cell for cell in cells if all(_same(cell.field(k), v) for k, v in fields.items())]
 
@@ -179,40 +199,81 @@ def _same(value: Scalar | None, asked: Scalar) -> bool:
 
 def _points(loaded: LoadedSweep) -> Iterator[tuple[int, dict[str, Scalar]]]:
     for i, entry in enumerate(loaded.spec.grid):
+        lists = {key: values for key, values in entry.items() if isinstance(values, list)}
         for key, values in entry.items():
-            _check_key(loaded, ("grid", i, key), key)
+            _check_key(loaded, i, key)
             if not values:
                 raise loaded.error(("grid", i, key), "the list is empty; give at least one value")
-        for point in itertools.product(*entry.values()):
-            yield i, dict(zip(entry, point, strict=True))
+        names = [_SHORT.get(key, key) for key in lists]
+        for point in itertools.product(*lists.values()):
+            yield i, dict(zip(names, point, strict=True))
 
 
-def _check_key(loaded: LoadedSweep, path: Path_, key: str) -> None:
+def _check_key(loaded: LoadedSweep, entry: int, key: str) -> None:
     known = [
         *_MODEL_FIELDS,
+        *_LONG,
         "precision",
         *(f"{s}.{f}" for s in _SECTIONS for f in fields_at(SweepSpec, (s,))),
     ]
-    name = _field_of(key)
-    if key in (name, f"optimizer.{name}") and name in loaded.spec.search.ranges():
-        raise loaded.error(path, f"{key} is searched (search.{name}); it can't be in the grid too")
+    path: Path_ = ("grid", entry, key)
     if key not in known:
         raise loaded.error(path, f"unknown key; {nearest(key, known)}")
+    if _SHORT.get(key, key) != key and _SHORT[key] in loaded.spec.grid[entry]:
+        raise loaded.error(path, f"given twice, also as {_SHORT[key]}")
+    if isinstance(loaded.spec.grid[entry][key], Range) and _SHORT.get(key, key) not in PARAMETERS:
+        raise loaded.error(path, f"only {', '.join(PARAMETERS)} can be searched; give a value or a list to compare")
+
+
+def _written(loaded: LoadedSweep, entry: int, name: str) -> Path_:
+    """Where a coordinate stands in a grid entry, by the spelling that the entry has."""
+    return "grid", entry, name if name in loaded.spec.grid[entry] else _LONG.get(name, name)
+
+
+def _settings(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar]) -> dict[str, Range | float]:
+    """The hyperparameters of an entry's cells that are no coordinates: searched, or fixed by a number.
+
+    Raises:
+        SpecError: nothing says what the learning rate is.
+    """
+    spec = loaded.spec
+    settings = spec.search.settings()
+    settings |= {_SHORT.get(k, k): values for k, values in spec.grid[entry].items() if isinstance(values, Range)}
+    if "learning_rate" not in {*settings, *fields, *spec.optimizer.model_fields_set}:
+        hint = "{log: [1e-4, 1e-2]} searches it, 0.01 fixes it, and a list in the grid compares values"
+        raise loaded.error(("search", "learning_rate"), f"is missing; {hint}")
+    found = {name: settings[name] for name in PARAMETERS if name in settings and name not in fields}
+    return {n: s.bounds[0] if isinstance(s, Range) and s.bounds[0] == s.bounds[1] else s for n, s in found.items()}
 
 
 def _field_of(key: str) -> str:
-    """`optimizer.weight_decay` -> `weight_decay`."""
+    """`task.num_states` -> `num_states`."""
     return key.rpartition(".")[2]
 
 
-def _cell(loaded: LoadedSweep, entry: int, fields: dict[str, Scalar]) -> Cell:
+def _plain(loaded: LoadedSweep, fields: Mapping[str, Scalar], settings: Mapping[str, Range | float]) -> dict[str, Any]:
+    """The cell's trials as plain values: the file's sections, fixed hyperparameters, and the cell's coordinates."""
     spec = loaded.spec
     plain: dict[str, Any] = spec.model_dump(include={*_SECTIONS, "precision", "evaluation_seed"})
     plain |= {"model": dict(spec.model), "phase": "search", "seed": 0}
+    for name, setting in settings.items():
+        section, field = PARAMETERS[name]
+        if not isinstance(setting, Range):
+            plain[section][field] = setting
     for key, value in fields.items():
-        section, dot, field = key.partition(".")
+        section, dot, field = _LONG.get(key, key).partition(".")
         target = plain[section] if dot else plain if key == "precision" else plain["model"]
         target[field if dot else key] = value
+    budget = plain["budget"]
+    if budget["report_every"] == "auto" and isinstance(budget["steps"], int):
+        budget["report_every"] = max(1, -(-budget["steps"] // AUTO_REPORTS))
+    return plain
+
+
+def _cell(loaded: LoadedSweep, entry: int, fields: dict[str, Scalar]) -> Cell:
+    settings = _settings(loaded, entry, fields)
+    ranges = {name: setting for name, setting in settings.items() if isinstance(setting, Range)}
+    plain = _plain(loaded, fields, settings)
     _check_model(loaded, entry, fields, plain["model"])
     try:
         template = strictly(TrialConfig, plain)
@@ -221,37 +282,43 @@ def _cell(loaded: LoadedSweep, entry: int, fields: dict[str, Scalar]) -> Cell:
         raise SpecError([_complaint(loaded, entry, fields, item) for item in error.errors()]) from None
     except ValueError as error:
         raise loaded.error(("task",), str(error)) from None
-    check_memory(loaded, entry, fields, template)
-    _check_rungs(loaded, template)
+    check_memory(loaded, entry, template)
+    if ranges:
+        _check_rungs(loaded, template)
     content = identity(template)
-    for name in spec.search.ranges():
+    for name in ranges:
         section, field = PARAMETERS[name]
         content[section].pop(field, None)
     del content["phase"], content["seed"]
     model = template.model
     full = {"arch": model.arch, "d_model": model.d_model, "num_layers": model.num_layers, **fields}
-    return Cell(_label(full), full, template, sha256_of(content))
+    return Cell(_label(full), full, template, sha256_of(content), ranges)
 
 
-def _check_ranges(loaded: LoadedSweep, cell: Cell) -> None:
+def _check_ranges(loaded: LoadedSweep, entry: int, cell: Cell) -> None:
     """Both ends of each searched range must make a trial."""
-    for name, searched in loaded.spec.search.ranges().items():
+    for name, searched in cell.ranges.items():
         for end in searched.bounds:
             try:
                 cell.trial(loaded.spec, {name: end}, "search", 0, 0)
             except ValidationError as error:
-                item = error.errors()[0]
-                raise loaded.error(
-                    ("search", name), f"{item['msg'][0].lower()}{item['msg'][1:]}, found {end:g}"
-                ) from None
+                message = error.errors()[0]["msg"]
+                path = _written(loaded, entry, name)
+                path = path if path[2] in loaded.spec.grid[entry] else ("search", name)
+                raise loaded.error(path, f"{in_our_words(message)}, found {end:g}") from None
 
 
 def _label(fields: Mapping[str, Scalar]) -> str:
     base = f"{fields['arch']}-d{fields['d_model']}-L{fields['num_layers']}"
-    extra = [
-        f"{_field_of(k)}={shortened(str(v))}" for k, v in fields.items() if k not in ("arch", "d_model", "num_layers")
-    ]
+    extra = [_labelled(k, v) for k, v in fields.items() if k not in ("arch", "d_model", "num_layers")]
     return "-".join([base, *extra])
+
+
+def _labelled(name: str, value: Scalar) -> str:
+    """A coordinate in a label: relu, residual, steps=750."""
+    if name in _PLAIN_WORDS:
+        return str(value)
+    return _field_of(name) if value is True else f"{_field_of(name)}={shortened(str(value))}"
 
 
 def _check_model(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], model: Mapping[str, Any]) -> None:
@@ -275,8 +342,13 @@ def _check_model(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], 
 def _complaint(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], item: Any) -> str:
     loc = [part for part in item["loc"] if part not in _ARCHITECTURES]
     name = ".".join(str(p) for p in loc).removeprefix("model.")
-    path: Path_ = ("grid", entry, name) if name in fields else tuple(loc)
-    return str(loaded.error(path, f"{item['msg'][0].lower()}{item['msg'][1:]}, found {shown(item['input'])}"))
+    name = _SHORT.get(name, name)
+    path: Path_ = tuple(loc)
+    if name in fields:
+        path = _written(loaded, entry, name)
+    elif name in loaded.spec.search.settings():
+        path = ("search", name)
+    return str(loaded.error(path, f"{in_our_words(item['msg'])}, found {shown(item['input'])}"))
 
 
 def _check_rungs(loaded: LoadedSweep, config: TrialConfig) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from fsm_icl.sweep.space import Range
 from fsm_icl.sweep.yaml_file import Located, Path_, nearest, shortened, shown
 
 
@@ -28,15 +29,13 @@ def explain(error: ValidationError, located: Located, model: type[BaseModel]) ->
 
 def _field(item: Any, value: Any) -> Path_:
     """The path of a complaint, without what pydantic adds for the branches of a union."""
-    path: Path_ = item["loc"]
-    if item["type"] in ("missing", "extra_forbidden"):
-        return path
-    for end, part in enumerate(path):
+    path: Path_ = ()
+    for part in item["loc"]:
         inside = isinstance(part, int) and isinstance(value, list) and part < len(value)
-        if not inside and not (isinstance(value, dict) and part in value):
-            return path[:end]
-        value = value[part]
-    return path
+        if inside or (isinstance(value, dict) and part in value):
+            value = value[part]
+            path += (part,)
+    return (*path, item["loc"][-1]) if item["type"] == "missing" else path
 
 
 _NO_SCALAR = {f"input should be a valid {kind}" for kind in ("string", "integer", "number", "boolean")}
@@ -73,7 +72,14 @@ def _message(item: Any, path: Path_, model: type[BaseModel]) -> str:
     expected = {"model_type": "a mapping", "dict_type": "a mapping", "list_type": "a list", "tuple_type": "a list"}
     if kind in expected:
         return f"expected {expected[kind]}"
-    text = item["msg"].removeprefix("Value error, ")
+    if path[:1] == ("search",) and kind == "float_type" and isinstance(item["input"], list):
+        return "expected a number, which fixes it, or a range to search, {log: [low, high]}; lists stand in the grid"
+    return in_our_words(item["msg"])
+
+
+def in_our_words(message: str) -> str:
+    """Pydantic's message as the end of a line."""
+    text = message.removeprefix("Value error, ")
     return f"{text[0].lower()}{text[1:]}"
 
 
@@ -86,6 +92,8 @@ def _given(item: Any) -> str:
 def fields_at(model: type[BaseModel], path: Path_) -> list[str]:
     """Names of the fields a mapping at `path` may have, empty where any are allowed."""
     current: Any = model
+    if path[:1] == ("grid",) and len(path) > 2:  # a grid's entries have no model: what stands in one is a range
+        return list(Range.model_fields)
     for step in path:
         if isinstance(step, int) or current is None:
             continue

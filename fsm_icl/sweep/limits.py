@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from fsm_icl.sweep.loading import LoadedSweep
-from fsm_icl.sweep.space import Scalar
 from fsm_icl.sweep.yaml_file import Path_
 from fsm_icl.task.walks import sequence_length
 from fsm_icl.training.config import TrialConfig
@@ -27,7 +26,7 @@ MAX_STEPS, MAX_REPORTS = 10**9, 1000
 _longest = functools.lru_cache(maxsize=1024)(sequence_length)
 
 
-def check_memory(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], config: TrialConfig) -> None:
+def check_memory(loaded: LoadedSweep, entry: int, config: TrialConfig) -> None:
     """Refuse what no machine could hold."""
     task, budget, model = config.task, config.budget, config.model
     length = _longest(task)
@@ -68,14 +67,15 @@ def check_memory(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], 
     ):
         if amount > most:
             message = f"too large: {count(amount)} {what}; at most {count(most)}"
-            raise loaded.error(_place_of(keys, entry, fields, loaded), message)
+            raise loaded.error(_place_of(keys, entry, loaded), message)
 
 
-def _place_of(keys: Sequence[str], entry: int, fields: Mapping[str, Scalar], loaded: LoadedSweep) -> Path_:
+def _place_of(keys: Sequence[str], entry: int, loaded: LoadedSweep) -> Path_:
     """Where the first of `keys` that is written down stands: in the grid, else in its section."""
     for key in keys:
-        if key in fields:
-            return "grid", entry, key
+        for spelling in (key, key.removeprefix("budget.")):
+            if spelling in loaded.spec.grid[entry]:
+                return "grid", entry, spelling
         path: Path_ = tuple(key.split(".")) if "." in key else ("model", key)
         if path in loaded.located.origin:
             return path

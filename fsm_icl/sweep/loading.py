@@ -198,16 +198,21 @@ def _move(path: Path_, source: Path_, origin: dict[Path_, str]) -> None:
 
 
 def _with_set(located: Located, assignment: str) -> Located:
-    """`key.path=value` laid over the file; the value is read as YAML."""
+    """`key.path=value` laid over the file; the value is read as YAML. Hypotheses go by their names."""
     key, equals, text = assignment.partition("=")
     source = f"--set {shortened(assignment, 100)}"
     if len(assignment) > MAX_BYTES:
         raise SpecError([f"{source}: longer than {MAX_BYTES:,} characters"])
-    path = tuple(part.strip() for part in key.split("."))
-    if not equals or not all(path):
+    parts = tuple(part.strip() for part in key.split("."))
+    if not equals or not all(parts):
         raise SpecError([f"{source}: expected key=value, for example search.num_trials=4"])
-    if len(path) > MAX_DEPTH:
+    if len(parts) > MAX_DEPTH:
         raise SpecError([f"{source}: nested too deeply"])
+    path: Path_ = parts
+    if parts[0] == "grid" and parts[1:2] and parts[1] in ("task", "optimizer", "budget"):
+        path = ("grid", ".".join(parts[1:3]), *parts[3:])  # one key, as it is written in a grid
+    if parts[0] == "hypotheses" and parts[1:]:
+        path = _by_name(located, key, source)
     parsed = read_yaml(text, source).value
     if path[0] == "scales":
         raise SpecError([f"{source}: scales are chosen with --scale"])
@@ -218,20 +223,39 @@ def _with_set(located: Located, assignment: str) -> Located:
     return Located(_laid(located.value, path, parsed, source), origin)
 
 
+def _by_name(located: Located, key: str, source: str) -> Path_:
+    """`hypotheses.NAME.threshold` as the path of that hypothesis' field; a name may have dots in it."""
+    entries = located.value.get("hypotheses")
+    names = [_name(entry) for entry in entries] if isinstance(entries, list) else []
+    rest = key.partition(".")[2].strip()
+    named = max((name for name in names if name and rest.startswith(f"{name}.")), key=len, default=None)
+    if named is None:
+        known = [name for name in names if name]
+        hint = f"no hypothesis {shown(rest.partition('.')[0])}: {nearest(rest.partition('.')[0], known)}"
+        raise SpecError([f"{source}: {hint}; write hypotheses.NAME.threshold=0.1, or give the list whole"])
+    fields = rest.removeprefix(f"{named}.").split(".")
+    return "hypotheses", names.index(named), *(field.strip() for field in fields)
+
+
 def _laid(base: Any, path: Path_, value: Any, source: str) -> Any:
     """`base` with `value` at `path`, mappings on the way made where they are missing."""
     if not path:
         return value
+    if isinstance(base, list) and isinstance(path[0], int):
+        return [_laid(entry, path[1:], value, source) if i == path[0] else entry for i, entry in enumerate(base)]
     if base is not None and not isinstance(base, dict):
         raise SpecError([f"{source}: {shown(path[0])} would stand inside a list or a plain value; give that whole"])
     return {**(base or {}), path[0]: _laid((base or {}).get(path[0]), path[1:], value, source)}
 
 
 def _grid_as_list(grid: Any) -> Any:
-    """One mapping becomes a list of one, and each scalar a list of one, so that `arch: rnn` can be written."""
+    """One mapping becomes a list of one, and each scalar a list of one, so that `arch: rnn` can be written.
+
+    A mapping inside an entry is a range, which stays what it is.
+    """
     entries = grid if isinstance(grid, list) else [grid]
     return [
-        {key: value if isinstance(value, list) else [value] for key, value in entry.items()}
+        {key: value if isinstance(value, list | dict) else [value] for key, value in entry.items()}
         if isinstance(entry, dict)
         else entry
         for entry in entries

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from fsm_icl.records import DeclaredHypothesis, Manifest, ManifestCell, TaskEntry, TrialRecord, WantedTrial, Winner
+from collections.abc import Sequence
+
+from fsm_icl.records import (
+    Declaration,
+    DeclaredHypothesis,
+    Manifest,
+    ManifestCell,
+    TaskEntry,
+    TrialRecord,
+    WantedTrial,
+    Winner,
+    sha256_of,
+)
 from fsm_icl.sweep.cells import Cell
 from fsm_icl.sweep.loading import LoadedSweep
 from fsm_icl.sweep.planner import CellPlan, Planner
 from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.space import SweepSpec
-from fsm_icl.training.config import identity, sha256_of
+from fsm_icl.training.config import identity
 
 
 def manifest_of(
@@ -17,6 +29,7 @@ def manifest_of(
     sweep_id: str,
     hypotheses: list[DeclaredHypothesis],
     tasks: dict[str, TaskEntry],
+    declarations: Sequence[Declaration],
 ) -> Manifest:
     """The manifest of a sweep as it stands; `tasks` has an entry for each cell's `task_key`."""
     spec = loaded.spec
@@ -31,6 +44,7 @@ def manifest_of(
         repeats=spec.search.repeats,
         spec=spec.model_dump(mode="json", exclude_none=True),
         hypotheses=hypotheses,
+        declarations=list(declarations),
         tasks=tasks,
         cells=[manifest_cell(spec, plan, task_key(plan.cell)) for plan in planner.plans],
     )
@@ -55,7 +69,7 @@ def manifest_cell(spec: SweepSpec, plan: CellPlan, task: str) -> ManifestCell:
         steps=template.budget.steps,
         wanted=[_wanted(plan, planned) for planned in plan.wanted()],
         winners=[_winner(spec, plan, best) for s in plan.searches if (best := s.winner()) is not None],
-        num_proposals=spec.search.num_trials * spec.search.repeats,
+        num_proposals=plan.num_proposals,
         num_seeds=spec.measure.num_seeds,
         failed=plan.failed,
     )
@@ -72,7 +86,7 @@ def _wanted(plan: CellPlan, planned: Planned) -> WantedTrial:
 
 
 def _winner(spec: SweepSpec, plan: CellPlan, best: Planned) -> Winner:
-    ranges = spec.search.ranges()
+    ranges = plan.cell.ranges
     return Winner(
         repeat=best.repeat,
         index=best.index,

@@ -41,11 +41,11 @@ class CellPlan:
 
     def _measures(self) -> list[Planned]:
         known = {(m.repeat, m.index): m for m in self.measures}
-        winners = {s.repeat: w for s in self.searches if (w := s.winner()) is not None}
+        chosen = {s.repeat: params for s in self.searches if (params := s.chosen()) is not None}
         return [
-            known.get((r, j)) or plan_trial(self.spec, self.cell, winners[r].params, "measure", r, j, {})
+            known.get((r, j)) or plan_trial(self.spec, self.cell, chosen[r], "measure", r, j, {})
             for j in range(self.spec.measure.num_seeds)
-            if (r := j % self.spec.search.repeats) in winners
+            if (r := j % self.spec.search.repeats) in chosen
         ]
 
     def wanted(self) -> list[Planned]:
@@ -112,7 +112,7 @@ class CellPlan:
     @property
     def failed(self) -> bool:
         """Searched, and no proposal finished."""
-        return self.searched and not any(search.winner() for search in self.searches)
+        return self.searched and all(search.chosen() is None for search in self.searches)
 
     @property
     def complete(self) -> bool:
@@ -122,7 +122,12 @@ class CellPlan:
     def total(self) -> int:
         """Trials the cell will have had at the end."""
         wanted = self.spec.measure.num_seeds if not self.searched else len(self.measures)
-        return self.spec.search.num_trials * len(self.searches) + wanted
+        return self.num_proposals + wanted
+
+    @property
+    def num_proposals(self) -> int:
+        """Search trials that the sweep file asks for, all repeats together; none where nothing is searched."""
+        return sum(search.num_trials for search in self.searches)
 
 
 class Planner:

@@ -110,12 +110,18 @@ def winner(seen: Sequence[Seen]) -> int | None:
 
 
 def propose(
-    search: SearchSpec, seed: int, index: int, seen: Sequence[Seen], pending: Sequence[Params]
+    ranges: Mapping[str, Range],
+    num_startup: int,
+    seed: int,
+    index: int,
+    seen: Sequence[Seen],
+    pending: Sequence[Params],
 ) -> dict[str, float]:
     """Hyperparameters of proposal `index`.
 
     Args:
-        search: the ranges, and how many start-up points there are.
+        ranges: what is searched, by name.
+        num_startup: the first proposals, up to this number, are Halton points.
         seed: of this search; derived from the sweep's seed, the cell's content and the repeat.
         index: from 0.
         seen: proposals 0 .. index-w.
@@ -124,8 +130,7 @@ def propose(
     Returns:
         name -> value, rounded to 4 significant digits.
     """
-    ranges = search.ranges()
-    if index < search.num_startup:
+    if index < num_startup:
         return _halton_point(ranges, seed, index)
     return _tpe_point(ranges, derive(seed, "tpe", index) % 2**32, seen, pending)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fsm_icl.records import Phase, TrialRecord
@@ -54,6 +54,7 @@ class Search:
         """`records` is read again at each `advance`; it may grow by trials that `missing` gave out."""
         self.spec, self.cell, self.repeat, self.records = spec, cell, repeat, records
         self.steps = protocol.rung_steps(spec.search, cell.template.budget)
+        self.num_trials = spec.search.num_trials if cell.ranges else 0
         self.num_done = self.num_pruned = 0
         self.num_in_row = 0
         """So many proposals, from the first on, are read."""
@@ -102,7 +103,7 @@ class Search:
     def _make_next(self) -> bool:
         """Proposal i may be made when proposals 0 .. i-w are read. Returns whether it could be."""
         search, index = self.spec.search, len(self._made)
-        if index >= min(search.num_trials, self.num_in_row + search.window):
+        if index >= min(self.num_trials, self.num_in_row + search.window):
             return False
         self._made.append(self._propose(index))
         self._seen.append(None)
@@ -114,18 +115,17 @@ class Search:
         search = self.spec.search
         prefix = [seen for seen in self._seen[: max(0, index - search.window + 1)] if seen is not None]
         pending = [p.params for p in self._made[len(prefix) :]]
-        params = protocol.propose(search, self._seed, index, prefix, pending)
+        params = self._point(index, prefix, pending)
         limits = protocol.cutoffs(prefix, self.steps, search.eta)
         return plan_trial(self.spec, self.cell, params, "search", self.repeat, index, limits)
 
     def start_point(self, index: int) -> dict[str, float] | None:
         """Hyperparameters of proposal `index` if it is a start-up point, which depends on no record; else None."""
-        search = self.spec.search
-        return protocol.propose(search, self._seed, index, [], []) if index < search.num_startup else None
+        return self._point(index, [], []) if index < self.spec.search.num_startup else None
 
-    @property
-    def _seed(self) -> int:
-        return derive(self.spec.seed, self.cell.key, self.repeat, "proposals")
+    def _point(self, index: int, prefix: Sequence[Seen], pending: Sequence[Mapping[str, float]]) -> dict[str, float]:
+        seed = derive(self.spec.seed, self.cell.key, self.repeat, "proposals")
+        return protocol.propose(self.cell.ranges, self.spec.search.num_startup, seed, index, prefix, pending)
 
     def _read(self, index: int) -> None:
         proposal = self._made[index]
@@ -142,7 +142,7 @@ class Search:
     @property
     def complete(self) -> bool:
         """All proposals made and read."""
-        return self.num_in_row == self.spec.search.num_trials
+        return self.num_in_row == self.num_trials
 
     def winner(self) -> Planned | None:
         """The winning proposal of a complete search, None when none finished or the search goes on."""
@@ -150,3 +150,9 @@ class Search:
             best = protocol.winner([seen for seen in self._seen if seen is not None])
             self._winner = None if best is None else self._made[best]
         return self._winner
+
+    def chosen(self) -> Mapping[str, float] | None:
+        """Hyperparameters for the measure trials: the winner's, or none where none is searched; None until known."""
+        if not self.cell.ranges:
+            return {}
+        return None if (best := self.winner()) is None else best.params

@@ -7,7 +7,7 @@ import re
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, PositiveInt, Tag, model_validator
 
 from fsm_icl.records import Direction, FrozenModel, HypothesisMetric
 from fsm_icl.task.spec import TaskSpec
@@ -41,7 +41,7 @@ Share = Annotated[
 
 
 class Range(FrozenModel):
-    """Where a hyperparameter is searched: `{log: [low, high]}` or `{uniform: [low, high]}`."""
+    """Where a hyperparameter is searched: `{log: [low, high]}` or `{uniform: [low, high]}`; equal ends fix it."""
 
     log: tuple[float, float] | None = None
     uniform: tuple[float, float] | None = None
@@ -51,8 +51,8 @@ class Range(FrozenModel):
         if (self.log is None) == (self.uniform is None):
             raise ValueError("give either log: [low, high] or uniform: [low, high]")
         low, high = self.bounds
-        if not low < high:
-            raise ValueError(f"low must be below high, got [{low:g}, {high:g}]")
+        if low > high:
+            raise ValueError(f"low must not be above high, got [{low:g}, {high:g}]")
         if self.log is not None and low <= 0:
             raise ValueError(f"a log range starts above 0, got {low:g}")
         return self
@@ -77,14 +77,27 @@ class Range(FrozenModel):
         return math.log(value / low) / math.log(high / low) if self.log else (value - low) / (high - low)
 
 
+def _range_or_not(value: Any) -> str:
+    return "range" if isinstance(value, dict | Range) else "value"
+
+
+_RangeOrNot = Discriminator(_range_or_not)  # one branch complains, not both
+_Range = Annotated[Range, Tag("range")]
+Setting = Annotated[_Range | Annotated[float, Tag("value")], _RangeOrNot]
+"""A hyperparameter of all cells: a number fixes it, a range is searched."""
+Axis = Annotated[_Range | Annotated[list[Scalar], Tag("value")], _RangeOrNot]
+"""What a grid entry says of a field: values to compare, or a range that is searched in the entry's cells."""
+
+
 class SearchSpec(FrozenModel):
-    """How a cell's hyperparameters are searched."""
+    """How a cell's hyperparameters are searched. A cell whose hyperparameters are all fixed needs no search."""
 
     num_trials: int = Field(8, ge=1, le=10_000)
-    """Proposals a cell and repeat."""
-    learning_rate: Range
-    weight_decay: Range | None = None
-    dropout: Range | None = None
+    """Proposals per cell and repeat."""
+    learning_rate: Setting | None = None
+    """Where neither this nor the grid says it, `optimizer.learning_rate` has to."""
+    weight_decay: Setting | None = None
+    dropout: Setting | None = None
     num_startup: int = Field(8, ge=1, le=10_000)
     """The first so many proposals are Halton points, later ones Optuna's TPE."""
     window: int = Field(2, ge=1, le=1000)
@@ -94,7 +107,7 @@ class SearchSpec(FrozenModel):
     rungs: tuple[Share, ...] = Field((Fraction(1, 9), Fraction(1, 3)), max_length=20)
     """Shares of the budget at which trials are pruned; an empty list prunes nothing."""
     repeats: int = Field(1, ge=1, le=1000)
-    """Independent searches a cell."""
+    """Independent searches per cell."""
 
     @model_validator(mode="after")
     def _rungs_rise(self) -> SearchSpec:
@@ -102,9 +115,16 @@ class SearchSpec(FrozenModel):
             raise ValueError("rungs must rise and lie strictly between 0 and 1")
         return self
 
-    def ranges(self) -> dict[str, Range]:
-        """Searched names in fixed order, each with its range."""
+    def settings(self) -> dict[str, Range | float]:
+        """Hyperparameters that are given here, in fixed order; a grid entry may say otherwise for its cells."""
         return {name: found for name in PARAMETERS if (found := getattr(self, name)) is not None}
+
+
+class SweepBudgetSpec(BudgetSpec):
+    """The budget of a sweep's trials."""
+
+    report_every: PositiveInt | Literal["auto"] = 30  # type: ignore[assignment]  # resolved before it is a trial's
+    """Steps between reports; auto: a 25th of the steps, so that long trials don't report more often than short ones."""
 
 
 class MeasureSpec(FrozenModel):
@@ -177,11 +197,12 @@ class SweepSpec(FrozenModel):
     model: dict[str, Scalar] = Field(default_factory=dict)
     """Model fields for every cell that the grid does not name."""
     optimizer: OptimizerSpec = OptimizerSpec()
-    budget: BudgetSpec = BudgetSpec()
+    budget: SweepBudgetSpec = SweepBudgetSpec()
     precision: Literal["float32", "bfloat16"] = "float32"
-    grid: list[dict[str, list[Scalar]]] = Field(min_length=1)
-    """Each entry is a product of its lists; the grid is all of them, duplicates removed."""
-    search: SearchSpec
+    grid: list[dict[str, Axis]] = Field(min_length=1)
+    """Each entry is a product of its lists; the grid is all of them, duplicates removed. A range is searched in the
+    entry's cells, instead of what `search` says."""
+    search: SearchSpec = SearchSpec()
     measure: MeasureSpec = MeasureSpec()
     resources: ResourcesSpec = ResourcesSpec()
     hypotheses: list[Hypothesis] = Field(default_factory=list, max_length=1000)

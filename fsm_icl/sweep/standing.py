@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from fsm_icl.files import exists
 from fsm_icl.records import Phase, TrialRecord
 from fsm_icl.sweep.cells import cells_of
-from fsm_icl.sweep.loading import load_sweep
+from fsm_icl.sweep.loading import LoadedSweep, load_sweep
 from fsm_icl.sweep.planner import CellPlan, Planner
 from fsm_icl.sweep.search import Records
-from fsm_icl.sweep.space import PARAMETERS, SweepSpec
+from fsm_icl.sweep.space import PARAMETERS, Range, SweepSpec
 from fsm_icl.sweep.yaml_file import SpecError
+from fsm_icl.training.config import TrialConfig
 
 if TYPE_CHECKING:
     from fsm_icl.files import Folder
@@ -66,13 +70,14 @@ def standings(planner: Planner, begun: Collection[str]) -> Standings:
         for trial in stray:
             by_seed.setdefault(planner.records[trial].config["seed"], []).append(planner.records[trial])
         stray -= {h for plan in planner.plans for h in _undecided(plan, by_seed)}
-    searched = list(planner.plans[0].spec.search.ranges())
-    homes = {_content(plan.cell.template.model_dump(mode="json"), searched): plan for plan in planner.plans}
+    homes = {_content(plan.cell.template.model_dump(mode="json"), plan.cell.ranges): plan for plan in planner.plans}
+    searched = {tuple(plan.cell.ranges) for plan in planner.plans}
     at_home: Counter[str] = Counter()
     elsewhere: Counter[str] = Counter()
     for trial in stray:
         record = planner.records[trial]
-        home = homes.get(_content(record.config, searched))
+        contents = (_content(record.config, names) for names in searched)
+        home = next((homes[content] for content in contents if content in homes), None)
         if home is None:
             elsewhere[_name(record)] += 1
         else:
@@ -95,33 +100,34 @@ def _undecided(plan: CellPlan, stray: Mapping[int, Sequence[TrialRecord]]) -> se
     spec, cell = plan.spec, plan.cell
     for search in (s for s in plan.searches if not s.complete):
         possible = [dict(proposal.params) for proposal in search.proposals]
-        for i in range(len(possible), spec.search.num_trials):
+        for i in range(len(possible), search.num_trials):
             point = search.start_point(i)
             if point is not None:
                 possible.append(point)
             for record in stray.get(cell.seed(spec, "search", search.repeat, i), ()):
-                if (params := _params(record, spec)) == (point or _clipped(params, spec)):
+                if (params := _params(record, cell.ranges)) == (point or _clipped(params, cell.ranges)):
                     found.add(record.hash)
                     possible.append(params)
         for j in range(search.repeat, spec.measure.num_seeds, spec.search.repeats):
             same_seed = stray.get(cell.seed(spec, "measure", search.repeat, j), ())
-            found |= {record.hash for record in same_seed if _params(record, spec) in possible}
+            found |= {record.hash for record in same_seed if _params(record, cell.ranges) in possible}
     return found
 
 
-def _clipped(params: Mapping[str, float], spec: SweepSpec) -> dict[str, float]:
+def _clipped(params: Mapping[str, float], ranges: Mapping[str, Range]) -> dict[str, float]:
     """`params` moved into the ranges that are searched."""
-    ranges = spec.search.ranges()
     return {name: min(max(value, ranges[name].bounds[0]), ranges[name].bounds[1]) for name, value in params.items()}
 
 
-def _params(record: TrialRecord, spec: SweepSpec) -> dict[str, float]:
+def _params(record: TrialRecord, ranges: Mapping[str, Range]) -> dict[str, float]:
     """The searched hyperparameters of a record."""
-    return {name: record.config[section][key] for name in spec.search.ranges() for section, key in [PARAMETERS[name]]}
+    return {name: record.config[section][key] for name in ranges for section, key in [PARAMETERS[name]]}
 
 
-def _content(config: Mapping[str, Any], searched: Collection[str]) -> str:
-    """A trial's config without what differs inside a cell."""
+def _content(config: Mapping[str, Any], searched: Iterable[str]) -> str:
+    """A trial's config without what differs inside a cell, with the fields that have come since it was written."""
+    with contextlib.suppress(ValidationError):  # written by a version with other fields: no cell of ours
+        config = TrialConfig.model_validate(config).model_dump(mode="json")
     places = {PARAMETERS[name] for name in searched}
     kept = {
         section: {k: v for k, v in value.items() if (section, k) not in places} if isinstance(value, dict) else value
@@ -136,15 +142,21 @@ def _name(record: TrialRecord) -> str:
     return f"{model['arch']}-d{model['d_model']}-L{model['num_layers']}"
 
 
+def sweep_before(folder: Folder) -> LoadedSweep | None:
+    """The sweep file that `folder` was last run with; None where there is none that can be read now."""
+    path = folder / "sweep.yaml"
+    try:
+        return load_sweep(str(path)) if exists(path) else None
+    except SpecError:  # written by a version with other fields: there is nothing to compare with
+        return None
+
+
 def planner_before(folder: Folder, spec: SweepSpec, records: Records) -> Planner | None:
     """The plan of the sweep file that `folder` was last run with; None where there is none, or it is `spec`."""
-    path = folder / "sweep.yaml"
-    if not exists(path):
-        return None
+    loaded = sweep_before(folder)
     try:
-        loaded = load_sweep(str(path))
-        return None if loaded.spec == spec else Planner(loaded.spec, cells_of(loaded), records)
-    except SpecError:  # written by a version with other fields: there is nothing to compare with
+        return None if loaded is None or loaded.spec == spec else Planner(loaded.spec, cells_of(loaded), records)
+    except SpecError:
         return None
 
 
@@ -172,7 +184,7 @@ def _hashes(plan: CellPlan) -> dict[Place, str]:
 def _places(plan: CellPlan) -> set[Place]:
     """The places of all trials that the cell asks for, whether they are known yet or not."""
     search, seeds = plan.spec.search, plan.spec.measure.num_seeds
-    places: set[Place] = {("search", r, i) for r in range(search.repeats) for i in range(search.num_trials)}
+    places: set[Place] = {("search", s.repeat, i) for s in plan.searches for i in range(s.num_trials)}
     if plan.searched:  # a search without a winner has no measure trials
         return places | {("measure", m.repeat, m.index) for m in plan.measures}
     return places | {("measure", j % search.repeats, j) for j in range(seeds)}

@@ -1,6 +1,7 @@
 """Records, manifest and lock of one sweep in one folder. The driver is its only writer, one driver at a time.
 
-results/spectrum-laptop/  id  lock  sweep.yaml  manifest.json  records/<hash>.json  trials/<hash>/  wandb/  figures/
+results/spectrum-laptop/  id  lock  sweep.yaml  manifest.json  declarations.json  records/<hash>.json
+                          trials/<hash>/  wandb/  figures/
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from ruamel.yaml import YAML
 from fsm_icl.files import exists, is_local, read_bytes, remove, remove_tree, write_atomically
 from fsm_icl.folders import local_folder, read_records
 from fsm_icl.records import Manifest, Report, TrialEnd, TrialRecord
+from fsm_icl.sweep import declarations
 from fsm_icl.sweep.commit import code_version
+from fsm_icl.sweep.declarations import DeclarationLog
 from fsm_icl.sweep.lock import LockedError, lock
 from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.shared import probe
 from fsm_icl.training import checkpoint
+from fsm_icl.training.config import TrialConfig
 
 if TYPE_CHECKING:
     from fsm_icl.files import Folder
@@ -56,6 +60,7 @@ class Store:
             (self.local / "wandb").mkdir(parents=True, exist_ok=True)
             probe(folder)
             self.records = read_records(folder)  # under the lock: another driver may just have ended
+            self.declarations = DeclarationLog.read(folder)
             undo.pop_all()  # all is well: it stays locked
 
     def close(self) -> None:
@@ -94,7 +99,9 @@ class Store:
         config = planned.config.model_dump(mode="json")
         record = TrialRecord(hash=planned.hash, config=config, reports=reports, end=end, commit=commit, dirty=dirty)
         known = self.records.get(planned.hash)
-        assert known is None or known.config == config, f"two configs with hash {planned.hash}"
+        # Through the type: a record of an earlier version lacks fields that have come since.
+        same = known is None or TrialConfig.model_validate(known.config) == planned.config
+        assert same, f"two configs with hash {planned.hash}"
         if known is not None:  # taken up again: what W&B has of it is not all any more
             self._marker(planned.hash).unlink(missing_ok=True)
         self.records[planned.hash] = record
@@ -146,10 +153,19 @@ class Store:
         self._lock.check()
         write_atomically(self.folder / "manifest.json", manifest.model_dump_json(indent=1))
 
+    def declare(self, log: DeclarationLog) -> None:
+        """Replace declarations.json. Raises OSError, also when the folder is another driver's by now."""
+        if log != self.declarations:
+            self._lock.check()
+            write_atomically(self.folder / declarations.NAME, log.model_dump_json(indent=1))
+            self.declarations = log
+
     def write_sweep_file(self, spec: Mapping[str, Any]) -> None:
         """sweep.yaml: the sweep file with the scale and --set applied; it runs as it is."""
-        stream = io.StringIO()
-        YAML(typ="safe", pure=True).dump(dict(spec), stream)
+        stream, yaml = io.StringIO(), YAML(typ="safe", pure=True)
+        # The order of a grid's keys is that in its cells' labels.
+        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+        yaml.dump(dict(spec), stream)
         write_atomically(self.folder / "sweep.yaml", stream.getvalue())
 
 

@@ -138,7 +138,7 @@ class Runs:
             group=group_of(self.sweep, self.sweep_id),
             job_type=planned.phase,
             id=run_id,
-            name=f"{planned.cell.label} lr={planned.params['learning_rate']:g} {seed}",
+            name=f"{planned.cell.label} lr={planned.config.optimizer.learning_rate:g} {seed}",
             tags=[planned.cell.label, str(planned.cell.fields["arch"]), self.scale, planned.phase],
             config=run_config(planned.config.model_dump(mode="json"), place),
             dir=str(self.folder.parent),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, Field, PositiveInt
 
 from fsm_icl.models import ModelSpec
-from fsm_icl.records import RESULTS_VERSION, FrozenModel, Phase
+from fsm_icl.records import RESULTS_VERSION, FrozenModel, Phase, sha256_of
 from fsm_icl.task.spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class OptimizerSpec(FrozenModel):
-    """AdamW (Loshchilov & Hutter 2019) with linear warm-up, cosine decay to zero and clipping by norm."""
+    """AdamW (Loshchilov & Hutter 2019) with linear warm-up, a schedule after it, and clipping by norm."""
 
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
@@ -29,6 +27,8 @@ class OptimizerSpec(FrozenModel):
     clip_norm: float = Field(1.0, gt=0)
     warmup: float = Field(0.07, ge=0, lt=1)
     """Share of the budget over which the learning rate rises linearly."""
+    schedule: Literal["cosine", "constant"] = Field("cosine", json_schema_extra={"unchanged": "cosine"})
+    """After the warm-up: a cosine to zero, or the full rate to the end."""
 
 
 class BudgetSpec(FrozenModel):
@@ -88,9 +88,3 @@ def identity(spec: BaseModel) -> dict[str, Any]:
             continue
         plain[name] = identity(value) if isinstance(value, BaseModel) else value
     return plain
-
-
-def sha256_of(plain: Mapping[str, Any]) -> str:
-    """SHA-256 of the canonical JSON of `plain`. Raises ValueError or TypeError on what JSON can't hold."""
-    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -121,6 +121,7 @@ class _Trial:
             num_params=config.model.num_params(config.task.num_tokens, config.task.num_classes),
             state_size=config.model.state_size(),
             flops_per_token=config.model.flops_per_token(config.task.num_classes),
+            spectral_radius=state.spectral_radius if state else None,
             steps=self.step,
             seconds=state.total.seconds if state else time.time() - self.began,
             steps_per_second=state.step / training if state and training else 0.0,

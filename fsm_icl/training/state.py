@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fsm_icl.models.shell import Model, build_model
+from fsm_icl.models.shell import Model, build_model, spectral_radii
 from fsm_icl.records import Report
 from fsm_icl.task.episodes import TrainingStream
 from fsm_icl.training import checkpoint
@@ -50,6 +50,8 @@ class TrainingState:
     stream: TrainingStream
     loss_sum: Tensor
     """float64 scalar on the device: training losses since the last report."""
+    spectral_radius: list[float]
+    """Of each recurrent matrix before the first step."""
     step: int = 0
     """Optimiser steps done."""
     num_tokens: int = 0
@@ -74,7 +76,9 @@ class TrainingState:
     @classmethod
     def _fresh(cls, config: TrialConfig, env: RunEnv) -> TrainingState:
         task, optimizer = config.task, config.optimizer
-        model = build_model(config.model, task.num_tokens, task.num_classes, config.seed).to(env.device)
+        model = build_model(config.model, task.num_tokens, task.num_classes, config.seed)
+        radii = spectral_radii(model.core)
+        model = model.to(env.device)
         return cls(
             fingerprint=config.fingerprint(),
             model=model,
@@ -87,6 +91,7 @@ class TrainingState:
             ),
             stream=TrainingStream(task, config.seed, config.budget.batch_size, config.evaluation_seed),
             loss_sum=torch.zeros((), dtype=torch.float64, device=env.device),
+            spectral_radius=radii,
         )
 
     @property

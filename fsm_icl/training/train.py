@@ -53,14 +53,16 @@ def train(config: TrialConfig, env: RunEnv, state: TrainingState | None = None) 
 
 
 def learning_rate_at(config: TrialConfig, step: int) -> float:
-    """Learning rate of optimiser step `step` (from 0): linear up to its peak, then a cosine to zero.
+    """Learning rate of optimiser step `step` (from 0): linear up to its peak, then as the schedule says.
 
-    The last warm-up step has the full rate; zero is reached at `budget.steps`, one after the last step.
+    The last warm-up step has the full rate; a cosine reaches zero at `budget.steps`, one after the last step.
     """
     warmup = config.warmup_steps()
     peak = config.optimizer.learning_rate
     if step < warmup:
         return peak * (step + 1) / warmup
+    if config.optimizer.schedule == "constant":
+        return peak
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (config.budget.steps - warmup)))
 
 
@@ -115,7 +117,7 @@ def training_step(config: TrialConfig, state: TrainingState, batch: Batch) -> Te
 
 def _dropout_from(config: TrialConfig, state: TrainingState) -> AbstractContextManager[None]:
     """Where the step's dropout masks come from."""
-    if config.model.dropout == 0:
+    if not config.model.drops_out:
         return nullcontext()
     return _seeded(derive(config.seed, "dropout", state.step), state.device)
 

@@ -96,10 +96,11 @@ def tune(
 def _run(asked: Asked, options: RunOptions, capacity: Capacity, max_concurrent: int | None) -> int:
     from rich.console import Console
 
+    from fsm_icl.sweep.claim_checks import bounds_of, doubts
     from fsm_icl.sweep.store import StoreError
     from fsm_icl.sweep.wandb_mode import TrackingError, decide
     from fsm_icl.tune.packing import Packing, at_once
-    from fsm_icl.tune.plan import headline, look, print_plan
+    from fsm_icl.tune.plan import headline, look, print_doubts, print_plan
 
     console = Console(width=None if sys.stdout.isatty() else 110)
     try:
@@ -108,8 +109,11 @@ def _run(asked: Asked, options: RunOptions, capacity: Capacity, max_concurrent: 
         console.print(headline(view, asked.scale), highlight=False, markup=False)
         if not view.planner.complete:
             console.print(at_once(view.planner, packing), highlight=False, markup=False)
+        print_doubts(view.announcements, console)
         if asked.plan:
             print_plan(view.planner, view.standings, packing, console)
+            cells = [plan.cell for plan in view.planner.plans]
+            print_doubts(doubts(view.loaded, cells, bounds_of(cells)), console)
             return 0
         if packing.problem is not None:
             _refuse(packing.problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from rich.text import Text
 from fsm_icl.files import told
 from fsm_icl.folders import fresh_folder, read_records, sweep_folders
 from fsm_icl.sweep.cells import cells_of, check_other_scales, declared
+from fsm_icl.sweep.claim_checks import refuse_thresholds
+from fsm_icl.sweep.declarations import DeclarationLog, announcements, brought_up_to_date
 from fsm_icl.sweep.estimate import seconds_per_trial
 from fsm_icl.sweep.loading import LoadedSweep, load_sweep, results_folder
 from fsm_icl.sweep.planner import Planner
@@ -37,6 +40,8 @@ class View:
     folder: Folder
     planner: Planner
     standings: Standings
+    announcements: list[str]
+    """What the run will write beside claims that have changed since trials ended."""
 
 
 def look(asked: Asked) -> View:
@@ -49,20 +54,28 @@ def look(asked: Asked) -> View:
     results = results_folder(asked.results)
     loaded = load_sweep(asked.sweep, asked.scale, asked.sets)
     cells = cells_of(loaded)
+    refuse_thresholds(loaded)
     declared(loaded, cells)
     check_other_scales(loaded)
     try:
         folders = [] if asked.fresh else sweep_folders(loaded.name, loaded.scale, results)
         folder = folders[-1] if folders else fresh_folder(loaded.name, loaded.scale, results)
         records, resumable = read_records(folder), begun(folder)
+        for trial in failed_in(records) if asked.retry_failed else ():
+            del records[trial]
+        planner, log = Planner(loaded.spec, cells, records), DeclarationLog.read(folder)
+        changed = announcements(log, brought_up_to_date(log, folder, loaded, planner))
     except ValueError as error:
         raise StoreError(str(error)) from None
     except OSError as error:
         raise StoreError(told(error)) from None
-    for trial in failed_in(records) if asked.retry_failed else ():
-        del records[trial]
-    planner = Planner(loaded.spec, cells, records)
-    return View(loaded, folder, planner, standings(planner, resumable))
+    return View(loaded, folder, planner, standings(planner, resumable), changed)
+
+
+def print_doubts(lines: Iterable[str], console: Console) -> None:
+    """Print what to know of claims before a sweep trains, unfolded, so that a `--set` can be copied."""
+    for line in lines:
+        console.print(f"beware: {line}", highlight=False, markup=False, soft_wrap=True)
 
 
 def headline(view: View, asked_scale: str | None) -> str:
@@ -74,9 +87,14 @@ def headline(view: View, asked_scale: str | None) -> str:
     total = sum(plan.total() for plan in planner.plans)
     return (
         f"{loaded.name}, scale {loaded.scale}{why}: {len(planner.plans):,} cells, "
-        f"{spec.search.num_trials * spec.search.repeats} proposals and {spec.measure.num_seeds} seeds each\n"
+        f"{_range([plan.num_proposals for plan in planner.plans])} proposals and {spec.measure.num_seeds} seeds each\n"
         f"{folder}: {done:,} of {total:,} trials done{_changed(loaded, planner, found, folder)}"
     )
+
+
+def _range(numbers: list[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _changed(loaded: LoadedSweep, planner: Planner, found: Standings, folder: Folder) -> str:
@@ -111,7 +129,7 @@ def print_plan(planner: Planner, found: Standings, packing: Packing, console: Co
         table.add_row(
             Text(plan.cell.label),
             f"{params:,}",
-            f"{plan.num_searched} of {spec.search.num_trials * spec.search.repeats}",
+            f"{plan.num_searched} of {plan.num_proposals}",
             f"{plan.num_measured} of {spec.measure.num_seeds}",
             *_counts(standing),
             f"{'' if measured else '~'}{seconds:.2g}",

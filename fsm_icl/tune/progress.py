@@ -83,7 +83,7 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
         best = plan.best_accuracy
         flights = [f for f in list(self.desk.in_flight.values()) if f.planned.cell is plan.cell]
         return [
-            f"{plan.num_searched}/{spec.search.num_trials * spec.search.repeats}",
+            f"{plan.num_searched}/{plan.num_proposals}",
             str(plan.num_pruned),
             f"{plan.num_measured}/{spec.measure.num_seeds}",
             ", ".join(self._running(f) for f in flights),

@@ -17,6 +17,8 @@ from analysis.report import say
 from fsm_icl.files import told
 from fsm_icl.records import Manifest, TaskEntry
 from fsm_icl.sweep.cells import Cell, cells_of, declared
+from fsm_icl.sweep.claim_checks import bounds_of, doubts
+from fsm_icl.sweep.declarations import brought_up_to_date
 from fsm_icl.sweep.loading import LoadedSweep
 from fsm_icl.sweep.manifest import manifest_of, task_key
 from fsm_icl.sweep.planner import Planner
@@ -29,6 +31,7 @@ from fsm_icl.tune.ended import Ended, ended_trials, share
 from fsm_icl.tune.footprints import measure
 from fsm_icl.tune.options import RunOptions, interruptions
 from fsm_icl.tune.packing import Packing, at_once, measured
+from fsm_icl.tune.plan import print_doubts
 from fsm_icl.tune.progress import Progress
 from fsm_icl.tune.search import ProtocolSearcher, StopWhenBroken
 from fsm_icl.tune.trainable import TrialTrainable, requested
@@ -49,7 +52,9 @@ class ManifestMaker:
 
     def __call__(self, planner: Planner) -> Manifest:
         """The manifest."""
-        return manifest_of(self.loaded, planner, self.store.id, self.hypotheses, self.tasks)
+        log = self.store.declarations
+        assert log is not None, "claims are declared before the manifest is made"
+        return manifest_of(self.loaded, planner, self.store.id, self.hypotheses, self.tasks, log.declarations)
 
 
 def _task_entry(cell: Cell, evaluation_seed: int) -> TaskEntry:
@@ -74,10 +79,14 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, packing: P
     cells = cells_of(loaded)
     planner = Planner(loaded.spec, cells, store.records)
     maker = ManifestMaker(loaded, cells, store)
+    if not planner.complete:
+        print_doubts(doubts(loaded, cells, bounds_of(cells, maker.tasks)), console)
     tracker = Tracker(store.local, loaded.name, store.id, loaded.scale, options.wandb)
     desk = Desk(planner, store, tracker, lambda: maker(planner), packing, options.stall_limit)
     started = time.monotonic()
     try:
+        # First: sweep.yaml still says what was asked for before.
+        store.declare(brought_up_to_date(store.declarations, store.folder, loaded, planner))
         store.write_sweep_file(loaded.spec.model_dump(mode="json", exclude_none=True))
         store.write_manifest(maker(planner))
         tracker.catch_up(ended_trials(planner))

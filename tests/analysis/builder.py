@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fsm_icl.claims import Claim
 from fsm_icl.records import (
+    Declaration,
     DeclaredHypothesis,
     Manifest,
     ManifestCell,
+    Occasion,
     Report,
     Slice,
     TaskEntry,
@@ -22,6 +26,7 @@ from fsm_icl.records import (
     TrialRecord,
     WantedTrial,
     Winner,
+    sha256_of,
 )
 
 CEILING = 0.991
@@ -115,6 +120,29 @@ def share_hypothesis(
         {"name": "share", "claim": "GRU closes most of the gap", "metric": "test/accuracy", "family": "main"}
         | {"threshold": threshold, "direction": direction, "cells": {"low": low, "mid": mid, "high": high}}
     )
+
+
+def declaration(
+    said: DeclaredHypothesis, ended: int | None = 0, withdrawn: int | None = None, num_seeds: int = 6, measured: int = 1
+) -> Declaration:
+    """A version of a claim, declared (and withdrawn) after so many of 40 trials had ended; None: nobody knows when."""
+    claim = Claim(
+        hypothesis=said, num_seeds=num_seeds, success_margin=0.02, seed=0, search={}, contents=dict(said.cells)
+    )
+    content = claim.model_dump(mode="json")
+    cells = content["hypothesis"].pop("cells")
+    return Declaration(
+        content=content,
+        cells=cells,
+        hash=sha256_of(content),
+        declared=None if ended is None else _occasion(ended),
+        measured=measured,
+        withdrawn=None if withdrawn is None else _occasion(withdrawn),
+    )
+
+
+def _occasion(ended: int) -> Occasion:
+    return Occasion(at=datetime(2026, 7, 1, 12, ended, tzinfo=UTC), ended=ended, asked=40)
 
 
 def write_sweep(

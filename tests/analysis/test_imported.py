@@ -185,6 +185,7 @@ def test_commands_about_trials_know_imported_ones(folder: Path) -> None:
         (["logs"], 0, "lstm-d256-L2, measure"),
         (["logs", trial[:12]], 0, "its steps are epochs"),
         (["verify"], 2, "imported results can't be run again here"),
+        (["verify", "--declared"], 2, "imported results have no declared claims"),
         (["run", trial[:12]], 2, "imported results can't be run again here"),
         (["sync"], 2, "imported results have no W&B runs to send"),
     ):

@@ -15,7 +15,7 @@ from tests.analysis.conftest import Presented
 
 FIGURES = ["breakthrough", "collapse", "in_context", "learning_curves", "learning_rates", "matchings", "search"]
 FIGURES += ["spectrum", "timeline"]
-TABLES = ["cells", "counts", "gains", "searches", "trials", "verdicts"]
+TABLES = ["cells", "counts", "declarations", "gains", "searches", "trials", "verdicts"]
 FILES = sorted(
     [f"{name}.{ending}" for name in FIGURES for ending in ("csv", "pdf", "png")]
     + [f"{name}.csv" for name in TABLES]

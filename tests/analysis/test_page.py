@@ -131,5 +131,5 @@ def test_what_to_beware_of(tmp_path: Path) -> None:
     for text in pages(sweep, tmp_path):
         assert "the winner lies at the edge of its range (learning_rate)" in text
         assert "fails within 600 steps: no proposal finished" in text
-        assert "None was declared." in text
+        assert "The sweep declares no claim." in text
     assert "so this is preliminary" in pages(sweep, tmp_path)[0]

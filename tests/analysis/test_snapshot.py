@@ -36,7 +36,7 @@ def test_everything_is_rendered_again_from_the_snapshot_alone(sweep: Sweep, tmp_
     assert again.folder == folder
     assert (again.manifest, again.records, again.counts) == (sweep.manifest, sweep.records, sweep.counts)
     before, after = (tables_of(each, pictures(each)) for each in (sweep, again))
-    assert len(before) == 9 + 6
+    assert len(before) == 9 + 7
     assert {name: table.to_csv() for name, table in before.items()} == {n: t.to_csv() for n, t in after.items()}
 
 

@@ -78,6 +78,7 @@ def double(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
 def same(one: Sweep, other: Sweep) -> None:
     pd.testing.assert_frame_equal(one.table, other.table)
     assert one.counts == other.counts
+    assert one.manifest.declarations == other.manifest.declarations != []
     assert one.manifest == other.manifest
     for trial, record in one.records.items():
         at_home = record.end.model_copy(update={"node": ""})

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from fsm_icl.records import Manifest, TaskEntry, TrialRecord
 from fsm_icl.sweep import manifest as making
+from fsm_icl.sweep.cells import declared
+from fsm_icl.sweep.declarations import brought_up_to_date
 from fsm_icl.sweep.loading import LoadedSweep
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.search import Planned
@@ -14,13 +16,15 @@ from fsm_icl.sweep.store import Store
 from tests.sweep import simulate
 
 
-def manifest_of(sweep: LoadedSweep, planner: Planner, sweep_id: str) -> Manifest:
+def manifest_of(sweep: LoadedSweep, planner: Planner, store: Store) -> Manifest:
     """The manifest as the driver makes it, but for the ladders."""
+    assert store.declarations is not None
     task = TaskEntry(
         spec=sweep.spec.task.model_dump(mode="json"), ladder={"chance": 1 / 3}, ceiling=1.0, ceiling_exact=True
     )
     tasks = {making.task_key(plan.cell): task for plan in planner.plans}
-    return making.manifest_of(sweep, planner, sweep_id, [], tasks)
+    hypotheses = declared(sweep, [plan.cell for plan in planner.plans])
+    return making.manifest_of(sweep, planner, store.id, hypotheses, tasks, store.declarations.declarations)
 
 
 def write(
@@ -33,8 +37,9 @@ def write(
     """Run a sweep with two workers into `folder`, on from what is there; `manifest`: write it at the end too."""
     with Store(folder) as store:
         cells = simulate.cells(sweep)
+        store.declare(brought_up_to_date(store.declarations, folder, sweep, Planner(sweep.spec, cells, store.records)))
         store.write_sweep_file(sweep.spec.model_dump(mode="json", exclude_none=True))
-        store.write_manifest(manifest_of(sweep, Planner(sweep.spec, cells, store.records), store.id))
+        store.write_manifest(manifest_of(sweep, Planner(sweep.spec, cells, store.records), store))
 
         def kept(planned: Planned) -> TrialRecord:
             record = learner(planned)
@@ -42,5 +47,5 @@ def write(
 
         simulate.run(sweep, 2, records=store.records, stop_after=stop_after, learner=kept)
         if manifest:
-            store.write_manifest(manifest_of(sweep, Planner(sweep.spec, cells, store.records), store.id))
+            store.write_manifest(manifest_of(sweep, Planner(sweep.spec, cells, store.records), store))
         return store.records

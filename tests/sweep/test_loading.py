@@ -11,6 +11,7 @@ import pytest
 
 from fsm_icl.sweep.cells import cells_of, check_other_scales, declared
 from fsm_icl.sweep.loading import SHIPPED, load_sweep
+from fsm_icl.sweep.planner import CellPlan
 from fsm_icl.sweep.schema import json_schema
 from fsm_icl.sweep.yaml_file import SpecError, read_yaml
 
@@ -22,6 +23,12 @@ grid:
   d_model: 8
 search:
   learning_rate: {log: [1e-3, 6e-2]}
+"""
+
+
+CLAIM = """
+hypotheses:
+  - {name: h, claim: c, a: {arch: gru, steps: 600}, b: {arch: rnn, steps: 900}, threshold: 0.1}
 """
 
 
@@ -118,6 +125,82 @@ def test_a_grid_may_vary_task_and_budget(tmp_path: Path) -> None:
     assert cells[1].label == "rnn-d64-L1-num_states=4-steps=900"
 
 
+@pytest.mark.parametrize(
+    "sets",
+    [
+        ["search.learning_rate=0.01"],
+        ["search.learning_rate={log: [0.01, 0.01]}"],
+        ["search={num_trials: 3}", "optimizer.learning_rate=0.01"],
+        ["grid.learning_rate=0.01"],
+        ["grid.optimizer.learning_rate=[0.01]"],
+    ],
+    ids=str,
+)
+def test_a_rate_is_fixed_in_every_natural_spelling(tmp_path: Path, sets: list[str]) -> None:
+    sweep = load_sweep(write(tmp_path, MINIMAL), None, sets)
+    for cell in cells_of(sweep):
+        assert not cell.ranges
+        assert cell.template.optimizer.learning_rate == 0.01
+        plan = CellPlan(sweep.spec, cell, {})
+        assert plan.num_proposals == 0
+        assert [(p.phase, p.config.optimizer.learning_rate) for p in plan.missing()] == [("measure", 0.01)] * 6
+        assert not plan.failed
+        assert plan.total() == 6
+
+
+def test_a_fixed_rate_is_one_cell_however_it_is_spelled(tmp_path: Path) -> None:
+    spelled = (["search.learning_rate=0.01"], ["grid.learning_rate=0.01"], ["grid.optimizer.learning_rate=0.01"])
+    keys = {cells_of(load_sweep(write(tmp_path, MINIMAL), None, sets))[0].key for sets in spelled}
+    assert len(keys) == 1
+
+
+def test_a_list_in_the_grid_is_compared_and_a_range_is_searched_in_its_entry(tmp_path: Path) -> None:
+    grid = (
+        "grid=[{arch: rnn, learning_rate: {log: [3e-4, 3e-2]}}, {arch: gru}, {arch: lstm, learning_rate: [0.01, 0.02]}]"
+    )
+    sweep = load_sweep(write(tmp_path, MINIMAL), None, [grid])
+    found = [(c.template.model.arch, {n: r.bounds for n, r in c.ranges.items()}) for c in cells_of(sweep)]
+    assert found == [
+        ("rnn", {"learning_rate": (3e-4, 3e-2)}),
+        ("gru", {"learning_rate": (1e-3, 6e-2)}),
+        ("lstm", {}),
+        ("lstm", {}),
+    ]
+    assert [c.field("learning_rate") for c in cells_of(sweep)] == [None, None, 0.01, 0.02]
+
+
+def test_another_range_moves_proposals_but_no_seed(tmp_path: Path) -> None:
+    """The range is no part of a cell's content: what both searches propose is the same trial."""
+    plain, ranged = (
+        load_sweep(write(tmp_path, MINIMAL), None, sets) for sets in ([], ["grid.learning_rate={log: [3e-4, 3e-2]}"])
+    )
+    assert [c.key for c in cells_of(plain)] == [c.key for c in cells_of(ranged)]
+    proposals = [CellPlan(s.spec, cells_of(s)[0], {}).searches[0].proposals[0] for s in (plain, ranged)]
+    assert proposals[0].config.seed == proposals[1].config.seed
+    assert proposals[0].params != proposals[1].params
+
+
+def test_one_cell_has_one_range(tmp_path: Path) -> None:
+    grid = "grid=[{arch: rnn}, {arch: rnn, learning_rate: {log: [3e-4, 3e-2]}}]"
+    message = problem(tmp_path, MINIMAL, grid)
+    assert "rnn-d64-L1 is searched over other ranges in an earlier entry" in message
+
+
+def test_steps_are_a_coordinate_and_reports_follow_them(tmp_path: Path) -> None:
+    sets = ["grid={arch: rnn, steps: [750, 3000, 8000]}", "budget.report_every=auto"]
+    cells = cells_of(load_sweep(write(tmp_path, MINIMAL), None, sets))
+    assert [c.label for c in cells] == [f"rnn-d64-L1-steps={n}" for n in (750, 3000, 8000)]
+    assert [c.template.budget.report_every for c in cells] == [30, 120, 320]
+    dotted = cells_of(load_sweep(write(tmp_path, MINIMAL), None, ["grid={arch: rnn, budget.steps: 750}"]))
+    assert [(c.key, c.fields) for c in dotted] == [(cells[0].key, cells[0].fields)]
+
+
+def test_a_claim_picks_cells_by_steps_also_where_the_grid_does_not_vary_them(tmp_path: Path) -> None:
+    sweep = load_sweep(write(tmp_path, MINIMAL + CLAIM), None, ["grid=[{arch: rnn, steps: [300, 900]}, {arch: gru}]"])
+    (claim,) = declared(sweep, cells_of(sweep))
+    assert claim.cells == {"a": "gru-d64-L1", "b": "rnn-d64-L1-steps=900"}
+
+
 def test_a_cells_seeds_do_not_depend_on_its_place_in_the_grid(tmp_path: Path) -> None:
     one = cells_of(load_sweep(write(tmp_path, MINIMAL)))
     other = cells_of(load_sweep(write(tmp_path, MINIMAL), None, ["grid.arch=[lstm, gru, rnn]"]))
@@ -164,13 +247,48 @@ def test_a_cells_seeds_do_not_depend_on_its_place_in_the_grid(tmp_path: Path) ->
         ("d_model: 8", "nonlinearity: relu", "mine.yaml:5: grid.0.nonlinearity: gru has no such field"),
         (
             "d_model: 8",
-            "optimizer.learning_rate: 0.1",
-            "mine.yaml:5: grid.0.optimizer.learning_rate: optimizer.l",
+            "learning_rate: 0.1\n  optimizer.learning_rate: 0.1",
+            "mine.yaml:6: grid.0.optimizer.learning_rate: given twice, also as learning_rate",
+        ),
+        (
+            "d_model: 8",
+            "d_model: {log: [8, 64]}",
+            "mine.yaml:5: grid.0.d_model: only learning_rate, weight_decay, dropout can be searched",
+        ),
+        (
+            "d_model: 8",
+            "learning_rate: {logg: [1e-3, 1e-1]}",
+            "mine.yaml:5: grid.0.learning_rate.logg: unknown key; did you mean 'log'?",
+        ),
+        (
+            "d_model: 8",
+            "learning_rate: {log: [1e-1, 1e-3]}",
+            "mine.yaml:5: grid.0.learning_rate: low must not be above high, got [0.1, 0.001]",
+        ),
+        (
+            "d_model: 8",
+            "dropout: {uniform: [0, 1]}",
+            "mine.yaml:5: grid.0.dropout: input should be less than 1, found 1",
+        ),
+        (
+            "{log: [1e-3, 6e-2]}",
+            "[1e-3, 6e-2]",
+            "mine.yaml:7: search.learning_rate: expected a number, which fixes it, or a range to search",
+        ),
+        (
+            "learning_rate: {log: [1e-3, 6e-2]}",
+            "num_trials: 1",
+            "mine.yaml:6: search.learning_rate: is missing; {log: [1e-4, 1e-2]} searches it, 0.01 fixes it",
+        ),
+        (
+            "grid:\n  arch: [rnn, gru]",
+            "grid:\n  init: eye\n  arch: rnn",
+            "mine.yaml:4: grid.0.init: expected orthogonal, identity, concatenated_xavier",
         ),
         (
             "1e-3, 6e-2",
             "6e-2, 1e-3",
-            "mine.yaml:7: search.learning_rate: low must be below high, got [0.06, 0.001]",
+            "mine.yaml:7: search.learning_rate: low must not be above high, got [0.06, 0.001]",
         ),
         ("log:", "log10:", "mine.yaml:7: search.learning_rate.log10: unknown key; did you mean 'log'?"),
         ("question: Is simple gating enough?", "", "question: is missing"),
@@ -270,6 +388,30 @@ def test_a_threshold_fits_its_metric(tmp_path: Path, fields: str, what: str) -> 
 def test_a_hypothesis_is_named_once_and_compares_two_cells(tmp_path: Path, second: str, what: str) -> None:
     first = "{name: h, claim: c, a: {arch: gru, num_layers: 1}, b: {arch: rnn, dropout: 0.0}, threshold: 0.1}"
     assert what in problem(tmp_path, MINIMAL + f"hypotheses:\n  - {first}\n  - {second}\n")
+
+
+DOTTED = "hypotheses:\n  - {name: a. b, claim: c, a: {arch: gru}, b: {arch: rnn}, threshold: 0.1}\n"
+
+
+def test_set_changes_one_field_of_a_hypothesis_by_its_name(tmp_path: Path) -> None:
+    path = write(tmp_path, MINIMAL + DOTTED + DOTTED.partition("\n")[2].replace("a. b", "a"))
+    sets = ["hypotheses.a. b.threshold=0.2", "hypotheses.a.b.d_model=8", "hypotheses.a.direction=less"]
+    dotted, plain = load_sweep(path, None, sets).spec.hypotheses
+    assert (dotted.threshold, dotted.direction, dotted.b) == (0.2, "greater", {"arch": "rnn"})
+    assert (plain.threshold, plain.direction, plain.b) == (0.1, "less", {"arch": "rnn", "d_model": 8})
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("hypotheses.a. c.threshold=1", "--set hypotheses.a. c.threshold=1: no hypothesis 'a': known: a. b;"),
+        ("hypotheses.a. b=1", "write hypotheses.NAME.threshold=0.1, or give the list whole"),
+        ("hypotheses.a. b.thresold=1", "hypotheses.0.thresold: unknown key; did you mean 'threshold'?"),
+        ("hypotheses.a. b.threshold=x", "--set hypotheses.a. b.threshold=x: hypotheses.0.threshold: input should be a"),
+    ],
+)
+def test_set_names_a_wrong_hypothesis_or_field(tmp_path: Path, setting: str, message: str) -> None:
+    assert message in problem(tmp_path, MINIMAL + DOTTED, setting)
 
 
 def test_both_ends_of_a_searched_range_make_a_trial(tmp_path: Path) -> None:

@@ -265,8 +265,9 @@ def bad_ranges(draw: random.Random, tree: Any) -> Mutation:
     tree["scales"] = {"smoke": tree["scales"]["smoke"]}
     bad = draw.choice(
         [
-            {"log": [0, 1]}, {"log": [1, 1]}, {"log": [1e-3]}, {"log": [1e-3, 1e-2, 1e-1]}, {"uniform": [-1, 1]}, {},
-            {"log": [1e-3, 1e-2], "uniform": [0, 1]}, {"log": "1e-3"}, [1e-3, 1e-2], {"log": [2, 1]}, 0.1,
+            True, {"log": [0, 1]}, {"uniform": [1, 0]},
+            {"log": [1e-3]}, {"log": [1e-3, 1e-2, 1e-1]}, {"uniform": [-1, 1]}, {},
+            {"log": [1e-3, 1e-2], "uniform": [0, 1]}, {"log": "1e-3"}, [1e-3, 1e-2], {"log": [2, 1]}, "0.1", -0.1,
         ]
     )  # fmt: skip
     tree["scales"]["smoke"]["search"]["learning_rate"] = bad if not isinstance(bad, dict) else {"log": None} | bad

@@ -211,7 +211,7 @@ def test_a_start_makes_one_proposal(monkeypatch: pytest.MonkeyPatch) -> None:
     propose = protocol.propose
 
     def counted(*arguments: Any) -> dict[str, float]:
-        made.append(arguments[2])
+        made.append(arguments[3])
         return propose(*arguments)
 
     monkeypatch.setattr(protocol, "propose", counted)

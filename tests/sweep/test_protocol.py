@@ -18,7 +18,8 @@ from fsm_icl.sweep.space import Range, SearchSpec
 from fsm_icl.training.config import BudgetSpec
 from tests.sweep import simulate
 
-SEARCH = SearchSpec(learning_rate=Range(log=(1e-3, 6e-2)))
+RANGES = {"learning_rate": Range(log=(1e-3, 6e-2))}
+SEARCH = SearchSpec(learning_rate=RANGES["learning_rate"])
 BUDGET = BudgetSpec(steps=27, report_every=1)
 
 
@@ -93,7 +94,7 @@ def test_start_up_proposals_are_points_of_one_halton_sequence() -> None:
 
     from fsm_icl.seeding import numpy_generator
 
-    points = [protocol.propose(SEARCH, 7, i, [], [])["learning_rate"] for i in range(8)]
+    points = [protocol.propose(RANGES, 8, 7, i, [], [])["learning_rate"] for i in range(8)]
     halton = qmc.Halton(1, scramble=True, rng=numpy_generator(7, "halton")).random(8)[:, 0]
     expected = 1e-3 * 60**halton
     assert points == pytest.approx(expected, rel=1e-3)
@@ -105,27 +106,27 @@ def test_a_proposal_is_the_same_whether_asked_at_once_or_from_records_read_back(
     past = [seen(1e-3 * 1.4**i, accuracy=0.5 + i / 50, s3=0.4, s9=0.5) for i in range(10)]
     past[3] = seen(0.002, "pruned", s3=0.1)
     past[4] = seen(0.05, "diverged", accuracy=0.0)
-    first = protocol.propose(SEARCH, 3, 11, past, [{"learning_rate": 0.01}])
-    assert protocol.propose(SEARCH, 3, 12, past, [{"learning_rate": 0.01}]) != first
-    assert protocol.propose(SEARCH, 3, 11, list(past), [{"learning_rate": 0.01}]) == first
-    assert protocol.propose(SEARCH, 4, 11, past, [{"learning_rate": 0.01}]) != first
+    first = protocol.propose(RANGES, 8, 3, 11, past, [{"learning_rate": 0.01}])
+    assert protocol.propose(RANGES, 8, 3, 12, past, [{"learning_rate": 0.01}]) != first
+    assert protocol.propose(RANGES, 8, 3, 11, list(past), [{"learning_rate": 0.01}]) == first
+    assert protocol.propose(RANGES, 8, 4, 11, past, [{"learning_rate": 0.01}]) != first
 
 
 def test_tpe_looks_where_it_was_good() -> None:
     past = [seen(1e-3 * 60 ** (i / 19), accuracy=1 - abs(i / 19 - 0.5)) for i in range(20)]
-    rates = [protocol.propose(SEARCH, seed, 20, past, [])["learning_rate"] for seed in range(20)]
+    rates = [protocol.propose(RANGES, 8, seed, 20, past, [])["learning_rate"] for seed in range(20)]
     assert 3e-3 < np.median(rates) < 2e-2
 
 
 def test_pending_proposals_keep_tpe_away() -> None:
     past = [seen(1e-3 * 60 ** (i / 19), accuracy=1 - abs(i / 19 - 0.5)) for i in range(20)]
-    rate = protocol.propose(SEARCH, 5, 20, past, [])
-    assert protocol.propose(SEARCH, 5, 20, past, [rate]) != rate
+    rate = protocol.propose(RANGES, 8, 5, 20, past, [])
+    assert protocol.propose(RANGES, 8, 5, 20, past, [rate]) != rate
 
 
 def test_several_parameters_are_proposed_together() -> None:
-    search = SEARCH.model_copy(update={"dropout": Range(uniform=(0.0, 0.5)), "weight_decay": Range(log=(1e-4, 1e-1))})
-    asked = protocol.propose(search, 1, 3, [], [])
+    ranges = RANGES | {"weight_decay": Range(log=(1e-4, 1e-1)), "dropout": Range(uniform=(0.0, 0.5))}
+    asked = protocol.propose(ranges, 8, 1, 3, [], [])
     assert list(asked) == ["learning_rate", "weight_decay", "dropout"]
     assert 0 <= asked["dropout"] <= 0.5
 

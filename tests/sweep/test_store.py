@@ -10,6 +10,7 @@ import pytest
 
 from fsm_icl.folders import read_records
 from fsm_icl.records import TrialEnd
+from fsm_icl.sweep.cells import cells_of
 from fsm_icl.sweep.loading import load_sweep
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.search import Planned
@@ -88,6 +89,15 @@ def test_sweep_yaml_runs_as_it_is(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.write_sweep_file(sweep.spec.model_dump(mode="json", exclude_none=True))
     assert load_sweep(str(tmp_path / "sweep.yaml")).spec == sweep.spec
+
+
+def test_cells_are_called_the_same_when_sweep_yaml_runs(tmp_path: Path) -> None:
+    """A label names coordinates in the order in which the grid has them."""
+    sweep = simulate.loaded("grid={arch: rnn, nonlinearity: [tanh, relu], init: identity}", "hypotheses=[]")
+    with Store(tmp_path) as store:
+        store.write_sweep_file(sweep.spec.model_dump(mode="json", exclude_none=True))
+    again = load_sweep(str(tmp_path / "sweep.yaml"))
+    assert [cell.label for cell in cells_of(again)] == [cell.label for cell in cells_of(sweep)]
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

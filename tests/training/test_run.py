@@ -306,3 +306,19 @@ print(list(run_trial(tiny(), RunEnv()))[-1].end.outcome)
 """
     printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert printed.stdout == "finished\n"
+
+
+def test_a_record_tells_how_its_recurrent_matrix_started() -> None:
+    scaled = tiny(model={"arch": "rnn", "init": "0.5*identity", "num_layers": 2})
+    ended = list(run_trial(scaled, RunEnv()))[-1].end
+    assert ended is not None
+    assert ended.spectral_radius == [0.5, 0.5]
+
+
+def test_a_forgetful_networks_masks_come_from_the_trials_seed() -> None:
+    forgetful = tiny(model={"arch": "rnn", "state_dropout": 0.2})
+    before = torch.get_rng_state()
+    first, again = (list(run_trial(forgetful, RunEnv())) for _ in range(2))
+    assert [r.metrics for r in first] == [r.metrics for r in again]
+    assert torch.equal(torch.get_rng_state(), before)
+    assert [r.metrics for r in first] != [r.metrics for r in run_trial(tiny(model={"arch": "rnn"}), RunEnv())]

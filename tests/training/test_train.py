@@ -31,6 +31,13 @@ def test_learning_rate_rises_to_its_peak_and_falls_towards_zero(steps: int, warm
         assert learning_rate_at(config, steps) == pytest.approx(0, abs=1e-15)
 
 
+def test_a_constant_rate_stays_after_the_warm_up() -> None:
+    config = tiny(budget={"steps": 20}, optimizer={"warmup": 0.25, "schedule": "constant"})
+    rates = [learning_rate_at(config, step) for step in range(20)]
+    assert rates[:5] == pytest.approx([0.002, 0.004, 0.006, 0.008, 0.01])
+    assert rates[5:] == [0.01] * 15
+
+
 def test_optimizer_follows_the_schedule() -> None:
     config = tiny()
     state = TrainingState.begin(config, RunEnv())

@@ -12,7 +12,7 @@ from typing import Any
 TRIALS = 4 * (4 + 2)
 QUIET = ("--wandb", "disabled")
 """For tests of other things: a sweep's own W&B run takes seconds, since all figures are made for it."""
-OF_THE_CLOCK = {"timeline.csv", "matchings.csv"}
+OF_THE_CLOCK = {"timeline.csv", "matchings.csv", "declarations.csv"}
 
 
 def command(results: Path, *arguments: str) -> list[str]:
