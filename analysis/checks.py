@@ -27,7 +27,8 @@ def check_manifest(manifest: Manifest, origin: str) -> None:
     if double := _twice(labels):
         raise ValueError(f"{origin}: two cells have the same label: {', '.join(double)}")
     for cell in manifest.cells:
-        if absent := [name for name in _COORDINATES if name not in cell.fields]:
+        # An imported file may not say how large its model is.
+        if absent := [name for name in _COORDINATES[: 1 if manifest.imported else None] if name not in cell.fields]:
             raise ValueError(f"{origin}: cell {cell.label} has no {', '.join(absent)} among its fields")
         if cell.task not in manifest.tasks:
             raise ValueError(f"{origin}: cell {cell.label} has the unknown task {cell.task!r}")
@@ -66,6 +67,8 @@ def check_records(manifest: Manifest, records: Mapping[str, TrialRecord], places
 def _check_score(record: TrialRecord, row: str) -> None:
     if (test := record.end.test) is None:
         raise ValueError(f"{row}: a finished measure trial without a test score")
+    if test.machine_correct is None or test.machine_total is None or test.machine_class is None:
+        return  # an imported record, which has its accuracy alone
     total = sum(test.machine_total)
     if total == 0 or sorted(set(test.machine_class)) != list(range(max(test.machine_class) + 1)):
         raise ValueError(f"{row}: no test steps, or class numbers that are not 0, 1, 2, ...")

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from analysis.beside import LACKING, pairs, unknown
 from analysis.load import Sweep
 from analysis.report import say
 from analysis.stats import Estimate
@@ -59,19 +60,25 @@ def compare(a: Sweep, b: Sweep) -> Comparison:
     """What changed from `a` to `b`: fields of the sweep file, code, and every cell that is in either."""
     # One seed for both, so that equal test classes are drawn alike; the side keeps the draws of their seeds apart.
     first, second = summarise(a, 0, "a"), summarise(b, 0, "b")
-    labels = dict.fromkeys([*first, *second])
-    cells = tuple(_cell(a, b, label, first.get(label), second.get(label)) for label in labels)
+    cells = tuple(
+        _cell(a, b, first[one] if one else None, second[other] if other else None)
+        for one, other in pairs(a.manifest, b.manifest)
+    )
     return Comparison(tuple(_changes(a, b)), cells)
 
 
-def _cell(a: Sweep, b: Sweep, label: str, first: CellSummary | None, second: CellSummary | None) -> CellChange:
+def _cell(a: Sweep, b: Sweep, first: CellSummary | None, second: CellSummary | None) -> CellChange:
     if first is None or second is None:
+        alone = first or second
+        assert alone is not None  # a pair has at least one cell
         only = "in B only" if first is None else "in A only"
-        return CellChange(label, first, second, None, None, 0, 0, (only,))
-    trials = {trial.hash for trial in _measured(a, label)} & {trial.hash for trial in _measured(b, label)}
+        return CellChange(alone.label, first, second, None, None, 0, 0, (only,))
+    one, other = first.label, second.label
+    trials = {trial.hash for trial in _measured(a, one)} & {trial.hash for trial in _measured(b, other)}
     ended = [hash_ for hash_ in trials if hash_ in a.records and hash_ in b.records]
     differing = sum(_result(a, hash_) != _result(b, hash_) for hash_ in ended)
-    notes = ["other task"] if a.cells[label].task != b.cells[label].task else []
+    notes = ["other task"] if first.cell.task != second.cell.task else []
+    notes += unknown(first.cell, second.cell)
     same = len(ended) == first.num_seeds == second.num_seeds and not differing
     if same and ended:
         notes.append("the same trials")
@@ -82,7 +89,10 @@ def _cell(a: Sweep, b: Sweep, label: str, first: CellSummary | None, second: Cel
     gain = difference(second, first) if measured else None
     if gain and same:  # nothing was drawn twice, so there is nothing to be unsure of
         gain = Estimate(gain.value, None, gain.num_units)
-    better = improvement(second, first) if measured else None
+    # Of one run beside others it would be 0 or 1, as if that told how another run does.
+    told = measured and not (a.manifest.imported or b.manifest.imported)
+    better = improvement(second, first) if told else None
+    label = one if one == other else f"{one} / {other}"
     return CellChange(label, first, second, gain, better, len(ended), differing, tuple(notes))
 
 
@@ -125,6 +135,8 @@ def print_comparison(a: Sweep, b: Sweep, console: Console) -> None:
     for side, sweep in (("A", a), ("B", b)):
         counts = sweep.counts
         say(console, f"{side}: {sweep.folder}, {sweep.manifest.scale}, {counts.ended} of {counts.asked} trials")
+        if sweep.manifest.imported:
+            say(console, f"{side} is imported: {LACKING}")
     say(console, "\nChanged from A to B:" if found.changes else "\nThe sweep files and the code are the same.")
     for change in found.changes:
         say(console, f"- {change.name}: {_shortened(change.a)} -> {_shortened(change.b)}")
@@ -134,8 +146,8 @@ def print_comparison(a: Sweep, b: Sweep, console: Console) -> None:
     say(
         console,
         f"Gain: IQM test accuracy in B minus that in A, in points, with its 95 % interval{condition}; none below 5 "
-        "seeds, nor where both are the same trials. Cells are matched by label. Gains are not corrected for their "
-        "number.",
+        "seeds, nor where both are the same trials. Cells are matched by label, imported runs by the fields they "
+        "state. Gains are not corrected for their number.",
     )
 
 
@@ -159,7 +171,7 @@ def cell_texts(cell: CellChange) -> list[str]:
         f"{'+' if cell.gain.value >= 0 else ''}{points(cell.gain.value)}" if cell.gain else "-",
         (span(cell.gain) or "-") if cell.gain else "-",
         short(cell.improvement.value, 2) if cell.improvement else "-",
-        *(f"{s.success.successes}/{s.success.total}" if s else "-" for s in scores),
+        *(f"{s.success.successes}/{s.success.total}" if s and s.success else "-" for s in scores),
         "; ".join(cell.notes),
     ]
 

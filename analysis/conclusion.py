@@ -10,6 +10,8 @@ from analysis.verdicts import OUTCOMES, Verdict
 
 def conclusion(sweep: Sweep, verdicts: Sequence[Verdict]) -> str:
     """Which claims are supported, refuted, not testable or open; that this may change while trials are missing."""
+    if sweep.manifest.imported:
+        return "Nothing can be concluded from imported results: one run a cell, and no claim was declared before them."
     counts = sweep.counts
     early = f" So far: {counts.ended} of {counts.asked} trials." if counts.ended < counts.asked else ""
     return overall(verdicts) + early
@@ -43,11 +45,13 @@ def not_tested(sweep: Sweep) -> list[str]:
     sizes = {_size(entry.spec) for entry in manifest.tasks.values()} - {""}
     found += [f"machines other than {' and '.join(sorted(sizes))}"] if sizes else []
     most = max((cell.steps for cell in manifest.cells), default=0)
-    found.append(f"more than {most:,} steps: a cell that fails may need more")
+    found.append(f"more than {most:,} {manifest.step_unit}: a cell that fails may need more")
     claimed = {label for hypothesis in manifest.hypotheses for label in hypothesis.cells.values()}
     if unclaimed := [cell.label for cell in manifest.cells if cell.label not in claimed]:
         found.append(f"any claim about {_listed(unclaimed)}: none was declared")
-    if manifest.repeats == 1:
+    if manifest.imported:
+        found += ["other seeds", "other hyperparameters: none was searched, as far as the files say"]
+    elif manifest.repeats == 1:
         found.append("whether another search would have chosen other hyperparameters: each cell was searched once")
     return found
 

@@ -27,7 +27,7 @@ def gain_text(gain: Gain) -> str:
     ends = f" {span(gain.estimate)}" if gain.estimate.interval else " (fewer than 5 seeds: no interval)"
     sign = "+" if gain.estimate.value >= 0 else ""
     text = f"{sign}{points(gain.estimate.value)} points{ends}"
-    if gain.improvement:
+    if gain.improvement and gain.estimate.num_units > 1:
         text += f"; P(better) {short(gain.improvement.value, 2)}"
     if gain.mixed and gain.success_before and gain.success_after:
         rates = [f"{rate.successes} of {rate.total}" for rate in (gain.success_before, gain.success_after)]
@@ -38,6 +38,9 @@ def gain_text(gain: Gain) -> str:
 def protocol(sweep: Sweep) -> str:
     """How the numbers came about: scale, budget, trials there and missing, what an interval means."""
     manifest, counts = sweep.manifest, sweep.counts
+    if manifest.imported:
+        return _imported_protocol(sweep)
+    assert manifest.success_margin is not None, "a sweep of ours has one"
     steps = sorted({cell.steps for cell in manifest.cells})
     seeds = sorted({cell.num_seeds for cell in manifest.cells})
     there = f"{counts.ended} of {counts.asked} trials"
@@ -54,6 +57,30 @@ def protocol(sweep: Sweep) -> str:
         f"{points(manifest.success_margin)} points of the ceiling. 95 % intervals, bootstrap over {drawn} and test "
         f"classes, {condition}; none below 5 {drawn}. A seed that diverged or failed counts as accuracy 0."
     )
+
+
+def _imported_protocol(sweep: Sweep) -> str:
+    """How imported numbers came about, and what their files do not say."""
+    sources = [record.imported for record in sweep.records.values() if record.imported is not None]
+    files = sorted({source.file for source in sources})
+    epochs = sorted({record.end.steps for record in sweep.records.values()}) or [0]
+    return (
+        f"Imported from {len(files)} file{'' if len(files) == 1 else 's'} ({', '.join(files)}): "
+        f"{sweep.counts.ended} runs, one a cell, {_range(epochs)} epochs. The files have no seed, no size of the "
+        "machines, no counts by test machine, no test loss and no times. So there are points only: no interval, "
+        "no ceiling, no success rate. One run a cell can't tell a difference between cells from one between seeds."
+    )
+
+
+def imported_notes(sweep: Sweep) -> list[str]:
+    """What the import found odd in the files that stand behind the cells."""
+    ended = {label: sweep.ended(label, "measure") for label in sweep.cells}
+    return [
+        f"{label}: {note}."
+        for label, records in ended.items()
+        for record in records
+        for note in (record.imported.notes if record.imported is not None else ())
+    ]
 
 
 def cell_notes(rows: pd.DataFrame) -> list[str]:
@@ -76,14 +103,14 @@ def cell_texts(row: Any) -> list[str]:
     """A row of the table of cells under CELL_HEADS; "-" stands where a number does not exist."""
     interval = "" if pd.isna(row["iqm_low"]) else f" [{short(row['iqm_low'])}, {short(row['iqm_high'])}]"
     success = "-"
-    if row["seeds"]:
+    if row["seeds"] and not pd.isna(row["successes"]):
         ends = f"[{short(row['success_low'], 2)}, {short(row['success_high'], 2)}]"
         success = f"{row['successes']:.0f}/{row['seeds']} {ends}"
     outcomes = "/".join(str(row[name]) for name in ("pruned", "diverged", "failed"))
     return [
         row["cell"],
-        f"{row['num_params']:,}",
-        f"{row['state_size']:,}",
+        _whole(row["num_params"]),
+        _whole(row["state_size"]),
         f"{row['seeds']} of {row['seeds_asked']}",
         f"{short(row['iqm'])}{interval}",
         *(short(row[name]) for name in ("mean", "minimum", "maximum")),
@@ -92,6 +119,10 @@ def cell_texts(row: Any) -> list[str]:
         _learning_rates(row["best_learning_rate"]),
         outcomes,
     ]
+
+
+def _whole(number: float | None) -> str:
+    return "-" if number is None or pd.isna(number) else f"{number:,.0f}"
 
 
 def verdict_texts(verdict: Verdict) -> list[str]:

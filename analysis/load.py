@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis.checks import check_manifest, check_numbers, check_records, place
+from analysis.questions import Question, selected
 from fsm_icl.folders import local_folder, read_manifest, read_records
 from fsm_icl.records import Manifest, ManifestCell, TaskEntry, TrialRecord, WantedTrial
 
@@ -81,15 +82,24 @@ class Found:
     """Every ended trial that the source knows, by hash."""
 
 
-def load_sweep(folder: Folder) -> Sweep:
+def load_sweep(folder: Folder, question: Question | None = None) -> Sweep:
     """Read and check a results folder: manifest.json and records/<hash>.json.
+
+    `question` selects cells of an imported folder; the figures then go to a folder of that name in it.
 
     Raises:
         ValueError: a file is missing, not JSON or not what records.py says, or see `checked`.
     """
     manifest = read_manifest(folder)
-    records = read_records(folder, places_of(manifest))
-    return checked(Found(local_folder(folder, manifest.id), str(folder), manifest, records))
+    records, place = read_records(folder, places_of(manifest)), local_folder(folder, manifest.id)
+    if question is None:
+        return checked(Found(place, str(folder), manifest, records))
+    try:
+        chosen = selected(manifest, question)
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from None
+    mine = {hash_: records[hash_] for hash_ in places_of(chosen) if hash_ in records}
+    return checked(Found(place / question, f"{folder} ({question})", chosen, mine))
 
 
 def checked(found: Found) -> Sweep:

@@ -20,11 +20,13 @@ from analysis.describe import (
     cell_notes,
     cell_texts,
     gain_text,
+    imported_notes,
     protocol,
     verdict_texts,
 )
 from analysis.figures.every import pictures
 from analysis.figures.picture import NotDrawn, Picture
+from analysis.insights import insights
 from analysis.load import Sweep
 from analysis.snapshot import Origin, origin
 from analysis.tables import cell_table, count_table, gains, search_table
@@ -128,16 +130,18 @@ def _contents(
             withdrawn_rows(sweep),
         ),
         "cells": _cells(rows),
-        "notes": cell_notes(rows),
+        "notes": [*cell_notes(rows), *imported_notes(sweep)],
         "gains": _texts_table(
             "Gains in test accuracy from step to step",
-            f"Intervals over {interval_over(manifest.repeats)}. Estimates, not verdicts: no claim about "
+            f"Intervals over {interval_over(manifest)}. Estimates, not verdicts: no claim about "
             "them was declared, and they are not corrected for their number. "
             "P(better): probability that a seed of the second cell beats one of the first. Log-rank: whether the two "
             "need the same number of steps to threshold.",
             ("from", "to", "gain", "log-rank p"),
             ((g.before, g.after, gain_text(g), short(g.logrank_p)) for g in gains(sweep)),
         ),
+        "insights": insights(sweep),
+        "sources": [r.imported for r in sweep.records.values() if r.imported is not None],
         "tables": [
             _frame_table(
                 "Trials by cell and outcome",
@@ -167,8 +171,8 @@ def _cells(rows: pd.DataFrame) -> Table:
         wanted = [*(row[key] for key in keys), rates[0] if rates else None, row["pruned"]]
         line = [Cell(text, _key(key)) for text, key in zip(cell_texts(row), wanted, strict=True)]
         median = row["steps_to_threshold"]
-        reached = f" ({row['reached_threshold']}/{row['seeds']})"
-        lines.append([*line, Cell("-" if pd.isna(median) else f"{median:,.0f}{reached}", _key(median))])
+        text = "-" if pd.isna(median) else f"{median:,.0f} ({row['reached_threshold']:.0f}/{row['seeds']})"
+        lines.append([*line, Cell(text, _key(median))])
     note = (
         "Accuracies are shares of the test set's query steps. Steps to threshold: Kaplan-Meier's median, and how many "
         "seeds reach it."
@@ -212,6 +216,7 @@ def _trials(sweep: Sweep, cell: ManifestCell) -> list[Trial]:
         score = f", test accuracy {end.test.accuracy:.4f}" if end.test else ""
         reason = f" ({end.reason})" if end.reason else ""
         place = f"{wanted.phase} {wanted.repeat}/{wanted.index}"
-        summary = f"{place} {wanted.hash[:8]}: {end.outcome}{reason} after {end.steps:,} steps{score}"
+        unit = sweep.manifest.step_unit
+        summary = f"{place} {wanted.hash[:8]}: {end.outcome}{reason} after {end.steps:,} {unit}{score}"
         found.append(Trial(summary, json.dumps(record.config, separators=(", ", ": "))))
     return found

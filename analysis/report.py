@@ -13,7 +13,8 @@ from rich.text import Text
 
 from analysis.conclusion import conclusion, not_tested
 from analysis.declarations import caution, heading, remark, withdrawn_lines
-from analysis.describe import CELL_HEADS, cell_notes, cell_texts, gain_text, protocol
+from analysis.describe import CELL_HEADS, cell_notes, cell_texts, gain_text, imported_notes, protocol
+from analysis.insights import insights
 from analysis.load import Sweep
 from analysis.tables import Gain, cell_table, gains
 from analysis.verdicts import judge
@@ -24,8 +25,13 @@ def print_sweep(sweep: Sweep, console: Console) -> None:
     say(console, f"Reading {sweep.origin}")
     say(console, sweep.manifest.question)
     print_cell_table(sweep, console)
-    say(console, "\nGains in test accuracy from step to step:")
-    print_gains(gains(sweep), console)
+    if steps := gains(sweep):
+        say(console, "\nGains in test accuracy from step to step:")
+        print_gains(steps, console)
+    if found := insights(sweep):
+        say(console, "\nWhat the notebook's insight texts are about, computed from these runs (one a cell):")
+        for line in found:
+            say(console, f"- {line}.")
     verdicts = judge(sweep)
     say(console, f"\n{heading(sweep)}:")
     for verdict in verdicts:
@@ -44,7 +50,7 @@ def print_cell_table(sweep: Sweep, console: Console) -> None:
     if console.measure(table, options=unclipped).maximum > console.width:
         table = _rich_table(rows, gap=0)
     console.print(table)
-    for line in (*cell_notes(rows), protocol(sweep)):
+    for line in (*cell_notes(rows), *imported_notes(sweep), protocol(sweep)):
         say(console, line)
 
 

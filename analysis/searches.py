@@ -76,7 +76,8 @@ def search_summaries(sweep: Sweep) -> list[SearchSummary]:
 
 
 def _summary(sweep: Sweep, each: CellSearch) -> SearchSummary:
-    search = sweep.manifest.spec.get("search", {})
+    search, margin = sweep.manifest.spec.get("search", {}), sweep.manifest.success_margin
+    assert margin is not None, "only imported results lack it, and they have no search"
     # Independent draws from the range, each at its full budget: only of these is the estimator unbiased.
     unpruned = search.get("rungs") == []
     startup = [p for p in each.proposals if p.index < int(search.get("num_startup", 0))]
@@ -89,6 +90,6 @@ def _summary(sweep: Sweep, each: CellSearch) -> SearchSummary:
         num_ended=len(each.proposals),
         best=expected_best([p.accuracy for p in used], unbiased=unpruned and bool(startup)),
         saved=saving([end.steps for end in ends], each.cell.steps),
-        tolerance=tolerance(rates, accuracies, sweep.manifest.success_margin),
+        tolerance=tolerance(rates, accuracies, margin),
         flags=each.flags,
     )

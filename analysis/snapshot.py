@@ -38,9 +38,10 @@ _END = pa.struct(
 _REPORT = pa.struct({"step": _WHOLE, "metrics": pa.map_(_TEXT, _REAL)})
 SCHEMA = pa.schema(
     {"hash": _TEXT, "config": _TEXT, "reports": pa.list_(_REPORT), "end": _END}
-    | {"format": _WHOLE, "commit": _TEXT, "dirty": pa.bool_()}
+    | {"format": _WHOLE, "commit": _TEXT, "dirty": pa.bool_(), "imported": _TEXT}
 )
-"""One row a record, those no longer wanted too; `config` is JSON, because its fields differ by architecture."""
+"""One row a record, those no longer wanted too; `config` is JSON, because its fields differ by architecture, and so is
+`imported`, which snapshots of earlier versions lack."""
 
 
 class Origin(FrozenModel):
@@ -110,9 +111,11 @@ def is_snapshot(folder: Path) -> bool:
 
 
 def _row(record: TrialRecord) -> dict[str, Any]:
-    return record.model_dump() | {"config": json.dumps(record.config, sort_keys=True)}
+    source = record.imported.model_dump_json() if record.imported is not None else None
+    return record.model_dump() | {"config": json.dumps(record.config, sort_keys=True), "imported": source}
 
 
 def _records(table: pa.Table) -> Iterator[TrialRecord]:
     for row in table.to_pylist(maps_as_pydicts="strict"):
-        yield TrialRecord.model_validate(row | {"config": json.loads(row["config"])})
+        source = json.loads(row["imported"]) if row["imported"] is not None else None
+        yield TrialRecord.model_validate(row | {"config": json.loads(row["config"]), "imported": source})

@@ -7,8 +7,9 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.questions import QUESTIONS
 from fsm_icl.files import as_folder, exists
-from fsm_icl.folders import sweep_folder
+from fsm_icl.folders import is_imported, sweep_folder
 
 if TYPE_CHECKING:
     from analysis.load import Sweep
@@ -36,6 +37,8 @@ def load(sweep: str | None, scale: str | None, results: str) -> Sweep:
     if not results.startswith((ONLINE, OFFLINE)):
         if sweep is not None and is_snapshot(Path(sweep)):
             return load_snapshot(Path(sweep))
+        if sweep in QUESTIONS and is_imported(as_folder(results)):
+            return load_sweep(as_folder(results), QUESTIONS[sweep])
         return load_sweep(_folder(sweep, scale, as_folder(results)))
     from analysis import wandb_source
 
@@ -55,7 +58,7 @@ def load(sweep: str | None, scale: str | None, results: str) -> Sweep:
 
 
 def _folder(sweep: str | None, scale: str | None, results: Folder) -> Folder:
-    if exists(results / "manifest.json"):
+    if exists(results / "manifest.json") and not (sweep and exists(as_folder(sweep) / "manifest.json")):
         typed = shlex.quote(str(results))
         raise ValueError(f"--results {results} is itself a sweep's folder; type: python -m analysis {typed}")
     if sweep is None:

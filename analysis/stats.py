@@ -72,7 +72,8 @@ class Score:
     mean: float
     minimum: float
     maximum: float
-    success: Rate
+    success: Rate | None
+    """None where the ceiling is unknown, as for imported results."""
 
 
 def iqm(values: FloatArray) -> float:
@@ -172,13 +173,13 @@ def resample_iqm(accuracies: FloatArray, drawn: IntArray) -> FloatArray:
     return np.asarray(scipy_stats.trim_mean(resampled, 0.25, axis=1), dtype=np.float64)
 
 
-def score(values: FloatArray, resamples: FloatArray, solved_from: float, num_units: int) -> Score:
+def score(values: FloatArray, resamples: FloatArray, solved_from: float | None, num_units: int) -> Score:
     """Everything said of one cell.
 
     Args:
         values: test accuracy by seed (n,).
         resamples: bootstrap of their IQM (R,).
-        solved_from: accuracy from which a seed counts as success.
+        solved_from: accuracy from which a seed counts as success; None where that is unknown.
         num_units: how many seeds, or searches, were drawn from.
     """
     return Score(
@@ -186,7 +187,7 @@ def score(values: FloatArray, resamples: FloatArray, solved_from: float, num_uni
         mean=float(np.mean(values)),
         minimum=float(np.min(values)),
         maximum=float(np.max(values)),
-        success=wilson(int(np.sum(values >= solved_from)), len(values)),
+        success=None if solved_from is None else wilson(int(np.sum(values >= solved_from)), len(values)),
     )
 
 

@@ -30,7 +30,8 @@ class CellSummary:
     """What the measure trials of one cell scored."""
 
     cell: ManifestCell
-    ceiling: float
+    ceiling: float | None
+    """None where the task is not known well enough, as that of imported results."""
     accuracies: FloatArray
     """Test accuracy by seed (n,), ended measure trials by repeat and index."""
     outcomes: tuple[str, ...]
@@ -45,8 +46,8 @@ class CellSummary:
     """None while no measure trial has ended."""
     steps_to_threshold: tuple[int | None, ...]
     """By seed the step of its first report at or above `solved_from` on the validation set; None: never."""
-    solved_from: float
-    """Accuracy from which a seed counts as success: success_margin below the ceiling."""
+    solved_from: float | None
+    """Accuracy from which a seed counts as success: success_margin below the ceiling; None where that is unknown."""
 
     @property
     def label(self) -> str:
@@ -63,13 +64,18 @@ class CellSummary:
         """Seeds, or searches, that intervals are drawn from."""
         return len(set(self.units))
 
+    def successes(self) -> npt.NDArray[np.bool_]:
+        """Whether each seed succeeded (n,)."""
+        assert self.solved_from is not None, "imported results, of which that is unknown, have no claims"
+        return self.accuracies >= self.solved_from
+
     def by_unit(self, values: npt.NDArray[Any] | None = None) -> FloatArray:
         """Mean of `values` by seed, accuracies if none are given, in each unit: what a permutation may exchange."""
         units, values = np.asarray(self.units), self.accuracies if values is None else values
         return np.array([values[units == unit].mean() for unit in dict.fromkeys(self.units)])
 
 
-def generator(seed: int, *name: str) -> np.random.Generator:
+def generator(seed: int | None, *name: str) -> np.random.Generator:
     """A fresh generator for the stream `name` of a sweep's seed: no other draw and no other cell moves it."""
     digest = hashlib.sha256(json.dumps(["analysis", seed, *name]).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "big"))
@@ -89,10 +95,12 @@ def summarise(sweep: Sweep, seed: int | None = None, side: str = "") -> Mapping[
     return {label: found[label] for label in sweep.cells}
 
 
-def _summarise_task(sweep: Sweep, task: str, labels: list[str], seed: int, side: str) -> dict[str, CellSummary]:
+def _summarise_task(sweep: Sweep, task: str, labels: list[str], seed: int | None, side: str) -> dict[str, CellSummary]:
     ended = {label: sweep.ended(label, "measure") for label in labels}
     tests = [record.end.test for records in ended.values() for record in records if record.end.test]
-    total = stats.sum_by_class(tests[0].machine_total, tests[0].machine_class) if tests else np.ones(1)
+    counts = (tests[0].machine_total, tests[0].machine_class) if tests else (None, None)
+    # Without counts by machine there is one class, so that every draw of classes is the test set as it is.
+    total = np.ones(1) if counts[0] is None or counts[1] is None else stats.sum_by_class(counts[0], counts[1])
     columns = [_correct(record, total) for records in ended.values() for record in records]
     accuracies = np.empty((0, 0))
     if columns:
@@ -109,7 +117,8 @@ def _summary(sweep: Sweep, label: str, resampled: FloatArray, draw: np.random.Ge
     """One cell, from its seeds' accuracies on the resampled test sets (R, n)."""
     records, ceiling = sweep.ended(label, "measure"), sweep.task(label).ceiling
     values = np.array([r.end.test.accuracy if r.end.test else WORST for r in records])
-    solved = ceiling - sweep.manifest.success_margin
+    margin = sweep.manifest.success_margin
+    solved = None if ceiling is None or margin is None else ceiling - margin
     units = _units(sweep, label)
     drawn = stats.draw_seeds(units, draw) if records else np.empty((0, 0), dtype=np.int16)
     resamples = stats.resample_iqm(resampled, drawn) if records else np.empty(0)
@@ -134,14 +143,20 @@ def _units(sweep: Sweep, label: str) -> tuple[int, ...]:
     return tuple(t.repeat for t in ended) if sweep.manifest.repeats > 1 else tuple(range(len(ended)))
 
 
-def _first_step(record: TrialRecord, threshold: float) -> int | None:
+def _first_step(record: TrialRecord, threshold: float | None) -> int | None:
+    if threshold is None:
+        return None
     reports = (r for r in record.reports if r.metrics.get("val/accuracy", WORST) >= threshold)
     return next((report.step for report in reports), None)
 
 
 def _correct(record: TrialRecord, total: FloatArray) -> FloatArray:
     test = record.end.test
-    return stats.sum_by_class(test.machine_correct, test.machine_class) if test else WORST * total
+    if test is None:
+        return WORST * total
+    if test.machine_correct is None or test.machine_class is None:
+        return test.accuracy * total
+    return stats.sum_by_class(test.machine_correct, test.machine_class)
 
 
 def difference(a: CellSummary, b: CellSummary) -> Estimate:
@@ -155,8 +170,10 @@ def rate_difference(a: CellSummary, b: CellSummary) -> Estimate:
     """Success rate of a minus that of b, by Newcombe; over several searches no narrower than searches drawn give it."""
     if a.score is None or b.score is None:
         raise ValueError(f"no measure trial of {(a if a.score is None else b).label} has ended")
+    if a.score.success is None or b.score.success is None:
+        raise ValueError(f"what counts as success is unknown for {(a if a.score.success is None else b).label}")
     found, units = stats.newcombe(a.score.success, b.score.success), min(a.num_units, b.num_units)
-    rates = [(cell.accuracies >= cell.solved_from)[cell.drawn].mean(1) for cell in (a, b)]
+    rates = [cell.successes()[cell.drawn].mean(1) for cell in (a, b)]
     drawn = stats.percentile_interval(rates[0] - rates[1], units)
     if found.interval is None or drawn is None:
         return Estimate(found.value, None, units)

@@ -91,10 +91,10 @@ _GAIN_COLUMNS += ["improvement", "improvement_low", "improvement_high", "logrank
 
 def _gain(sweep: Sweep, before: CellSummary, after: CellSummary) -> Gain:
     rates = [cell.score.success if cell.score else None for cell in (before, after)]
-    if not all(rates):
+    if before.score is None or after.score is None:
         return Gain(before.label, after.label, None, None, None, rates[0], rates[1])
     p_value = None
-    if min(before.num_seeds, after.num_seeds) >= MIN_SEEDS:
+    if min(before.num_seeds, after.num_seeds) >= MIN_SEEDS and rates[0] and rates[1]:
         draw = generator(sweep.manifest.seed, "log-rank", before.label, after.label)
         p_value = logrank_p(before.steps_to_threshold, after.steps_to_threshold, draw)
     better = improvement(after, before)
@@ -123,14 +123,15 @@ def _row(sweep: Sweep, summary: CellSummary) -> dict[str, Any]:
     row |= {"flops_per_token": cell.flops_per_token, "steps": cell.steps}
     row |= {"seeds": summary.num_seeds, "seeds_asked": cell.num_seeds}
     row |= estimate_columns("iqm", score.iqm if score else None)
-    row["interval_over"] = interval_over(sweep.manifest.repeats)
+    row["interval_over"] = interval_over(sweep.manifest)
     row |= {name: getattr(score, name) if score else None for name in ("mean", "minimum", "maximum")}
     rate = score.success if score else None
     row |= {"successes": rate.successes if rate else None, "success_rate": rate.value if rate else None}
     row |= {"success_low": rate.interval.low if rate else None}
     row |= {"success_high": rate.interval.high if rate else None, "ceiling": summary.ceiling}
-    curve = kaplan_meier(summary.steps_to_threshold, cell.steps)
-    row |= {"reached_threshold": curve.reached, "steps_to_threshold": curve.median}
+    curve = kaplan_meier(summary.steps_to_threshold, cell.steps) if summary.solved_from is not None else None
+    row["reached_threshold"] = curve.reached if curve else None
+    row["steps_to_threshold"] = curve.median if curve else None
     return row | _search(sweep, cell)
 
 

@@ -129,6 +129,7 @@ def _find(sweep: Sweep, h: DeclaredHypothesis, cells: Mapping[str, CellSummary])
         return _find_rates(sweep, h, a, b)
     p_value = permutation_p(a.by_unit(), b.by_unit(), h.threshold, h.direction, _draw(sweep, h))
     floor = sweep.task(b.label).ladder.get("chance", METRICS[h.metric].low)
+    assert b.ceiling is not None, "imported results, whose ceiling is unknown, have no claims"
     base, bounds = summary.value(b), (floor, b.ceiling)
     return _place_difference(h, summary.difference(a, b), base, bounds, "accuracy", p_value)
 
@@ -138,7 +139,7 @@ def _draw(sweep: Sweep, h: DeclaredHypothesis) -> Generator:
 
 
 def _find_rates(sweep: Sweep, h: DeclaredHypothesis, a: CellSummary, b: CellSummary) -> _Finding:
-    mine, base = (cell.by_unit(cell.accuracies >= cell.solved_from) for cell in (a, b))
+    mine, base = (cell.by_unit(cell.successes()) for cell in (a, b))
     p_value = permutation_p(mine, base, h.threshold, h.direction, _draw(sweep, h), "mean")
     estimate = summary.rate_difference(a, b)
     finding = _place_difference(h, estimate, _rate(b).value, (0.0, 1.0), "success rate", p_value)
@@ -268,4 +269,5 @@ def _compared(finding: _Finding, h: DeclaredHypothesis, cells: Mapping[str, Cell
 
 def _rate(cell: CellSummary) -> Rate:
     assert cell.score is not None  # cells without one are dealt with before
+    assert cell.score.success is not None, "imported results, of which that is unknown, have no claims"
     return cell.score.success

@@ -8,13 +8,16 @@ import pandas as pd
 
 from analysis.stats import Estimate
 from analysis.summary import CellSummary
+from fsm_icl.records import Manifest
 
 CONDITIONAL = "conditional on the chosen hyperparameters"
 
 
-def interval_over(repeats: int) -> str:
-    """What an interval of a sweep with so many searches a cell was drawn over, as every table says."""
-    return f"seeds and test classes, {CONDITIONAL}" if repeats == 1 else "searches and test classes"
+def interval_over(manifest: Manifest) -> str:
+    """What an interval of a sweep was drawn over, as every table says."""
+    if manifest.imported:
+        return "seeds alone (imported results have no counts by test machine)"
+    return f"seeds and test classes, {CONDITIONAL}" if manifest.repeats == 1 else "searches and test classes"
 
 
 def points(value: float) -> str:
@@ -54,7 +57,7 @@ def mixed(cells: Iterable[CellSummary]) -> str:
     """Cells whose seeds differ: "2 of 6 seeds of gru fail within 600 steps (accuracy 0.597 to 0.990)"."""
     found = []
     for cell in cells:
-        if cell.score is not None and (rate := cell.score.success).mixed:
+        if cell.score is not None and (rate := cell.score.success) is not None and rate.mixed:
             spread = f"(accuracy {cell.score.minimum:.3f} to {cell.score.maximum:.3f})"
             failing = f"{rate.total - rate.successes} of {rate.total} seeds of {cell.label}"
             found.append(f"{failing} fail {within([cell])} {spread}")

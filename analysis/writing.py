@@ -40,7 +40,7 @@ def write(sweep: Sweep, command: str) -> list[Path]:
 def tables_of(sweep: Sweep, found: Sequence[Picture | NotDrawn]) -> dict[str, pd.DataFrame]:
     """Every table that is written, by name; of each figure the numbers behind it."""
     tables = {one.name: one.table for one in found if isinstance(one, Picture)}
-    over = interval_over(sweep.manifest.repeats)
+    over = interval_over(sweep.manifest)
     tables |= {"cells": cell_table(sweep), "gains": gain_table(gains(sweep)).assign(interval_over=over)}
     timings = [history.text for history in of_sweep(sweep).values()]
     tables["verdicts"] = verdict_table(judge(sweep)).assign(declared=timings)

@@ -11,6 +11,7 @@ only its own wing and those below:
     sweep/        MANY TRIALS: sweep files, cells, the search-then-measure protocol, records, W&B
     training/     ONE TRIAL: a config, the training loop, scoring, checkpoints, how it ended
     task/         WHAT IS LEARNT: machines, episodes, baselines        models/  WHAT LEARNS: one file an architecture
+    source/       the source project's result files, read into a results folder
     records.py    what a trial leaves behind: the contract with analysis/      folders.py  where that lies
     claims.py     when each claim was declared             account.py  whether W&B can be reached
     runs.py       a trial as a W&B run, and back

@@ -122,11 +122,28 @@ def sync(sweep: Sweep, scale: Scale = None, results: Results = "results") -> Non
     with refusing(), Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("sending")
         folder = _folder(sweep, scale, results)
-        done = upload(
-            local_folder(folder, read_manifest(folder).id), lambda sent, of: bar.update(task, completed=sent, total=of)
-        )
+        manifest = read_manifest(folder)
+        if manifest.imported:
+            raise ValueError(f"{folder}: imported results have no W&B runs to send")
+        done = upload(local_folder(folder, manifest.id), lambda sent, of: bar.update(task, completed=sent, total=of))
     print(told(done))
     raise typer.Exit(1 if done.left else 0)
+
+
+@app.command("import")
+def import_(
+    files: Annotated[list[str], typer.Argument(metavar="FILES", help="*_metrics.json and training curves.")],
+    results: Results = "results",
+    name: Annotated[str, typer.Option(help="The runs go to <results>/<name>-imported.")] = "cs182",
+) -> None:
+    """Read result files of the source project into a results folder; a file that is wrong is named and skipped."""
+    from pathlib import Path
+
+    from fsm_icl.source.command import import_files
+
+    with refusing():
+        code = import_files([Path(file) for file in files], results, name)
+    raise typer.Exit(code)
 
 
 @app.command()

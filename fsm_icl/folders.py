@@ -67,6 +67,11 @@ def read_manifest(folder: Folder) -> Manifest:
         raise ValueError(f"cannot be read: {told(error)}") from None
 
 
+def is_imported(folder: Folder) -> bool:
+    """Whether `folder` is one that `fsm-icl import` wrote. Raises ValueError where that can't be read."""
+    return exists(folder / "manifest.json") and read_manifest(folder).imported
+
+
 def local_folder(folder: Folder, sweep_id: str) -> Path:
     """Where W&B runs and figures of a sweep lie: in its folder, or where that is elsewhere, in one on this machine."""
     return folder if isinstance(folder, Path) else Path("results") / f"{folder.name}-{sweep_id}"

@@ -49,6 +49,7 @@ METRICS = {
     m.name: m
     for m in (
         Metric(name="train/loss", mode="min", low=0.0, high=math.inf, worst=1e9),
+        Metric(name="train/accuracy", mode="max", low=0.0, high=1.0, worst=0.0),
         Metric(name="val/loss", mode="min", low=0.0, high=math.inf, worst=1e9),
         Metric(name="val/accuracy", mode="max", low=0.0, high=1.0, worst=0.0),
         Metric(name="test/loss", mode="min", low=0.0, high=math.inf, worst=1e9),
@@ -73,21 +74,25 @@ class Slice(FrozenModel):
 
 
 class TestScore(FrozenModel):
-    """What one measure trial scored, once, on the test set. One entry a test machine in the three lists."""
+    """What one measure trial scored, once, on the test set. One entry a test machine in the three lists.
+
+    What is None here, and in TrialEnd, is unknown; only an imported record may lack it.
+    """
 
     accuracy: float = Field(ge=0, le=1)
-    loss: float
+    loss: float | None
     by_query_step: list[Slice]
     by_times_shown: list[Slice]
     """Labels "0", "1", "2", "3+": how often the step's (state, action) was shown before it."""
-    machine_correct: list[Count]
-    machine_total: list[Count]
-    machine_class: list[Count]
+    machine_correct: list[Count] | None
+    machine_total: list[Count] | None
+    machine_class: list[Count] | None
     """Number of the machine's class (machines up to relabelling) within this test set, from 0."""
 
     @model_validator(mode="after")
     def _lists_agree(self) -> TestScore:
-        if not len(self.machine_correct) == len(self.machine_total) == len(self.machine_class):
+        lists = (self.machine_correct, self.machine_total, self.machine_class)
+        if len({None if counts is None else len(counts) for counts in lists}) > 1:
             raise ValueError("machine_correct, machine_total and machine_class differ in length")
         return self
 
@@ -100,29 +105,29 @@ class TrialEnd(FrozenModel):
     """Why it was pruned, diverged or failed: one line; the trace-back is in the trial's log."""
     test: TestScore | None = None
     """Present for finished measure trials only."""
-    num_params: Count
-    state_size: Count
+    num_params: Count | None
+    state_size: Count | None
     """Floats carried from step to step."""
-    flops_per_token: Count
+    flops_per_token: Count | None
     """Forward floating-point operations a token, two a multiply-add, matrix products only."""
     spectral_radius: list[float] | None = None
     """Largest absolute eigenvalue of each recurrent matrix before the first step, by layer and gate; None in records
     of earlier versions and where the trial failed before it had weights."""
     steps: Count
-    """Optimiser steps of the whole trial, those before an interruption included."""
-    seconds: float
+    """Optimiser steps of the whole trial, those before an interruption included; epochs of an imported one."""
+    seconds: float | None
     """Wall-clock seconds of the trial's own work, building and evaluating included."""
-    steps_per_second: float
+    steps_per_second: float | None
     """Optimiser steps a second of training alone, evaluation left out."""
-    tokens_per_second: float
-    peak_memory_bytes: Count
-    started_at: float
-    ended_at: float
+    tokens_per_second: float | None
+    peak_memory_bytes: Count | None
+    started_at: float | None
+    ended_at: float | None
     """Unix seconds."""
-    node: str
-    device: str
-    cpu_model: str
-    threads: int
+    node: str | None
+    device: str | None
+    cpu_model: str | None
+    threads: int | None
     versions: dict[str, str]
 
 
@@ -147,8 +152,25 @@ class Report(FrozenModel):
         return self.metrics[name]
 
 
+class ImportedFrom(FrozenModel):
+    """Where a record comes from that no trial of ours left behind."""
+
+    file: str
+    """The file's name, without its folder."""
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Of the file's content."""
+    experiment: str
+    """What the file calls it, e.g. "lstm_direct"; in a file of training curves "LSTM.direct"."""
+    timestamp: str | None
+    """YYYYMMDD_HHMMSS, as the file has it; None where it has none."""
+    final_results: dict[str, float]
+    """Accuracies that the file gives as final; they need not equal the last ones of its history."""
+    notes: list[str]
+    """What a reader of the record has to know: contradictions in the file, one sentence each."""
+
+
 class TrialRecord(FrozenModel):
-    """All that is kept of an ended trial; written once, by the driver."""
+    """All that is kept of an ended trial; written once, by the driver or by the import."""
 
     format: Literal[1] = 1
     hash: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -158,7 +180,20 @@ class TrialRecord(FrozenModel):
     end: TrialEnd
     commit: str | None
     """Git commit of the code, None outside a checkout."""
-    dirty: bool
+    dirty: bool | None
+    imported: ImportedFrom | None = None
+    """None for trials of ours. Steps of an imported record are epochs."""
+
+    @model_validator(mode="after")
+    def _whole_unless_imported(self) -> TrialRecord:
+        if self.imported is None:
+            test = self.end.test
+            parts = {"end": self.end, **({"end.test": test} if test is not None else {})}
+            lacking = [f"{part}.{name}" for part, model in parts.items() for name in _lacking(model)]
+            lacking += ["dirty"] if self.dirty is None else []
+            if lacking:
+                raise ValueError(f"{', '.join(lacking)}: unknown, which only imported records may have")
+        return self
 
     @property
     def phase(self) -> Phase:
@@ -171,6 +206,12 @@ class TrialRecord(FrozenModel):
         end = self.end.model_copy(update={"outcome": "pruned", "steps": step, "test": None})
         reports = [report for report in self.reports if report.step <= step]
         return self.model_copy(update={"reports": reports, "end": end})
+
+
+def _lacking(model: BaseModel) -> list[str]:
+    """Fields that are None, though a sweep of ours knows them: those without a default."""
+    fields = type(model).model_fields
+    return [name for name, value in model if value is None and fields[name].is_required()]
 
 
 class WantedTrial(FrozenModel):
@@ -207,11 +248,11 @@ class ManifestCell(FrozenModel):
     """The cell's coordinates: arch, d_model, num_layers and whatever else the grid names."""
     task: str
     """Key into Manifest.tasks."""
-    num_params: Count
-    state_size: Count
-    flops_per_token: Count
+    num_params: Count | None
+    state_size: Count | None
+    flops_per_token: Count | None
     steps: Count
-    """The budget, in optimiser steps."""
+    """The budget, in optimiser steps; in epochs where the manifest is imported."""
     wanted: list[WantedTrial]
     """Trials known to be wanted so far; a search's later proposals become known as earlier ones end."""
     winners: list[Winner]
@@ -230,7 +271,8 @@ class TaskEntry(FrozenModel):
     ladder: dict[str, float]
     """Accuracy by strategy, in rising order of cunning: chance, unigram, per-state, per-action,
     naive Bayes, look-up."""
-    ceiling: float
+    ceiling: float | None
+    """None where the task is not known well enough, as that of imported results."""
     ceiling_exact: bool
     """False above 5 states, where the ceiling is a lower bound."""
 
@@ -310,9 +352,11 @@ class Manifest(FrozenModel):
     scale: str
     id: str = Field(pattern=r"^[0-9a-f]{8}$")
     question: str
-    seed: int
-    evaluation_seed: int
-    success_margin: float
+    imported: bool = False
+    """Whether its records come from elsewhere; what is None below is unknown, which only then it may be."""
+    seed: int | None
+    evaluation_seed: int | None
+    success_margin: float | None
     repeats: int
     """Independent searches a cell; with 1, every interval is conditional on the chosen hyperparameters."""
     spec: dict[str, Any]
@@ -322,3 +366,17 @@ class Manifest(FrozenModel):
     """Every version of every claim, in the order of their declaration; empty in manifests of earlier versions."""
     tasks: dict[str, TaskEntry]
     cells: list[ManifestCell]
+
+    @property
+    def step_unit(self) -> Literal["steps", "epochs"]:
+        """What budgets and reports are counted in."""
+        return "epochs" if self.imported else "steps"
+
+    @model_validator(mode="after")
+    def _whole_unless_imported(self) -> Manifest:
+        if not self.imported:
+            parts = [("", self), *((f"tasks.{key}.", task) for key, task in self.tasks.items())]
+            parts += [(f"{cell.label}.", cell) for cell in self.cells]
+            if lacking := [f"{part}{name}" for part, model in parts for name in _lacking(model)]:
+                raise ValueError(f"{', '.join(lacking)}: unknown, which only imported results may have")
+        return self

@@ -53,7 +53,7 @@ def summary_of(record: TrialRecord) -> dict[str, Any]:
     last = record.reports[-1].metrics if record.reports else {}
     end = record.end.model_dump(exclude=_AT_HOME)
     # Always there, so that a trial that ran again loses the reason of its first end.
-    summary = {**last, **end, "reason": _without_places(end["reason"] or "", record.end.node)}
+    summary = {**last, **end, "reason": _without_places(end["reason"] or "", record.end.node or "")}
     if (test := record.end.test) is not None:
         summary |= {"test/accuracy": test.accuracy, "test/loss": test.loss, _SCORE: _packed(test)}
         for name, slices in (("by_query_step", test.by_query_step), ("by_times_shown", test.by_times_shown)):

@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from fsm_icl.folders import default_scale, fresh_folder, sweep_folder, sweep_folders
-from fsm_icl.records import METRICS, Report, Slice
+from fsm_icl.records import METRICS, Manifest, Report, Slice, TrialRecord
+from tests.analysis.builder import Plan, write_sweep
 
 
 def make(results: Path, *names: str) -> None:
@@ -70,3 +71,49 @@ def test_every_metric_says_which_way_is_better() -> None:
     for metric in METRICS.values():
         assert metric.low <= metric.worst <= metric.high
         assert metric.worst == (metric.low if metric.mode == "max" else metric.worst)
+
+
+def test_only_imported_records_may_lack_what_a_trial_knows(tmp_path: Path) -> None:
+    folder = write_sweep(tmp_path / "spectrum-laptop", [Plan("rnn")])
+    whole = json.loads(
+        next(p for p in (folder / "records").iterdir() if '"machine_correct"' in p.read_text()).read_text()
+    )
+    source = {"file": "x.json", "sha256": "0" * 64, "experiment": "lstm_direct", "timestamp": None}
+    source |= {"final_results": {}, "notes": []}
+    for part, name in (("end", "seconds"), ("end", "num_params"), ("test", "loss"), ("record", "dirty")):
+        record = json.loads(json.dumps(whole))
+        {"end": record["end"], "test": record["end"]["test"], "record": record}[part][name] = None
+        with pytest.raises(ValidationError, match=f"{name}: unknown, which only imported records may have"):
+            TrialRecord.model_validate(record)
+        TrialRecord.model_validate(record | {"imported": source})
+        del {"end": record["end"], "test": record["end"]["test"], "record": record}[part][name]
+        with pytest.raises(ValidationError, match="Field required"):
+            TrialRecord.model_validate(record | {"imported": source})
+
+
+def test_only_imported_manifests_may_lack_what_a_sweep_knows(tmp_path: Path) -> None:
+    folder = write_sweep(tmp_path / "spectrum-laptop", [Plan("rnn")])
+    whole = json.loads((folder / "manifest.json").read_text())
+    places = {
+        "seed": whole,
+        "success_margin": whole,
+        "num_params": whole["cells"][0],
+        "ceiling": whole["tasks"]["task"],
+    }
+    for name, place in places.items():
+        known, place[name] = place[name], None
+        with pytest.raises(ValidationError, match=f"{name}: unknown, which only imported results may have"):
+            Manifest.model_validate(whole)
+        assert Manifest.model_validate(whole | {"imported": True}).step_unit == "epochs"
+        place[name] = known
+    assert Manifest.model_validate(whole).step_unit == "steps"
+
+
+def test_counts_by_machine_are_all_there_or_none(tmp_path: Path) -> None:
+    folder = write_sweep(tmp_path / "spectrum-laptop", [Plan("rnn")])
+    record = json.loads(
+        next(p for p in (folder / "records").iterdir() if '"machine_correct"' in p.read_text()).read_text()
+    )
+    record["end"]["test"]["machine_class"] = None
+    with pytest.raises(ValidationError, match="differ in length"):
+        TrialRecord.model_validate(record)

@@ -29,9 +29,10 @@ class CellPoints:
 
     label: str
     arch: str
-    x: int
-    """Value on the figure's axis; the place in the row for a spectrum."""
-    num_params: int
+    x: int | None
+    """Value on the figure's axis; the place in the row for a spectrum. None where an imported file does not say."""
+    num_params: int | None
+    """None where an imported file does not say."""
     seeds: tuple[float, ...]
     """Test accuracy by seed; the declared worst value where the trial diverged or failed."""
     outcomes: tuple[str, ...]
@@ -49,6 +50,11 @@ class Series:
     arch: str
     cells: tuple[CellPoints, ...]
 
+    @property
+    def places(self) -> list[tuple[int, CellPoints]]:
+        """Each cell with its value on the axis."""
+        return [(cell.x, cell) for cell in self.cells if cell.x is not None]
+
 
 @dataclass(frozen=True)
 class Line:
@@ -64,7 +70,7 @@ class SweptCurve:
 
     label: str
     arch: str
-    x: int
+    x: int | None
     curve: Curve
 
 
@@ -83,6 +89,8 @@ class AnswerInfo:
     ended: int
     asked: int
     """n of m trials."""
+    imported: bool
+    """One run a cell, its seed unknown; steps are epochs."""
 
     @property
     def cells(self) -> tuple[CellPoints, ...]:
@@ -113,16 +121,28 @@ def answer_info(sweep: Sweep) -> AnswerInfo:
     tasks = {cell.task for cell in sweep.manifest.cells}
     entry = sweep.manifest.tasks[tasks.pop()] if len(tasks) == 1 else None
     lines = [Line(name, value) for name, value in entry.ladder.items()] if entry else []
-    if entry:
+    if entry and entry.ceiling is not None:
         lines.append(Line("ceiling" if entry.ceiling_exact else "ceiling (at least)", entry.ceiling))
     swept = [cell for line in series for cell in line.cells] if kind == "depth" else []
+    # Imported runs have few curves, and their references may be all that was trained to the end.
+    swept += references if kind == "depth" and sweep.manifest.imported else []
     curves = tuple(
         SweptCurve(cell.label, cell.arch, cell.x, curve)
         for cell in swept
         if (curve := curve_of(sweep.ended(cell.label, "measure")))
     )
     counts = sweep.counts
-    return AnswerInfo(kind, axis, series, references, tuple(lines), curves, counts.ended, counts.asked)
+    return AnswerInfo(
+        kind=kind,
+        axis=axis,
+        series=series,
+        references=references,
+        lines=tuple(lines),
+        curves=curves,
+        ended=counts.ended,
+        asked=counts.asked,
+        imported=sweep.manifest.imported,
+    )
 
 
 def answer_kind(sweep: Sweep) -> Kind:
@@ -162,7 +182,7 @@ def _order(cell: ManifestCell, base: tuple[Any, ...]) -> tuple[Any, ...]:
     rank = list(arch_styles(["rnn", "gru", "lstm"]))
     arch = _arch(cell)
     place = rank.index(arch) if arch in rank else len(rank)
-    return _size(cell) != base, place, arch, cell.num_params, cell.label
+    return _size(cell) != base, place, arch, cell.num_params or 0, cell.label
 
 
 def base_cells(sweep: Sweep) -> list[ManifestCell]:
@@ -178,8 +198,10 @@ def swept_cells(sweep: Sweep, axis: str) -> list[list[ManifestCell]]:
 
 
 def _groups(cells: Iterable[ManifestCell], axis: str) -> dict[str, list[ManifestCell]]:
+    """Cells that differ in `axis` only, in its order; those that do not say where they stand on it are left out."""
     groups: dict[str, list[ManifestCell]] = {}
-    for cell in sorted(cells, key=lambda cell: float(cell.fields[axis])):
+    placed = [cell for cell in cells if axis in cell.fields]
+    for cell in sorted(placed, key=lambda cell: float(cell.fields[axis])):
         rest = {name: value for name, value in cell.fields.items() if name != axis}
         groups.setdefault(str(sorted(rest.items())), []).append(cell)
     return groups
@@ -200,10 +222,14 @@ def _along(cells: list[CellSummary], axis: str) -> tuple[tuple[Series, ...], tup
         for name, group in zip(names, swept, strict=True)
     )
     drawn = {cell.label for group in swept for cell in group}
-    return series, tuple(_points(s, int(s.cell.fields[axis])) for s in cells if s.label not in drawn)
+    return series, tuple(_points(s, _place(s.cell, axis)) for s in cells if s.label not in drawn)
 
 
-def _points(summary: CellSummary, x: int) -> CellPoints:
+def _place(cell: ManifestCell, axis: str) -> int | None:
+    return int(cell.fields[axis]) if axis in cell.fields else None
+
+
+def _points(summary: CellSummary, x: int | None) -> CellPoints:
     seeds = tuple(float(value) for value in summary.accuracies)
     cell = summary.cell
     return CellPoints(

@@ -36,10 +36,11 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
     cells = [
         CellSuccess(label, cell.score.success, kaplan_meier(cell.steps_to_threshold, cell.cell.steps))
         for label, cell in summarise(sweep).items()
-        if cell.score
+        if cell.score and cell.score.success
     ]
     if not cells:
-        return NotDrawn("breakthrough", "no measure trial has ended")
+        known = "what counts as success is unknown, because the ceiling is" if sweep.manifest.imported else None
+        return NotDrawn("breakthrough", known or "no measure trial has ended")
     text = (
         "Left: share of measure seeds that succeed (test accuracy within the success margin of the ceiling) with "
         "Wilson's 95 % interval. Right: Kaplan-Meier's share of seeds that have reached the same accuracy on the "

@@ -37,7 +37,7 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
     cells = []
     for label, summary in summarise(sweep).items():
         spec, fields = sweep.task(label).spec, summary.cell.fields
-        if summary.score and "num_states" in spec:
+        if summary.score and summary.score.success and "num_states" in spec:
             entries = int(spec["num_states"]) * int(spec["num_actions"])
             series = f"{fields['arch']} L{fields['num_layers']} {spec['num_states']}x{spec['num_actions']}"
             cells.append(Scaled(label, series, int(fields["d_model"]), entries, summary.score.success))

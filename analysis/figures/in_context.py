@@ -74,10 +74,11 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
     scores: dict[str, list[TestScore]] = {}
     for label in sweep.cells:
         tests = [record.end.test for record in sweep.ended(label, "measure") if record.end.test]
-        if tests:
+        if any(test.by_query_step or test.by_times_shown for test in tests):
             scores[label] = tests
     if not scores:
-        return NotDrawn("in_context", "no measure trial has finished")
+        known = "the imported results have no accuracy by query step" if sweep.manifest.imported else None
+        return NotDrawn("in_context", known or "no measure trial has finished")
     tasks = {sweep.cells[label].task for label in scores}
     task = sweep.manifest.tasks[tasks.pop()] if len(tasks) == 1 else None
     info = InContext(
@@ -135,5 +136,5 @@ def _ladder(ax: Axes, task: TaskEntry | None, named: bool) -> None:
     for name, value in task.ladder.items() if task else ():
         if name in _SHOWN:
             reference(ax, value, name if named and name != "look-up" else "")
-    if task:
+    if task and task.ceiling is not None:
         reference(ax, task.ceiling, "ceiling" if named else "", style.CEILING)

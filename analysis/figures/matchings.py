@@ -32,10 +32,10 @@ class Costs:
     label: str
     arch: str
     iqm: Estimate
-    num_params: int
-    state_size: int
-    flops_per_token: int
-    seconds: float
+    num_params: int | None
+    state_size: int | None
+    flops_per_token: int | None
+    seconds: float | None
     """Median wall-clock seconds of its measure trials: other trials on the machine slow it down."""
 
 
@@ -45,17 +45,28 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
     for label, summary in summarise(sweep).items():
         if summary.score:
             cell, trials = summary.cell, sweep.ended(label, "measure")
-            seconds = float(np.median([trial.end.seconds for trial in trials]))
-            costs = (cell.num_params, cell.state_size, cell.flops_per_token, seconds)
-            cells.append(Costs(label, str(cell.fields["arch"]), summary.score.iqm, *costs))
+            took = [trial.end.seconds for trial in trials if trial.end.seconds is not None]
+            seconds = float(np.median(took)) if took else None
+            costs = Costs(
+                label=label,
+                arch=str(cell.fields["arch"]),
+                iqm=summary.score.iqm,
+                num_params=cell.num_params,
+                state_size=cell.state_size,
+                flops_per_token=cell.flops_per_token,
+                seconds=seconds,
+            )
+            cells += [costs] if any(getattr(costs, name) is not None for name in _PANELS) else []
     if not cells:
-        return NotDrawn("matchings", "no measure trial has ended")
+        known = "the imported results say nothing of costs" if sweep.manifest.imported else None
+        return NotDrawn("matchings", known or "no measure trial has ended")
     tasks = list(sweep.manifest.tasks.values())
     ceiling = tasks[0].ceiling if len(tasks) == 1 else None
+    costs_shown = "what is known of their costs" if sweep.manifest.imported else "four costs"
     text = (
-        f"The same test accuracies (IQM, 95 % interval over {interval_over(sweep.manifest.repeats)}) against four "
-        "costs, on log scales. Cells that are matched in "
-        "one lie above each other in its panel and apart in others; a fair comparison has to say which one it means."
+        f"The same test accuracies (IQM, 95 % interval over {interval_over(sweep.manifest)}) against {costs_shown}, on "
+        "log scales. Cells that are matched in one lie above each other in its panel and apart in others; a fair "
+        "comparison has to say which one it means."
     )
     looks = cell_looks(sweep.manifest.cells, {cell.label for cell in cells})
     return Picture("matchings", "Accuracy against cost", text, table(cells), lambda: draw(cells, looks, ceiling))
@@ -75,23 +86,29 @@ def table(cells: list[Costs]) -> pd.DataFrame:
 
 
 def draw(cells: list[Costs], looks: dict[str, Look], ceiling: float | None) -> Figure:
-    """Four panels with one accuracy axis."""
-    figure, axes = sheet(2, 2, 4.6, sharey=True)
-    for ax, (name, title) in zip(axes, _PANELS.items(), strict=True):
-        for arch in dict.fromkeys(cell.arch for cell in cells):
-            line = sorted((getattr(cell, name), cell.iqm.value) for cell in cells if cell.arch == arch)
+    """A panel a cost that is known of some cell, with one accuracy axis."""
+    by_cost = {name: [cell for cell in cells if getattr(cell, name) is not None] for name in _PANELS}
+    panels = {name: known for name, known in by_cost.items() if known}
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, axes = sheet(rows, columns, 0.6 + 2.0 * rows, sharey=True)
+    for ax in axes[len(panels) :]:
+        ax.set_axis_off()
+    for ax, (name, known) in zip(axes, panels.items(), strict=False):
+        ax.set_xlabel(_PANELS[name])
+        for arch in dict.fromkeys(cell.arch for cell in known):
+            line = sorted((getattr(cell, name), cell.iqm.value) for cell in known if cell.arch == arch)
             ax.plot(*zip(*line, strict=True), color=style.REFERENCE, lw=0.6, alpha=0.6, zorder=1)
-        for cell in cells:
+        for cell in known:
             look, x = looks[cell.label], getattr(cell, name)
             if cell.iqm.interval:
                 ax.vlines(x, cell.iqm.interval.low, cell.iqm.interval.high, color=look.colour, lw=1.2)
             ax.plot([x], [cell.iqm.value], look.marker, ms=5, color=look.colour, zorder=3)
-        values = [max(getattr(cell, name), 1e-3) for cell in cells]
+        values = [max(getattr(cell, name), 1e-3) for cell in known]
         log_axis(ax, values, values, room=0.16)
-        ax.set_xlabel(title)
         if ceiling is not None:
             reference(ax, ceiling, "ceiling", style.CEILING, side="left")
-    for ax in axes[::2]:
+    for ax in axes[::columns]:
         ax.set_ylabel("test accuracy")
     cell_legend(figure, looks, line=False)
     return figure

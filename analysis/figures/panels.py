@@ -45,7 +45,9 @@ def cell_legend(figure: Figure, looks: Mapping[str, Look], line: bool = True) ->
         Line2D([], [], color=k.colour, marker=k.marker, ms=4, ls=k.dashes if line else "", lw=1.2, label=k.label)
         for k in ends(looks).values()
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 5), handlelength=2.6)
+    entry = 40 + 4.2 * max((len(str(handle.get_label())) for handle in handles), default=0)  # points
+    abreast = max(1, min(5, int(72 * style.WIDTH / entry)))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), abreast), handlelength=2.6)
 
 
 def reference(ax: Axes, value: float, text: str, colour: str = style.REFERENCE, side: str = "right") -> None:
@@ -68,8 +70,13 @@ def shifted(ax: Axes, points: float) -> Any:
     return ax.transData + ScaledTranslation(points / 72, 0, figure.dpi_scale_trans)
 
 
-def log_axis(ax: Axes, marked: Sequence[float], shown: Sequence[float], room: float = 0.13) -> None:
-    """A log axis over `shown`; its ticks are those of `marked` that leave `room`, a share of it, for their labels."""
+def log_axis(
+    ax: Axes, marked: Sequence[float], shown: Sequence[float], room: float = 0.13, whole: bool = False
+) -> None:
+    """A log axis over `shown`; its ticks are those of `marked` that leave `room`, a share of it, for their labels.
+
+    `whole`: ticks are settings, written in full (1024), not counts, which are rounded (1.02k).
+    """
     span = max(shown) / min(shown)
     ticks: list[float] = []
     for value in sorted(set(marked)):
@@ -77,7 +84,7 @@ def log_axis(ax: Axes, marked: Sequence[float], shown: Sequence[float], room: fl
             ticks.append(value)
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(FixedLocator(ticks))
-    ax.xaxis.set_major_formatter(FixedFormatter([compact(tick) for tick in ticks]))
+    ax.xaxis.set_major_formatter(FixedFormatter([f"{tick:g}" if whole else compact(tick) for tick in ticks]))
     ax.xaxis.set_minor_locator(NullLocator())
     margin = max(span**0.12, 1.1)
     ax.set_xlim(min(shown) / margin, max(shown) * margin)

@@ -48,6 +48,7 @@ _KNOWN = {
     "gru": ArchStyle("#0072B2", "s", "GRU"),
     "lstm": ArchStyle("#009E73", "^", "LSTM"),
 }
+_LABELS = {"s4": "S4"}
 _FREE = [
     ("#CC79A7", "D"),
     ("#E69F00", "v"),
@@ -64,7 +65,7 @@ def arch_styles(archs: Iterable[str]) -> dict[str, ArchStyle]:
     styles = {arch: style for arch, style in _KNOWN.items() if arch in present}
     for number, arch in enumerate(sorted(present - set(_KNOWN))):
         colour, marker = _FREE[number % len(_FREE)]
-        styles[arch] = ArchStyle(colour, marker, arch)
+        styles[arch] = ArchStyle(colour, marker, _LABELS.get(arch, arch))
     return styles
 
 
@@ -88,7 +89,7 @@ def cell_looks(cells: Iterable[ManifestCell], shown: Container[str]) -> dict[str
         by_arch.setdefault(str(cell.fields["arch"]), []).append(cell)
     looks = {}
     for arch, style in arch_styles(by_arch).items():
-        rising = sorted(by_arch[arch], key=lambda cell: (cell.num_params, cell.label))
+        rising = sorted(by_arch[arch], key=lambda cell: (cell.num_params or 0, cell.label))
         for rank, cell in enumerate(rising):
             if cell.label not in shown:
                 continue

@@ -39,7 +39,8 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
     """The figure of when and where a sweep's trials ran."""
     bars = lanes(sweep)
     if not bars:
-        return NotDrawn("timeline", "no trial has ended")
+        known = "the imported results have no times" if sweep.records else "no trial has ended"
+        return NotDrawn("timeline", known)
     table = pd.DataFrame([bar.__dict__ for bar in bars])
     nodes = len({bar.node for bar in bars})
     busy = sum(bar.end - bar.start for bar in bars)
@@ -55,27 +56,33 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
 
 
 def lanes(sweep: Sweep) -> list[Bar]:
-    """Every ended trial's bar; trials of one node that overlap lie in different lanes, as few as will do."""
-    named = [(cell, wanted) for cell in sweep.manifest.cells for wanted in cell.wanted if wanted.hash in sweep.records]
-    ends = {wanted.hash: sweep.records[wanted.hash].end for _, wanted in named}
-    first = min((end.started_at for end in ends.values()), default=0.0)
+    """The bar of every ended trial whose times are known; those of one node that overlap lie in different lanes."""
+    named = [
+        (end.started_at, end.ended_at, end.node, cell, wanted)
+        for cell in sweep.manifest.cells
+        for wanted in cell.wanted
+        if wanted.hash in sweep.records
+        and (end := sweep.records[wanted.hash].end).started_at is not None
+        and end.ended_at is not None
+        and end.node is not None
+    ]
+    first = min((started for started, *_ in named), default=0.0)
     free: dict[str, list[float]] = {}
     bars = []
-    for cell, wanted in sorted(named, key=lambda pair: (ends[pair[1].hash].started_at, pair[1].hash)):
-        end = ends[wanted.hash]
-        until = free.setdefault(end.node, [])
-        lane = next((i for i, time in enumerate(until) if time <= end.started_at), len(until))
-        until[lane : lane + 1] = [end.ended_at]
+    for started, ended, node, cell, wanted in sorted(named, key=lambda row: (row[0], row[4].hash)):
+        until = free.setdefault(node, [])
+        lane = next((i for i, time in enumerate(until) if time <= started), len(until))
+        until[lane : lane + 1] = [ended]
         bars.append(
             Bar(
-                node=end.node,
+                node=node,
                 lane=lane,
-                start=(end.started_at - first) / 3600,
-                end=(end.ended_at - first) / 3600,
+                start=(started - first) / 3600,
+                end=(ended - first) / 3600,
                 cell=cell.label,
                 arch=str(cell.fields["arch"]),
                 phase=wanted.phase,
-                outcome=end.outcome,
+                outcome=sweep.records[wanted.hash].end.outcome,
                 hash=wanted.hash,
             )
         )

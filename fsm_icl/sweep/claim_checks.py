@@ -53,7 +53,11 @@ def bounds_of(cells: Sequence[Cell], tasks: Mapping[str, TaskEntry] | None = Non
     if tasks is None:
         return {cell.label: Bounds(1 / cell.template.task.num_classes, 1.0) for cell in cells}
     entries = {cell.label: tasks[task_key(cell)] for cell in cells}
-    return {label: Bounds(entry.ladder["chance"], entry.ceiling) for label, entry in entries.items()}
+    found = {}
+    for label, entry in entries.items():
+        assert entry.ceiling is not None, "a sweep of ours knows its ceilings"
+        found[label] = Bounds(entry.ladder["chance"], entry.ceiling)
+    return found
 
 
 def doubts(loaded: LoadedSweep, cells: Sequence[Cell], bounds: Mapping[str, Bounds]) -> list[str]:

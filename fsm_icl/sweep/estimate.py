@@ -27,7 +27,7 @@ def seconds_per_trial(plan: CellPlan, records: Records) -> tuple[float, bool]:
 
 
 def _seconds_per_step(records: Iterable[TrialRecord]) -> float | None:
-    known = [r.end.seconds / r.end.steps for r in records if r.end.steps]
+    known = [r.end.seconds / r.end.steps for r in records if r.end.steps and r.end.seconds is not None]
     return statistics.median(known) if known else None
 
 

@@ -80,13 +80,17 @@ def told(folder: Folder, trial: str) -> Iterator[str]:
     else:
         end = record.end
         why = f": {end.reason}" if end.reason else ""
+        if (source := record.imported) is not None:
+            when = source.timestamp or "no time stamp"
+            yield f"imported from {source.file} ({source.experiment}, {when}); its steps are epochs"
         yield f"outcome: {end.outcome} at step {end.steps}{why}"
-        yield f"took: {end.seconds:.1f} s on {end.node} ({end.device}), commit {record.commit or 'unknown'}"
+        if end.seconds is not None:
+            yield f"took: {end.seconds:.1f} s on {end.node} ({end.device}), commit {record.commit or 'unknown'}"
         if record.reports:
             last = record.reports[-1]
             yield f"last report: {metrics_line(last.metrics)} at step {last.step}"
         if end.test is not None:
-            yield f"test score: accuracy {end.test.accuracy:.4f}, loss {end.test.loss:.4f}"
+            yield f"test score: accuracy {end.test.accuracy:.4f}{loss_text(end.test.loss)}"
     files = [path for path in (log_path(folder, trial), log_path(folder, trial).with_name(STACK)) if exists(path)]
     for path in files:
         yield f"log: {path}"
@@ -94,6 +98,11 @@ def told(folder: Folder, trial: str) -> Iterator[str]:
         yield read_bytes(path).decode(errors="replace").rstrip()
     if not files:
         yield "log: none; only a failure writes one"
+
+
+def loss_text(loss: float | None) -> str:
+    """What follows the accuracy of a test score: its loss, where that is known."""
+    return "" if loss is None else f", loss {loss:.4f}"
 
 
 def metrics_line(metrics: dict[str, float]) -> str:

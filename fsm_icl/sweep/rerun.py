@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import torch
 from pydantic import ValidationError
 
-from fsm_icl.folders import read_records
+from fsm_icl.folders import is_imported, read_records
 from fsm_icl.records import Phase, Report, TrialEnd, TrialRecord
 from fsm_icl.sweep.cells import cells_of
 from fsm_icl.sweep.loading import load_sweep
-from fsm_icl.sweep.logs import metrics_line
+from fsm_icl.sweep.logs import loss_text, metrics_line
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.run import LOG, run_trial
@@ -45,6 +45,8 @@ def trial_of(folder: Folder, trial: str) -> Again:
     Raises:
         ValueError: neither the sweep file nor a record says what the trial is, or one of them can't be read.
     """
+    if is_imported(folder):
+        raise ValueError(f"{folder}: imported results can't be run again here")
     loaded = load_sweep(str(folder / "sweep.yaml"))
     records = read_records(folder)
     planner = Planner(loaded.spec, cells_of(loaded), records)
@@ -59,6 +61,11 @@ def trial_of(folder: Folder, trial: str) -> Again:
 
 def again(record: TrialRecord, cell: str) -> Again:
     """The trial of a record, without cut-offs. Raises ValueError when its config is none of today's."""
+    if record.imported is not None:
+        raise ValueError(
+            f"trial {record.hash[:12]} was imported from {record.imported.file}: it can't be run again here"
+        )
+    assert record.end.threads is not None, "a record of ours knows its threads"
     try:
         config = TrialConfig.model_validate(record.config)
     except ValidationError as error:
@@ -89,5 +96,5 @@ def run_again(trial: Again, say: Callable[[str], None]) -> TrialEnd:
             say(log.read_text(encoding="utf-8").rstrip())
     say(f"{end.outcome} at step {end.steps}{f': {end.reason}' if end.reason else ''}; {end.seconds:.1f} s")
     if end.test is not None:
-        say(f"test score: accuracy {end.test.accuracy:.4f}, loss {end.test.loss:.4f}")
+        say(f"test score: accuracy {end.test.accuracy:.4f}{loss_text(end.test.loss)}")
     return end

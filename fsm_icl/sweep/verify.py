@@ -56,9 +56,12 @@ def sampled(folder: Folder, size: int) -> list[Sampled]:
     """`size` finished trials of a sweep, the same ones each time; a larger sample holds the smaller.
 
     Raises:
-        ValueError: no trial has finished yet, or a file can't be read.
+        ValueError: no trial has finished yet, results are imported, or a file can't be read.
     """
     manifest = read_manifest(folder)
+    if manifest.imported:
+        raise ValueError(f"{folder}: imported results can't be run again here, there is nothing to verify")
+    assert manifest.seed is not None, "a sweep of ours has a seed"
     cells = {wanted.hash: cell.label for cell in manifest.cells for wanted in cell.wanted}
     hashes = sorted(cells)
     found: list[Sampled] = []
@@ -117,7 +120,7 @@ def _elsewhere(before: TrialEnd, after: TrialEnd) -> Iterator[str]:
 def _numbers(reports: Sequence[Report], end: TrialEnd) -> dict[tuple[int, str], float]:
     """(step, metric) -> value."""
     found = {(report.step, name): value for report in reports for name, value in report.metrics.items()}
-    if end.test is not None:
+    if end.test is not None and end.test.loss is not None:
         found |= {(end.steps, "test/accuracy"): end.test.accuracy, (end.steps, "test/loss"): end.test.loss}
     return found
 

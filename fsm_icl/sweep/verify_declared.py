@@ -44,13 +44,15 @@ def check_declared(folder: Folder) -> list[Checked]:
     """Every claim of the sweep in `folder`, standing ones first.
 
     Raises:
-        ValueError: a file can't be read.
+        ValueError: a file can't be read, or the results are imported.
     """
     manifest, log = read_manifest(folder), DeclarationLog.read(folder)
+    if manifest.imported:
+        raise ValueError(f"{folder}: imported results have no declared claims, there is nothing to verify")
     if log is None:
         why = f"no {NAME}: an earlier version of the program ran it, so when its claims were declared can't be known"
         return [Checked(str(folder), "", [why])]
-    ended = [record.end.ended_at for record in read_records(folder).values()]
+    ended = [end.ended_at for r in read_records(folder).values() if (end := r.end).ended_at is not None]
     asked = _claims_in_sweep_file(folder)
     forged: dict[str, list[str]] = {d.hash: [] for d in log.declarations}
     for place, declaration in enumerate(log.declarations):

@@ -146,6 +146,7 @@ class Desk:
             self.broken = told(error)
 
     def _keep(self, flight: InFlight, closing: TrialEnd) -> None:
+        assert closing.seconds is not None, "a trial of ours knows how long it took"
         self.worked_seconds += closing.seconds
         planned = flight.planned
         try:

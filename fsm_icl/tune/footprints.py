@@ -62,6 +62,7 @@ def footprint(trial: str) -> Footprint | None:
     if last.end is None or last.end.outcome == "failed":
         return None
     if device == "cpu":
+        assert last.end.peak_memory_bytes is not None, "a trial of ours knows its memory"
         made_up = f"made up: torch sees no GPU on {platform.node()}"
         return Footprint(last.end.peak_memory_bytes, MADE_UP_BYTES, made_up)
     free, total = torch.cuda.mem_get_info()

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from analysis.figures.every import pictures
@@ -76,3 +77,10 @@ def test_a_snapshot_is_checked_like_any_other_source(sweep: Sweep, tmp_path: Pat
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match="two cells have the same label"):
         load_snapshot(path.parent)
+
+
+def test_a_snapshot_from_before_there_were_imports(sweep: Sweep, tmp_path: Path) -> None:
+    folder = frozen(sweep, tmp_path / "elsewhere")
+    path = folder / "snapshot.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["imported"]), path)
+    assert load_snapshot(folder).records == sweep.records
