@@ -26,10 +26,12 @@ from analysis.describe import (
 from analysis.figures.every import pictures
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.load import Sweep
+from analysis.settings import roles
 from analysis.snapshot import Origin, origin
+from analysis.summary import summarise
 from analysis.tables import cell_table, count_table, gains, search_table
 from analysis.verdicts import judge
-from analysis.wording import interval_over, short
+from analysis.wording import rests_on, short
 from fsm_icl.records import ManifestCell
 
 
@@ -127,12 +129,13 @@ def _contents(
             WITHDRAWN_HEADS,
             withdrawn_rows(sweep),
         ),
+        "roles": _roles(sweep),
         "cells": _cells(rows),
         "notes": cell_notes(rows),
         "gains": _texts_table(
             "Gains in test accuracy from step to step",
-            f"Intervals over {interval_over(manifest.repeats)}. Estimates, not verdicts: no claim about "
-            "them was declared, and they are not corrected for their number. "
+            f"Intervals over {rests_on(summarise(sweep).values(), manifest.repeats)}. Estimates, not verdicts: no claim "
+            "about them was declared, and they are not corrected for their number. "
             "P(better): probability that a seed of the second cell beats one of the first. Log-rank: whether the two "
             "need the same number of steps to threshold.",
             ("from", "to", "gain", "log-rank p"),
@@ -159,6 +162,22 @@ def _contents(
     }
 
 
+def _roles(sweep: Sweep) -> Table:
+    """What each hyperparameter is there for."""
+    found = roles(sweep)
+    groups = (
+        ("scientific (compared)", found.scientific),
+        ("nuisance (searched in each cell)", found.nuisance),
+        ("fixed", found.fixed),
+    )
+    rows = [(role, name, text) for role, group in groups for name, text in group.items()]
+    note = (
+        "Verdicts are about the scientific ones, with each cell's nuisance ones at their best; what other values of the "
+        "fixed ones would change was not tested."
+    )
+    return _texts_table("Hyperparameters", note, ("role", "hyperparameter", "values"), rows)
+
+
 def _cells(rows: pd.DataFrame) -> Table:
     keys = ["cell", "num_params", "state_size", "seeds", "iqm", "mean", "minimum", "maximum", "success_rate", "ceiling"]
     lines = []
@@ -170,8 +189,9 @@ def _cells(rows: pd.DataFrame) -> Table:
         reached = f" ({row['reached_threshold']}/{row['seeds']})"
         lines.append([*line, Cell("-" if pd.isna(median) else f"{median:,.0f}{reached}", _key(median))])
     note = (
-        "Accuracies are shares of the test set's query steps. Steps to threshold: Kaplan-Meier's median, and how many "
-        "seeds reach it."
+        "Accuracies are shares of the test set's query steps. Steps to threshold: the first step by which at least "
+        "half of the seeds have reached it (Kaplan-Meier's median; of an even number of seeds the lower middle one's step), "
+        "and how many ever do."
     )
     return Table("Cells", note, [*(head.replace("/ ", "/") for head in CELL_HEADS), "steps to threshold"], lines)
 
