@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
-from scipy import stats as scipy_stats
 
 from analysis.intervals import Sampled
-from analysis.stats import NUM_RESAMPLES, FloatArray, IntArray, draw_seeds, iqm
+from analysis.stats import NUM_RESAMPLES, FloatArray, IntArray, draw_seeds, iqm, iqms
 
 
 @dataclass(frozen=True)
@@ -31,12 +29,12 @@ class Draws:
 
     def iqm(self) -> Sampled:
         """IQM of the accuracies."""
-        classes = None if self.on_classes is None else _iqms(self.on_classes)
-        return self._sampled(iqm(self.accuracies), _iqms(self.accuracies[self.places]), classes)
+        classes = None if self.on_classes is None else iqms(self.on_classes)
+        return self._sampled(iqm(self.accuracies), iqms(self.accuracies[self.places]), classes)
 
     def iqm_of(self, values: FloatArray) -> Sampled:
         """IQM of other numbers by seed (n,), which the test classes have no part in."""
-        return self._sampled(iqm(values), _iqms(values[self.places]), None)
+        return self._sampled(iqm(values), iqms(values[self.places]), None)
 
     def mean_of(self, values: FloatArray) -> Sampled:
         """Mean of other numbers by seed (n,), which the test classes have no part in."""
@@ -68,7 +66,3 @@ def draw(
     order = np.lexsort((accuracies, rank))
     places = order.astype(np.int16)[draw_seeds(rank[order], generator, num_resamples)]
     return Draws(accuracies, places, on_classes, num_classes, len(names))
-
-
-def _iqms(values: npt.NDArray[np.float64]) -> FloatArray:
-    return np.asarray(scipy_stats.trim_mean(values, 0.25, axis=1), dtype=np.float64)

@@ -29,7 +29,7 @@ import numpy as np
 from analysis import summary
 from analysis.draws import Draws
 from analysis.intervals import Sampled, Spread, contrast
-from analysis.stats import ALPHA, FloatArray
+from analysis.stats import ALPHA, FloatArray, iqm
 from analysis.summary import CellSummary
 
 Route = Literal["accuracy", "success rate"]
@@ -54,14 +54,12 @@ class Evidence:
 def above(a: CellSummary, b: CellSummary, margin: float) -> Evidence:
     """Evidence that `a` lies above `b` by more than `margin`, better seeds of `a` never weakening it."""
     rates = rates_above(a, b, margin)
-    if a.groups or b.groups:
-        as_is = Evidence(rates, "success rate")
-    else:
-        as_is = accuracy_above(summary.gap(a, b), margin)
+    mixed = a.groups or b.groups
+    as_is = Evidence(rates, "success rate") if mixed else accuracy_above(summary.gap(a, b), margin)
     found = [as_is]
     if rates is not None:
         found.append(Evidence(rates, "success rate"))
-    if not b.groups and summary.value(a) - summary.value(b) > margin and not _least(as_is):
+    if not b.groups and not _least(as_is):
         found += lowered_above(a.measured, b.sampled, margin, a.solved_from if a.groups else None)
     best = min(found, key=lambda each: 1.0 if each.p_value is None else each.p_value)
     told = as_is if _decides(as_is) or not _decides(best) else best
@@ -74,10 +72,8 @@ def accuracy_above(spread: Spread, margin: float, level: float | None = None) ->
 
 
 def lowered_above(a: Draws, b: Sampled, margin: float, mixed_from: float | None = None) -> list[Evidence]:
-    """Evidence from every lowered `a`; `mixed_from` is where its success starts, if it is mixed."""
-    if mixed_from is not None:
-        a = a.lowered(_bridged(a.accuracies, mixed_from))
-    worlds = ((level, a.lowered(np.full(len(a.accuracies), level))) for level in _levels(a.accuracies))
+    """Evidence from every lowered `a` whose IQM is still that far above `b`; `mixed_from`: see `_lowered`."""
+    worlds = _lowered(a, b.value + margin, mixed_from)
     return [accuracy_above(contrast([world.iqm(), b], [1, -1]), margin, level) for level, world in worlds]
 
 
@@ -88,10 +84,9 @@ def rates_above(a: CellSummary, b: CellSummary, margin: float) -> float | None:
 
 def clears(cell: CellSummary, accuracy: float) -> bool:
     """Whether the cell's interval lies above `accuracy`, or would after its seeds were lowered; a mixed one does."""
-    if cell.groups or _decides(accuracy_above(contrast([cell.sampled], [1]), accuracy)):
-        return True
-    worlds = (cell.measured.lowered(np.full(cell.num_seeds, level)) for level in _levels(cell.accuracies))
-    return any(_decides(accuracy_above(contrast([world.iqm()], [1]), accuracy)) for world in worlds)
+    worlds = (world.iqm() for _, world in _lowered(cell.measured, accuracy, None))
+    found = (accuracy_above(contrast([each], [1]), accuracy) for each in (cell.sampled, *worlds))
+    return bool(cell.groups) or any(map(_decides, found))
 
 
 def _decides(evidence: Evidence) -> bool:
@@ -103,10 +98,22 @@ def _least(evidence: Evidence) -> bool:
     return evidence.spread is not None and evidence.p_value == 1 / (len(evidence.spread.drawn) + 1)
 
 
-def _levels(accuracies: FloatArray) -> Iterator[float]:
-    """The seeds' accuracies but for the highest, which lowers nothing, and levels between neighbours."""
-    for low, high in pairwise(np.unique(accuracies)):
-        yield from (float(low + part * (high - low)) for part in (0.0, *_BETWEEN))
+def _lowered(a: Draws, least: float, mixed_from: float | None) -> Iterator[tuple[float, Draws]]:
+    """Levels and the cell with all seeds above them counted as them, while its IQM is above `least`.
+
+    The levels are the seeds' accuracies but for the highest, which lowers nothing, and some between neighbours.
+
+    Args:
+        mixed_from: of a mixed cell, where success starts: its lowest succeeding seed is counted as just short of it.
+    """
+    if mixed_from is not None:
+        a = a.lowered(_bridged(a.accuracies, mixed_from))
+        yield float(a.accuracies.max()), a
+    for low, high in pairwise(np.unique(a.accuracies)):
+        for level in (float(low + part * (high - low)) for part in (0.0, *_BETWEEN)):
+            to = np.minimum(a.accuracies, level)
+            if iqm(to) > least:
+                yield level, a.lowered(to)
 
 
 def _bridged(accuracies: FloatArray, solved_from: float) -> FloatArray:

@@ -129,8 +129,8 @@ def _accuracies(sweep: Sweep, h: DeclaredHypothesis, a: CellSummary, b: CellSumm
 
 def _not_worth(better: CellSummary, other: CellSummary, margin: float) -> str:
     return (
-        f"success of {better.label} need not be worth {amount(margin)} of accuracy against {other.label}, so that rates "
-        "say nothing about this claim"
+        f"a success of {better.label} need not be worth {amount(margin)} of accuracy against {other.label}, so that "
+        "rates say nothing about this claim"
     )
 
 

@@ -107,6 +107,7 @@ def _rendered(name: str, contents: dict[str, Any]) -> str:
 def _contents(
     sweep: Sweep, found: Sequence[Picture | NotDrawn], images: Mapping[str, bytes], came_from: Origin
 ) -> dict[str, Any]:
+    over = rests_on(summarise(sweep).values(), sweep.manifest.repeats)
     manifest, verdicts, declared = sweep.manifest, judge(sweep), of_sweep(sweep)
     rows = cell_table(sweep)
     return {
@@ -134,8 +135,8 @@ def _contents(
         "notes": cell_notes(rows),
         "gains": _texts_table(
             "Gains in test accuracy from step to step",
-            f"Intervals over {rests_on(summarise(sweep).values(), manifest.repeats)}. Estimates, not verdicts: no claim "
-            "about them was declared, and they are not corrected for their number. "
+            f"Intervals over {over}. Estimates, not verdicts: no claim about "
+            "them was declared, and they are not corrected for their number. "
             "P(better): probability that a seed of the second cell beats one of the first. Log-rank: whether the two "
             "need the same number of steps to threshold.",
             ("from", "to", "gain", "log-rank p"),
@@ -172,8 +173,8 @@ def _roles(sweep: Sweep) -> Table:
     )
     rows = [(role, name, text) for role, group in groups for name, text in group.items()]
     note = (
-        "Verdicts are about the scientific ones, with each cell's nuisance ones at their best; what other values of the "
-        "fixed ones would change was not tested."
+        "Verdicts are about the scientific ones, with each cell's nuisance ones at their best; what other values of "
+        "the fixed ones would change was not tested."
     )
     return _texts_table("Hyperparameters", note, ("role", "hyperparameter", "values"), rows)
 
@@ -190,8 +191,8 @@ def _cells(rows: pd.DataFrame) -> Table:
         lines.append([*line, Cell("-" if pd.isna(median) else f"{median:,.0f}{reached}", _key(median))])
     note = (
         "Accuracies are shares of the test set's query steps. Steps to threshold: the first step by which at least "
-        "half of the seeds have reached it (Kaplan-Meier's median; of an even number of seeds the lower middle one's step), "
-        "and how many ever do."
+        "half of the seeds have reached it (Kaplan-Meier's median; of an even number of seeds the lower middle one's "
+        "step), and how many ever do."
     )
     return Table("Cells", note, [*(head.replace("/ ", "/") for head in CELL_HEADS), "steps to threshold"], lines)
 

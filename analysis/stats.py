@@ -94,7 +94,14 @@ class Score:
 
 def iqm(values: FloatArray) -> float:
     """Interquartile mean: the mean without the int(n / 4) smallest and largest values."""
-    return float(scipy_stats.trim_mean(values, 0.25))
+    return float(iqms(values))
+
+
+def iqms(values: FloatArray) -> FloatArray:
+    """Interquartile means along the last axis. (scipy.stats.trim_mean takes 3 to 12 times as long.)"""
+    cut = values.shape[-1] // 4
+    middle = np.sort(values, axis=-1)[..., cut : values.shape[-1] - cut]
+    return np.asarray(middle.mean(axis=-1), dtype=np.float64)
 
 
 def groups(values: FloatArray, solved_from: float, success_margin: float) -> Groups | None:

@@ -54,8 +54,9 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
     ceiling = tasks[0].ceiling if len(tasks) == 1 else None
     over = rests_on(summarise(sweep).values(), sweep.manifest.repeats)
     text = (
-        f"The same test accuracies (IQM, 95 % interval over {over}) against four costs, on log scales. Cells that are matched in "
-        "one lie above each other in its panel and apart in others; a fair comparison has to say which one it means."
+        f"The same test accuracies (IQM, 95 % interval over {over}) against four costs, on log scales. Cells that are "
+        "matched in one lie above each other in its panel and apart in others; a fair comparison has to say which one "
+        "it means."
     )
     looks = cell_looks(sweep.manifest.cells, {cell.label for cell in cells})
     return Picture("matchings", "Accuracy against cost", text, table(cells), lambda: draw(cells, looks, ceiling))
