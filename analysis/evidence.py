@@ -109,11 +109,14 @@ def _lowered(a: Draws, least: float, mixed_from: float | None) -> Iterator[tuple
     if mixed_from is not None:
         a = a.lowered(_bridged(a.accuracies, mixed_from))
         yield float(a.accuracies.max()), a
-    for low, high in pairwise(np.unique(a.accuracies)):
-        for level in (float(low + part * (high - low)) for part in (0.0, *_BETWEEN)):
-            to = np.minimum(a.accuracies, level)
-            if iqm(to) > least:
-                yield level, a.lowered(to)
+    ordered = np.sort(a.accuracies)
+    for kept in range(len(ordered) - 1):
+        top = ordered[len(ordered) - kept - 1]
+        for low, high in pairwise(np.unique(ordered[: len(ordered) - kept])):
+            for level in (float(low + part * (high - low)) for part in (0.0, *_BETWEEN)):
+                to = np.where(a.accuracies > top, a.accuracies, np.minimum(a.accuracies, level))
+                if iqm(to) > least:
+                    yield level, a.lowered(to)
 
 
 def _bridged(accuracies: FloatArray, solved_from: float) -> FloatArray:
