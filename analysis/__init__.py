@@ -5,12 +5,16 @@
     snapshot.py  the same, frozen in two files beside the figures
 
     stats.py  contrasts.py  survival.py  searching.py   pure functions: arrays and a generator in, numbers out
+    draws.py  intervals.py   a cell's seeds and test classes drawn again -> the one interval rule and its p-values
     coverage.py  python -m analysis.coverage: how often the intervals hold the truth
 
     summary.py   every cell's measure trials -> estimates whose intervals share their class draws
     searches.py  every cell's search trials -> what the search cost and brought
-    verdicts.py  declared hypotheses -> supported, refuted, saturated or inconclusive
+    evidence.py  how strongly two cells' seeds say that one is better, which better seeds never weaken
+    findings.py  one declared hypothesis and its cells -> p-values and reasons
+    verdicts.py  all of them, corrected by family -> supported, refuted, saturated, not learnt or inconclusive
     declarations.py  when each was declared, and what was withdrawn
+    settings.py  what is compared, searched and held fixed
     conclusion.py  what the verdicts add up to, and what was not tested
     tables.py    tables of cells, gains, verdicts, searches, counts;  compare.py  two sweeps, cell by cell
     figures/     the numbers of each figure (info), and the picture of them

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.load import Sweep
+from analysis.settings import roles
 from analysis.verdicts import OUTCOMES, Verdict
 
 
@@ -18,14 +19,15 @@ def conclusion(sweep: Sweep, verdicts: Sequence[Verdict]) -> str:
 
 
 def overall(verdicts: Sequence[Verdict]) -> str:
-    """The conclusion: which claims are supported, refuted, not testable or open."""
+    """The conclusion: which claims are supported, refuted, not testable or open, within which budget."""
     if not verdicts:
         return "Nothing can be concluded: the sweep file declares no hypothesis."
-    named = {o: [f"“{v.claim}”" for v in verdicts if v.outcome == o] for o in OUTCOMES}
+    named = {o: [f"“{v.claim}” ({v.tested_at})" for v in verdicts if v.outcome == o] for o in OUTCOMES}
     parts = [
         ("Supported", named["supported"]),
         ("Refuted", named["refuted"]),
         ("Not testable here, the base is too close to its bound", named["saturated"]),
+        ("Not learnt, no compared cell clears counting", named["not learnt"]),
         ("Open", named["inconclusive"]),
     ]
     listed = " ".join(f"{intro}: {'; '.join(claims)}." for intro, claims in parts if claims)
@@ -42,10 +44,15 @@ def not_tested(sweep: Sweep) -> list[str]:
     names = dict.fromkeys(name for each in fields for name in each)
     tried = {name: list(dict.fromkeys(each[name] for each in fields if name in each)) for name in names}
     found = [f"{name} other than {', '.join(map(str, values))}" for name, values in tried.items()]
+    if held := roles(sweep).fixed_model:
+        found.append(f"other values of model fields held fixed: {', '.join(f'{n} {text}' for n, text in held.items())}")
     sizes = {_size(entry.spec) for entry in manifest.tasks.values()} - {""}
     found += [f"machines other than {' and '.join(sorted(sizes))}"] if sizes else []
-    most = max((cell.steps for cell in manifest.cells), default=0)
-    found.append(f"more than {most:,} {manifest.step_unit}: a cell that fails may need more")
+    budgets = sorted({cell.steps for cell in manifest.cells})
+    if len(budgets) > 1:
+        found.append(f"more steps than each cell's own budget of {budgets[0]:,} to {budgets[-1]:,}: they may need more")
+    elif budgets:
+        found.append(f"more than {budgets[0]:,} steps: a cell that fails may need more")
     claimed = {label for hypothesis in manifest.hypotheses for label in hypothesis.cells.values()}
     if unclaimed := [cell.label for cell in manifest.cells if cell.label not in claimed]:
         found.append(f"any claim about {_listed(unclaimed)}: none was declared")

@@ -7,24 +7,25 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.coverage import coverage_note
 from analysis.load import Sweep
+from analysis.summary import summarise
 from analysis.tables import Gain
 from analysis.verdicts import Verdict
-from analysis.wording import CONDITIONAL, p_text, points, short, span
+from analysis.wording import p_text, points, rests_on, short, span
 
 CELL_HEADS = (
     *("cell", "params", "state", "seeds", "IQM [95 %]", "mean", "min", "max"),
     *("success [Wilson]", "ceil.", "best lr", "pruned/ div/fail"),
 )
-VERDICT_HEADS = ("claim", "compared", "estimate", "95 % interval", "p", "p (Holm)", "P(better)", "verdict")
+VERDICT_HEADS = ("claim", "tested", "compared", "estimate", "95 % interval", "p", "p (Holm)", "P(better)", "verdict")
 
 
 def gain_text(gain: Gain) -> str:
     """The gain in words, e.g. "+41.5 points [39.7, 43.4]"."""
     if gain.estimate is None:
         return "not yet measured"
-    ends = f" {span(gain.estimate)}" if gain.estimate.interval else " (fewer than 5 seeds: no interval)"
+    why = "mixed seeds" if gain.mixed else "fewer than 5 seeds"
+    ends = f" {span(gain.estimate)}" if gain.estimate.interval else f" ({why}: no interval)"
     sign = "+" if gain.estimate.value >= 0 else ""
     text = f"{sign}{points(gain.estimate.value)} points{ends}"
     if gain.improvement and gain.estimate.num_units > 1:
@@ -48,14 +49,14 @@ def protocol(sweep: Sweep) -> str:
     if counts.ended < counts.asked:
         there = f"partial: {there}"
     aside = f"; {counts.no_longer_wanted} records no longer wanted" if counts.no_longer_wanted else ""
-    condition, drawn = CONDITIONAL, "seeds"
+    over, drawn = rests_on(summarise(sweep).values(), manifest.repeats), "seeds"
     if manifest.repeats > 1:
-        condition, drawn = f"over {manifest.repeats} searches a cell", "searches"
+        over, drawn = f"{over}, {manifest.repeats} searches a cell", "searches"
     return (
         f"Scale {manifest.scale}, seed {manifest.seed}, {_range(steps)} steps, {_range(seeds)} measure seeds a cell; "
         f"{there}{f' ({kinds})' if kinds else ''}{aside}. Success: test accuracy within "
-        f"{points(manifest.success_margin)} points of the ceiling. 95 % intervals, bootstrap over {drawn} and test "
-        f"classes, {condition}; none below 5 {drawn}. A seed that diverged or failed counts as accuracy 0."
+        f"{points(manifest.success_margin)} points of the ceiling. 95 % intervals, bootstrap over {over}; none below 5 "
+        f"{drawn}, and none where seeds fall into two groups. A seed that diverged or failed counts as accuracy 0."
     )
 
 
@@ -84,19 +85,21 @@ def imported_notes(sweep: Sweep) -> list[str]:
 
 
 def cell_notes(rows: pd.DataFrame) -> list[str]:
-    """One line for every cell with something to beware of, and one where intervals are known to be too narrow."""
+    """One line for every cell with something to beware of."""
     found = []
     for row in rows.to_dict("records"):
         notes = []
         if row["no_winner"]:
             notes.append(f"fails within {row['steps']:,} steps: no proposal finished, there is no winner to measure")
+        if row["groups"]:
+            notes.append(f"mixed within {row['steps']:,} steps: {row['groups']}, so its IQM has no interval")
         if row["at_edge"]:
             notes.append(f"the winner lies at the edge of its range ({row['at_edge']})")
         if row["still_rising"]:
-            notes.append("the winner was still rising at the budget's end")
+            notes.append(f"still rising at the end of its {row['steps']:,} steps")
         if notes:
             found.append(f"{row['cell']}: {'; '.join(notes)}.")
-    return found + coverage_note(rows)
+    return found
 
 
 def cell_texts(row: Any) -> list[str]:
@@ -131,7 +134,7 @@ def verdict_texts(verdict: Verdict) -> list[str]:
     better = short(verdict.improvement.value, 2) if verdict.improvement else "-"
     tail = [p_text(verdict.p_value), p_text(verdict.adjusted_p), better, verdict.outcome]
     if estimate is None:
-        return [verdict.claim, verdict.quantity, "-", "-", *tail]
+        return [verdict.claim, verdict.tested_at, verdict.quantity, "-", "-", *tail]
     ends = estimate.interval
     low, high = (ends.low, ends.high) if ends else (None, None)
     if verdict.quantity == "share of the gap":
@@ -141,7 +144,8 @@ def verdict_texts(verdict: Verdict) -> list[str]:
     else:
         given = f"{points(estimate.value)} points"
         low_text, high_text = (points(low), points(high)) if low is not None and high is not None else ("", "")
-    return [verdict.claim, verdict.quantity, given, f"{low_text} to {high_text}" if ends else "-", *tail]
+    interval = f"{low_text} to {high_text}" if ends else "-"
+    return [verdict.claim, verdict.tested_at, verdict.quantity, given, interval, *tail]
 
 
 def _learning_rates(text: str) -> str:

@@ -28,10 +28,12 @@ from analysis.figures.every import pictures
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.insights import insights
 from analysis.load import Sweep
+from analysis.settings import roles
 from analysis.snapshot import Origin, origin
+from analysis.summary import summarise
 from analysis.tables import cell_table, count_table, gains, search_table
 from analysis.verdicts import judge
-from analysis.wording import interval_over, short
+from analysis.wording import rests_on, short
 from fsm_icl.records import ManifestCell
 
 
@@ -107,6 +109,7 @@ def _rendered(name: str, contents: dict[str, Any]) -> str:
 def _contents(
     sweep: Sweep, found: Sequence[Picture | NotDrawn], images: Mapping[str, bytes], came_from: Origin
 ) -> dict[str, Any]:
+    over = rests_on(summarise(sweep).values(), sweep.manifest.repeats)
     manifest, verdicts, declared = sweep.manifest, judge(sweep), of_sweep(sweep)
     rows = cell_table(sweep)
     return {
@@ -129,11 +132,12 @@ def _contents(
             WITHDRAWN_HEADS,
             withdrawn_rows(sweep),
         ),
+        "roles": _roles(sweep),
         "cells": _cells(rows),
         "notes": [*cell_notes(rows), *imported_notes(sweep)],
         "gains": _texts_table(
             "Gains in test accuracy from step to step",
-            f"Intervals over {interval_over(manifest)}. Estimates, not verdicts: no claim about "
+            f"Intervals over {over}. Estimates, not verdicts: no claim about "
             "them was declared, and they are not corrected for their number. "
             "P(better): probability that a seed of the second cell beats one of the first. Log-rank: whether the two "
             "need the same number of steps to threshold.",
@@ -163,6 +167,22 @@ def _contents(
     }
 
 
+def _roles(sweep: Sweep) -> Table:
+    """What each hyperparameter is there for."""
+    found = roles(sweep)
+    groups = (
+        ("scientific (compared)", found.scientific),
+        ("nuisance (searched in each cell)", found.nuisance),
+        ("fixed", found.fixed),
+    )
+    rows = [(role, name, text) for role, group in groups for name, text in group.items()]
+    note = (
+        "Verdicts are about the scientific ones, with each cell's nuisance ones at their best; what other values of "
+        "the fixed ones would change was not tested."
+    )
+    return _texts_table("Hyperparameters", note, ("role", "hyperparameter", "values"), rows)
+
+
 def _cells(rows: pd.DataFrame) -> Table:
     keys = ["cell", "num_params", "state_size", "seeds", "iqm", "mean", "minimum", "maximum", "success_rate", "ceiling"]
     lines = []
@@ -174,8 +194,9 @@ def _cells(rows: pd.DataFrame) -> Table:
         text = "-" if pd.isna(median) else f"{median:,.0f} ({row['reached_threshold']:.0f}/{row['seeds']})"
         lines.append([*line, Cell(text, _key(median))])
     note = (
-        "Accuracies are shares of the test set's query steps. Steps to threshold: Kaplan-Meier's median, and how many "
-        "seeds reach it."
+        "Accuracies are shares of the test set's query steps. Steps to threshold: the first step by which at least "
+        "half of the seeds have reached it (Kaplan-Meier's median; of an even number of seeds the lower middle one's "
+        "step), and how many ever do."
     )
     return Table("Cells", note, [*(head.replace("/ ", "/") for head in CELL_HEADS), "steps to threshold"], lines)
 

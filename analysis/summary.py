@@ -11,21 +11,25 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from analysis import contrasts, stats
+from analysis import contrasts, draws, stats
+from analysis.draws import Draws
+from analysis.intervals import Sampled, Spread, contrast
+from analysis.intervals import share as share_of
 from analysis.load import Sweep
-from analysis.stats import Estimate, FloatArray, IntArray, Score
-from fsm_icl.records import METRICS, ManifestCell, TrialRecord
+from analysis.stats import Estimate, FloatArray, Groups, Score
+from fsm_icl.records import METRICS, ManifestCell, TestScore, TrialRecord
 
 WORST = METRICS["test/accuracy"].worst
+COUNTING = ("unigram", "per-state", "per-action")
+"""Strategies of the ladder that only count: a cell that clears none of them has learnt nothing from its context."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CellSummary:
     """What the measure trials of one cell scored."""
 
@@ -38,16 +42,20 @@ class CellSummary:
     """How each of them ended, in the same order."""
     units: tuple[int, ...]
     """What each of them is drawn with: itself, or, with several searches a cell, the repeat it belongs to."""
-    drawn: IntArray
-    """Places of the seeds in each resample (R, .). Empty without seeds."""
-    resamples: FloatArray
-    """Bootstrap of their IQM (R,), the same classes drawn for every cell of a task. Empty without seeds."""
+    draws: Draws | None
+    """Resamples of its seeds, the same classes drawn for every cell of a task. None without seeds."""
     score: Score | None
     """None while no measure trial has ended."""
     steps_to_threshold: tuple[int | None, ...]
     """By seed the step of its first report at or above `solved_from` on the validation set; None: never."""
-    solved_from: float | None
-    """Accuracy from which a seed counts as success: success_margin below the ceiling; None where that is unknown."""
+    solved_from: float
+    """Accuracy from which a seed counts as success: success_margin below the ceiling."""
+    counting: tuple[str, float] | None
+    """The best strategy of the task's ladder that only counts, and its accuracy; None where there is none."""
+    model: Mapping[str, Any]
+    """The model's fields as its records have them; empty while no trial of the cell has ended."""
+    still_rising: bool
+    """It was still learning when its budget ended."""
 
     @property
     def label(self) -> str:
@@ -64,15 +72,27 @@ class CellSummary:
         """Seeds, or searches, that intervals are drawn from."""
         return len(set(self.units))
 
-    def successes(self) -> npt.NDArray[np.bool_]:
-        """Whether each seed succeeded (n,)."""
-        assert self.solved_from is not None, "imported results, of which that is unknown, have no claims"
-        return self.accuracies >= self.solved_from
+    @property
+    def groups(self) -> Groups | None:
+        """The two groups of its seeds where it is mixed."""
+        return self.score.groups if self.score else None
 
-    def by_unit(self, values: npt.NDArray[Any] | None = None) -> FloatArray:
-        """Mean of `values` by seed, accuracies if none are given, in each unit: what a permutation may exchange."""
-        units, values = np.asarray(self.units), self.accuracies if values is None else values
-        return np.array([values[units == unit].mean() for unit in dict.fromkeys(self.units)])
+    @property
+    def classes_known(self) -> bool:
+        """Whether its intervals rest on test classes, too."""
+        return self.draws is None or self.draws.on_classes is not None
+
+    @cached_property
+    def sampled(self) -> Sampled:
+        """The IQM of its accuracies with its resamples. Raises ValueError where no measure trial has ended."""
+        return self.measured.iqm()
+
+    @property
+    def measured(self) -> Draws:
+        """Its seeds. Raises ValueError where no measure trial has ended: absent is absent."""
+        if self.draws is None:
+            raise ValueError(f"no measure trial of {self.label} has ended")
+        return self.draws
 
 
 def generator(seed: int | None, *name: str) -> np.random.Generator:
@@ -98,42 +118,68 @@ def summarise(sweep: Sweep, seed: int | None = None, side: str = "") -> Mapping[
 def _summarise_task(sweep: Sweep, task: str, labels: list[str], seed: int | None, side: str) -> dict[str, CellSummary]:
     ended = {label: sweep.ended(label, "measure") for label in labels}
     tests = [record.end.test for records in ended.values() for record in records if record.end.test]
-    counts = (tests[0].machine_total, tests[0].machine_class) if tests else (None, None)
-    # Without counts by machine there is one class, so that every draw of classes is the test set as it is.
-    total = np.ones(1) if counts[0] is None or counts[1] is None else stats.sum_by_class(counts[0], counts[1])
-    columns = [_correct(record, total) for records in ended.values() for record in records]
+    known = next((test for test in tests if test.machine_class), None)
+    total = stats.sum_by_class(known.machine_total, known.machine_class) if known else np.ones(1)
+    counted = {label: [_correct(record, total) for record in records] for label, records in ended.items()}
+    columns = [column for found in counted.values() if _whole(found) for column in found if column is not None]
     accuracies = np.empty((0, 0))
-    if columns:
+    if columns and known:
         accuracies = stats.resample_accuracies(np.stack(columns, axis=1), total, generator(seed, "classes", task))
     summaries, start = {}, 0
-    for label, records in ended.items():
-        mine = accuracies[:, start : start + len(records)]
-        start += len(records)
-        summaries[label] = _summary(sweep, label, mine, generator(seed, "seeds", *filter(None, [side]), label))
+    for label, found in counted.items():
+        mine = None
+        if known and _whole(found):
+            mine = accuracies[:, start : start + len(found)]
+            start += len(found)
+        draw = generator(seed, "seeds", *filter(None, [side]), label)
+        summaries[label] = _summary(sweep, label, mine, len(total), draw)
     return summaries
 
 
-def _summary(sweep: Sweep, label: str, resampled: FloatArray, draw: np.random.Generator) -> CellSummary:
+def _whole(counted: list[FloatArray | None]) -> bool:
+    return all(column is not None for column in counted)
+
+
+def _summary(
+    sweep: Sweep, label: str, on_classes: FloatArray | None, num_classes: int, draw: np.random.Generator
+) -> CellSummary:
     """One cell, from its seeds' accuracies on the resampled test sets (R, n)."""
-    records, ceiling = sweep.ended(label, "measure"), sweep.task(label).ceiling
+    records, task, margin = sweep.ended(label, "measure"), sweep.task(label), sweep.manifest.success_margin
     values = np.array([r.end.test.accuracy if r.end.test else WORST for r in records])
-    margin = sweep.manifest.success_margin
-    solved = None if ceiling is None or margin is None else ceiling - margin
+    solved = task.ceiling - margin
     units = _units(sweep, label)
-    drawn = stats.draw_seeds(units, draw) if records else np.empty((0, 0), dtype=np.int16)
-    resamples = stats.resample_iqm(resampled, drawn) if records else np.empty(0)
+    drawn = draws.draw(values, on_classes, num_classes, units, draw) if records else None
+    counting = max(((task.ladder[name], name) for name in COUNTING if name in task.ladder), default=None)
+    trials = [*records, *sweep.ended(label, "search")]
     return CellSummary(
         cell=sweep.cells[label],
-        ceiling=ceiling,
+        ceiling=task.ceiling,
         accuracies=values,
         outcomes=tuple(record.end.outcome for record in records),
         units=units,
-        drawn=drawn,
-        resamples=resamples,
-        score=stats.score(values, resamples, solved, len(set(units))) if records else None,
+        draws=drawn,
+        score=stats.score(values, contrast([drawn.iqm()], [1]).estimate(0, 1), solved, margin) if drawn else None,
         steps_to_threshold=tuple(_first_step(record, solved) for record in records),
         solved_from=solved,
+        counting=counting and (counting[1], counting[0]),
+        model=trials[0].config.get("model", {}) if trials else {},
+        still_rising=_still_rising(sweep, label),
     )
+
+
+def _still_rising(sweep: Sweep, label: str) -> bool:
+    """What its winners say; where nothing was searched, whether half of its measure trials or more still rose."""
+    if (cell := sweep.cells[label]).winners:
+        return any(winner.still_rising for winner in cell.winners)
+    rises = [_rise(record) > sweep.manifest.success_margin for record in sweep.ended(label, "measure")]
+    return bool(rises) and sum(rises) >= len(rises) / 2
+
+
+def _rise(record: TrialRecord) -> float:
+    """By how much validation accuracy rose in the last third of the trial."""
+    known = [(r.step, r.metrics["val/accuracy"]) for r in record.reports if "val/accuracy" in r.metrics]
+    earlier = [accuracy for step, accuracy in known if step <= known[-1][0] * 2 / 3]
+    return known[-1][1] - earlier[-1] if earlier else 0.0
 
 
 def _units(sweep: Sweep, label: str) -> tuple[int, ...]:
@@ -150,66 +196,82 @@ def _first_step(record: TrialRecord, threshold: float | None) -> int | None:
     return next((report.step for report in reports), None)
 
 
-def _correct(record: TrialRecord, total: FloatArray) -> FloatArray:
-    test = record.end.test
+def _correct(record: TrialRecord, total: FloatArray) -> FloatArray | None:
+    """Correct predictions by class (C,); None where the record has none by machine."""
+    test: TestScore | None = record.end.test
     if test is None:
         return WORST * total
-    if test.machine_correct is None or test.machine_class is None:
-        return test.accuracy * total
-    return stats.sum_by_class(test.machine_correct, test.machine_class)
+    return stats.sum_by_class(test.machine_correct, test.machine_class) if test.machine_class else None
 
 
 def difference(a: CellSummary, b: CellSummary) -> Estimate:
-    """IQM of a minus IQM of b, as a fraction. Raises ValueError where a cell has no ended measure trial."""
-    units = min(a.num_units, b.num_units)
-    gap = value(a) - value(b)
-    return Estimate(gap, stats.percentile_interval(a.resamples - b.resamples, units), units)
+    """IQM of a minus IQM of b, as a fraction, without an interval where one of the two is mixed.
+
+    Raises ValueError where a cell has no ended measure trial.
+    """
+    found = gap(a, b).estimate()
+    return Estimate(found.value, None, found.num_units) if a.groups or b.groups else found
+
+
+def gap(a: CellSummary, b: CellSummary) -> Spread:
+    """IQM of a minus IQM of b, whatever the cells are like."""
+    return contrast([a.sampled, b.sampled], [1, -1])
+
+
+def rate_spread(a: CellSummary, b: CellSummary) -> Spread | None:
+    """Success rate of a minus that of b over drawn searches; None where every unit is a seed, which Newcombe covers."""
+    if a.num_units == a.num_seeds and b.num_units == b.num_seeds:
+        return None
+    rates = [cell.measured.mean_of((cell.accuracies >= cell.solved_from).astype(np.float64)) for cell in (a, b)]
+    return contrast(rates, [1, -1])
 
 
 def rate_difference(a: CellSummary, b: CellSummary) -> Estimate:
     """Success rate of a minus that of b, by Newcombe; over several searches no narrower than searches drawn give it."""
-    if a.score is None or b.score is None:
-        raise ValueError(f"no measure trial of {(a if a.score is None else b).label} has ended")
-    if a.score.success is None or b.score.success is None:
-        raise ValueError(f"what counts as success is unknown for {(a if a.score.success is None else b).label}")
-    found, units = stats.newcombe(a.score.success, b.score.success), min(a.num_units, b.num_units)
-    rates = [cell.successes()[cell.drawn].mean(1) for cell in (a, b)]
-    drawn = stats.percentile_interval(rates[0] - rates[1], units)
-    if found.interval is None or drawn is None:
-        return Estimate(found.value, None, units)
-    if a.num_units == a.num_seeds and b.num_units == b.num_seeds:
+    found, drawn = stats.newcombe(rate(a), rate(b)), rate_spread(a, b)
+    if drawn is None:
         return found
-    hull = stats.Interval(min(found.interval.low, drawn.low), max(found.interval.high, drawn.high))
-    return Estimate(found.value, hull, units)
+    if found.interval is None or drawn.interval is None:
+        return Estimate(found.value, None, drawn.num_units)
+    low, high = min(found.interval.low, drawn.interval.low), max(found.interval.high, drawn.interval.high)
+    return Estimate(found.value, stats.Interval(low, high), drawn.num_units)
 
 
-def step_ratio(a: CellSummary, b: CellSummary) -> tuple[Estimate, FloatArray]:
-    """Steps to threshold of a over those of b, and resamples (R,). Every seed of both must have reached it."""
-    steps = [[step for step in cell.steps_to_threshold if step is not None] for cell in (a, b)]
-    assert len(steps[0]) == a.num_seeds  # the caller looks, because what to say instead is its to choose
-    assert len(steps[1]) == b.num_seeds
-    return contrasts.ratio(steps[0], steps[1], a.drawn, b.drawn, min(a.num_units, b.num_units))
+def rate_p(a: CellSummary, b: CellSummary, bound: float) -> float:
+    """One-sided p-value of "the success rate of a is not above that of b by more than `bound`"."""
+    drawn = rate_spread(a, b)
+    alone = stats.newcombe_p(rate(a), rate(b), bound)
+    return alone if drawn is None else max(alone, drawn.p_value(bound, "greater"))
+
+
+def step_ratio(a: CellSummary, b: CellSummary) -> Spread:
+    """Steps to threshold of a over those of b: exp of the difference of the IQMs of their logarithms.
+
+    A seed that never reaches the threshold enters with its cell's budget, which is a lower bound.
+    """
+    logs = [
+        cell.measured.iqm_of(np.log([step or cell.cell.steps for step in cell.steps_to_threshold])) for cell in (a, b)
+    ]
+    return contrast(logs, [1, -1]).exp()
 
 
 def improvement(a: CellSummary, b: CellSummary) -> Estimate:
     """Probability that a seed of a beats one of b on the test set as it is, ties counted half."""
-    units = min(a.num_units, b.num_units)
-    return contrasts.improvement(a.accuracies, b.accuracies, a.drawn, b.drawn, units)
+    return contrasts.improvement(a.accuracies, b.accuracies, a.num_units, b.num_units)
 
 
-def share(low: CellSummary, mid: CellSummary, high: CellSummary) -> tuple[Estimate, FloatArray]:
-    """Part of the way from low to high that mid goes, and its resamples (R,).
-
-    Only of use where `difference(high, low)` is not 0.
-    """
-    units = min(low.num_units, mid.num_units, high.num_units)
-    resamples = stats.share(low.resamples, mid.resamples, high.resamples)
-    part = (value(mid) - value(low)) / (value(high) - value(low))
-    return Estimate(part, stats.percentile_interval(resamples, units), units), resamples
+def share(low: CellSummary, mid: CellSummary, high: CellSummary) -> Spread:
+    """Part of the way from low to high that mid goes. Only of use where `difference(high, low)` is not 0."""
+    return share_of(low.sampled, mid.sampled, high.sampled)
 
 
 def value(cell: CellSummary) -> float:
-    """The cell's IQM. Raises ValueError where no measure trial has ended: absent is absent."""
+    """The cell's IQM. Raises ValueError where no measure trial has ended."""
+    return cell.sampled.value
+
+
+def rate(cell: CellSummary) -> stats.Rate:
+    """The cell's success rate. Raises ValueError where no measure trial has ended."""
     if cell.score is None:
         raise ValueError(f"no measure trial of {cell.label} has ended")
-    return cell.score.iqm.value
+    return cell.score.success

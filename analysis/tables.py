@@ -17,7 +17,7 @@ from analysis.stats import MIN_SEEDS, Estimate, Rate
 from analysis.summary import CellSummary, difference, generator, improvement, summarise
 from analysis.survival import kaplan_meier, logrank_p
 from analysis.verdicts import Verdict
-from analysis.wording import interval_over
+from analysis.wording import interval_over, two_groups
 from fsm_icl.records import ManifestCell, TrialRecord
 
 
@@ -35,11 +35,8 @@ class Gain:
     """Permutation log-rank: do the two need the same number of steps to threshold? None below 5 seeds."""
     success_before: Rate | None
     success_after: Rate | None
-
-    @property
-    def mixed(self) -> bool:
-        """In one of the two some seeds succeed and others fail: success rates tell more than accuracy."""
-        return any(rate is not None and rate.mixed for rate in (self.success_before, self.success_after))
+    mixed: bool
+    """One of the two is: success rates tell more than accuracy, whose difference has no interval then."""
 
 
 def cell_table(sweep: Sweep) -> pd.DataFrame:
@@ -66,7 +63,8 @@ def estimate_columns(name: str, estimate: Estimate | None) -> dict[str, Any]:
 def verdict_table(verdicts: Iterable[Verdict]) -> pd.DataFrame:
     """One row a declared claim; estimates in the quantity's own unit (fractions, ratios)."""
     rows = [
-        {"name": v.name, "claim": v.claim, "family": v.family, "quantity": v.quantity, "outcome": v.outcome}
+        {"name": v.name, "claim": v.claim, "family": v.family, "tested_at": v.tested_at}
+        | {"quantity": v.quantity, "outcome": v.outcome}
         | estimate_columns("estimate", v.estimate)
         | {"p_value": v.p_value, "adjusted_p": v.adjusted_p}
         | estimate_columns("improvement", v.improvement)
@@ -76,8 +74,9 @@ def verdict_table(verdicts: Iterable[Verdict]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_VERDICT_COLUMNS)
 
 
-_VERDICT_COLUMNS = ["name", "claim", "family", "quantity", "outcome", "estimate", "estimate_low", "estimate_high"]
-_VERDICT_COLUMNS += ["p_value", "adjusted_p", "improvement", "improvement_low", "improvement_high", "sentence"]
+_VERDICT_COLUMNS = ["name", "claim", "family", "tested_at", "quantity", "outcome"]
+_VERDICT_COLUMNS += ["estimate", "estimate_low", "estimate_high", "p_value", "adjusted_p"]
+_VERDICT_COLUMNS += ["improvement", "improvement_low", "improvement_high", "sentence"]
 
 
 def gain_table(found: list[Gain]) -> pd.DataFrame:
@@ -91,14 +90,14 @@ _GAIN_COLUMNS += ["improvement", "improvement_low", "improvement_high", "logrank
 
 def _gain(sweep: Sweep, before: CellSummary, after: CellSummary) -> Gain:
     rates = [cell.score.success if cell.score else None for cell in (before, after)]
-    if before.score is None or after.score is None:
-        return Gain(before.label, after.label, None, None, None, rates[0], rates[1])
+    if not all(rates):
+        return Gain(before.label, after.label, None, None, None, rates[0], rates[1], mixed=False)
     p_value = None
     if min(before.num_seeds, after.num_seeds) >= MIN_SEEDS and rates[0] and rates[1]:
         draw = generator(sweep.manifest.seed, "log-rank", before.label, after.label)
         p_value = logrank_p(before.steps_to_threshold, after.steps_to_threshold, draw)
-    better = improvement(after, before)
-    return Gain(before.label, after.label, difference(after, before), better, p_value, rates[0], rates[1])
+    better, gained, mixed = improvement(after, before), difference(after, before), bool(before.groups or after.groups)
+    return Gain(before.label, after.label, gained, better, p_value, rates[0], rates[1], mixed)
 
 
 def _gain_rows(found: list[Gain]) -> Iterator[dict[str, Any]]:
@@ -123,28 +122,33 @@ def _row(sweep: Sweep, summary: CellSummary) -> dict[str, Any]:
     row |= {"flops_per_token": cell.flops_per_token, "steps": cell.steps}
     row |= {"seeds": summary.num_seeds, "seeds_asked": cell.num_seeds}
     row |= estimate_columns("iqm", score.iqm if score else None)
-    row["interval_over"] = interval_over(sweep.manifest)
+    row["interval_over"] = interval_over(sweep.manifest.repeats, summary.classes_known)
     row |= {name: getattr(score, name) if score else None for name in ("mean", "minimum", "maximum")}
     rate = score.success if score else None
     row |= {"successes": rate.successes if rate else None, "success_rate": rate.value if rate else None}
     row |= {"success_low": rate.interval.low if rate else None}
     row |= {"success_high": rate.interval.high if rate else None, "ceiling": summary.ceiling}
-    curve = kaplan_meier(summary.steps_to_threshold, cell.steps) if summary.solved_from is not None else None
-    row["reached_threshold"] = curve.reached if curve else None
-    row["steps_to_threshold"] = curve.median if curve else None
-    return row | _search(sweep, cell)
+    row["groups"] = two_groups(summary.groups) if summary.groups else ""
+    curve = kaplan_meier(summary.steps_to_threshold, cell.steps)
+    row |= {"reached_threshold": curve.reached, "steps_to_threshold": curve.median}
+    return row | _search(sweep, summary)
 
 
-def _search(sweep: Sweep, cell: ManifestCell) -> dict[str, Any]:
+def _search(sweep: Sweep, summary: CellSummary) -> dict[str, Any]:
     """How the search went: winners' learning rates, proposals, outcomes of all trials, flags."""
-    rates = [w.params["learning_rate"] for w in sorted(cell.winners, key=lambda w: w.repeat)]
+    cell = summary.cell
     ended = {phase: sweep.ended(cell.label, phase) for phase in ("search", "measure")}
+    rates = [
+        w.params["learning_rate"] for w in sorted(cell.winners, key=lambda w: w.repeat) if "learning_rate" in w.params
+    ]
+    if not rates:  # it was fixed
+        rates = sorted({float(record.config["optimizer"]["learning_rate"]) for record in ended["measure"]})
     outcomes = Counter(record.end.outcome for records in ended.values() for record in records)
     row: dict[str, Any] = {"best_learning_rate": " ".join(f"{rate:.4g}" for rate in rates)}
     row |= {"proposals": len(ended["search"]), "proposals_asked": cell.num_proposals}
     row |= {name: outcomes[name] for name in ("pruned", "diverged", "failed")}
     row["at_edge"] = " ".join(sorted({name for winner in cell.winners for name in winner.at_edge}))
-    return row | {"still_rising": any(w.still_rising for w in cell.winners), "no_winner": cell.failed}
+    return row | {"still_rising": summary.still_rising, "no_winner": cell.failed}
 
 
 def search_table(sweep: Sweep) -> pd.DataFrame:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from analysis.stats import Estimate
+from analysis.stats import Estimate, Groups
 from analysis.summary import CellSummary
 from fsm_icl.records import Manifest
 
 CONDITIONAL = "conditional on the chosen hyperparameters"
 
 
-def interval_over(manifest: Manifest) -> str:
-    """What an interval of a sweep was drawn over, as every table says."""
-    if manifest.imported:
-        return "seeds alone (imported results have no counts by test machine)"
-    return f"seeds and test classes, {CONDITIONAL}" if manifest.repeats == 1 else "searches and test classes"
+SEEDS_ONLY = "seeds only: per-machine counts are not known"
+UNGATED = ("rnn", "mi_rnn")
+"""Architectures whose nonlinearity and start a claim names, because whether they learn depends on these."""
+
+
+def interval_over(repeats: int, classes_known: bool = True) -> str:
+    """What an interval rests on where each cell was searched `repeats` times, as every table says."""
+    units = "seeds" if repeats == 1 else "searches"
+    drawn = f"{units} and test classes" if classes_known else SEEDS_ONLY.replace("seeds", units)
+    return f"{drawn}, {CONDITIONAL}" if repeats == 1 else drawn
+
+
+def rests_on(cells: Iterable[CellSummary], repeats: int) -> str:
+    """What intervals that compare these cells rest on."""
+    return interval_over(repeats, all(cell.classes_known for cell in cells))
 
 
 def points(value: float) -> str:
@@ -53,15 +63,74 @@ def within(cells: Iterable[CellSummary]) -> str:
     return f"within {steps[0]:,} steps" if len(steps) == 1 else f"within {steps[0]:,} to {steps[-1]:,} steps"
 
 
+def listed(names: Iterable[str]) -> str:
+    """A list in words: "a", "a and b", "a, b and c"."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def settings(cell: CellSummary) -> str:
+    """What an ungated network was like, e.g. "tanh, orthogonal start"; "" for others and before any trial has ended."""
+    if cell.cell.fields["arch"] not in UNGATED or not cell.model:
+        return ""
+    start = str(cell.model.get("init", "orthogonal")).replace("_", " ")
+    kept = cell.model.get("state_dropout", 0.0)
+    return f"{cell.model.get('nonlinearity', 'tanh')}, {start} start" + (f", state dropout {kept:g}" if kept else "")
+
+
+def named(cell: CellSummary) -> str:
+    """The cell's label, with its settings where it does not say them: "rnn-d64-L1 (tanh, orthogonal start)"."""
+    said = settings(cell)
+    told = all(str(cell.model.get(name)) in cell.label.split("-") for name in ("nonlinearity", "init"))
+    return f"{cell.label} ({said})" if said and not told else cell.label
+
+
+def tested_at(cells: Iterable[CellSummary]) -> str:
+    """Budget and settings of a comparison, e.g. "within 750 steps; rnn-d64-L1: tanh, orthogonal start"."""
+    compared = list(cells)
+    if len({cell.cell.steps for cell in compared}) == 1:
+        said = [within(compared), *(f"{cell.label}: {settings(cell)}" for cell in compared if settings(cell))]
+    else:
+        said = [f"{c.label}: {', '.join(filter(None, [within([c]), settings(c)]))}" for c in compared]
+    return "; ".join(said)
+
+
 def mixed(cells: Iterable[CellSummary]) -> str:
-    """Cells whose seeds differ: "2 of 6 seeds of gru fail within 600 steps (accuracy 0.597 to 0.990)"."""
-    found = []
-    for cell in cells:
-        if cell.score is not None and (rate := cell.score.success) is not None and rate.mixed:
-            spread = f"(accuracy {cell.score.minimum:.3f} to {cell.score.maximum:.3f})"
-            failing = f"{rate.total - rate.successes} of {rate.total} seeds of {cell.label}"
-            found.append(f"{failing} fail {within([cell])} {spread}")
-    return ", ".join(found)
+    """Mixed cells with their groups: "gru: 4 of 6 seeds at .985-.991, 2 at .550-.600 within 600 steps"."""
+    found = [f"{cell.label}: {two_groups(cell.groups)} {within([cell])}" for cell in cells if cell.groups]
+    return f"seeds fall into two groups ({'; '.join(found)})" if found else ""
+
+
+def two_groups(groups: Groups) -> str:
+    """Both groups of a mixed cell's seeds: "4 of 6 seeds at .985-.991, 2 at .550-.600"."""
+    up, down = groups.succeeding, groups.failing
+    return f"{len(up)} of {len(up) + len(down)} seeds at {_range(up)}, {len(down)} at {_range(down)}"
+
+
+def _range(accuracies: Sequence[float]) -> str:
+    low, high = short(min(accuracies)), short(max(accuracies))
+    return low if low == high else f"{low}-{high}"
+
+
+def straddling(cells: Iterable[CellSummary]) -> str:
+    """That seeds of a cell lie close by on both sides of the margin of success; "" where none do."""
+    found = [
+        f"{cell.score.success.successes} of {cell.num_seeds} seeds of {cell.label} reach {short(cell.solved_from)}"
+        for cell in cells
+        if cell.score and cell.score.success.split and not cell.groups
+    ]
+    return f"; seeds straddle the margin of success ({', '.join(found)})" if found else ""
+
+
+def rising(cells: Iterable[CellSummary]) -> str:
+    """Which cells were still learning when their budget ended; "" where none were."""
+    found = [cell.label for cell in cells if cell.still_rising]
+    if not found:
+        return ""
+    were = (
+        "was still rising at the end of its budget" if len(found) == 1 else "were still rising at their budgets' ends"
+    )
+    return f"; {listed(found)} {were}, so more steps may change this"
 
 
 def absence(cell: CellSummary) -> str:

@@ -13,9 +13,10 @@ from analysis.figures.picture import NotDrawn, Picture
 from analysis.load import Sweep
 from analysis.page import write_page
 from analysis.snapshot import origin, write_snapshot
+from analysis.summary import summarise
 from analysis.tables import cell_table, count_table, gain_table, gains, search_table, verdict_table
 from analysis.verdicts import judge
-from analysis.wording import interval_over
+from analysis.wording import rests_on
 
 
 def write(sweep: Sweep, command: str) -> list[Path]:
@@ -40,7 +41,7 @@ def write(sweep: Sweep, command: str) -> list[Path]:
 def tables_of(sweep: Sweep, found: Sequence[Picture | NotDrawn]) -> dict[str, pd.DataFrame]:
     """Every table that is written, by name; of each figure the numbers behind it."""
     tables = {one.name: one.table for one in found if isinstance(one, Picture)}
-    over = interval_over(sweep.manifest)
+    over = rests_on(summarise(sweep).values(), sweep.manifest.repeats)
     tables |= {"cells": cell_table(sweep), "gains": gain_table(gains(sweep)).assign(interval_over=over)}
     timings = [history.text for history in of_sweep(sweep).values()]
     tables["verdicts"] = verdict_table(judge(sweep)).assign(declared=timings)

@@ -18,7 +18,9 @@ from analysis.figures.panels import compact, log_axis, say, shifted
 from analysis.figures.picture import Picture
 from analysis.figures.style import ArchStyle, arch_styles, shade, spread
 from analysis.load import Sweep
-from analysis.wording import interval_over
+from analysis.stats import MIN_SEEDS
+from analysis.summary import summarise
+from analysis.wording import rests_on
 
 _AXIS_LABELS = {"d_model": "width d_model (log scale)", "num_layers": "layers num_layers (log scale)"}
 _LABEL_GAP = 0.052
@@ -48,7 +50,7 @@ def picture(sweep: Sweep) -> Picture:
     }
     text = (
         "Test accuracy of measure trials: large marks are IQMs over seeds, bars their 95 % intervals over "
-        f"{interval_over(sweep.manifest)}, small marks the seeds. "
+        f"{rests_on(summarise(sweep).values(), sweep.manifest.repeats)}, small marks the seeds. "
         f"Dotted lines: what fixed strategies score on the same test episodes, and the ceiling. "
         f"{beside[info.kind]}"
     )
@@ -311,8 +313,10 @@ def _legend(info: AnswerInfo, figure: Any, styles: dict[str, ArchStyle]) -> None
         notes.append("Dashes: cells at one size." if info.imported else "Dashes, bands: base-size references.")
     if any(outcome != "finished" for cell in info.cells for outcome in cell.outcomes):
         notes.append("Crosses: diverged or failed.")
-    if not info.imported and any(cell.score and cell.score.iqm.interval is None for cell in info.cells):
+    if any(cell.score and cell.score.iqm.num_units < MIN_SEEDS for cell in info.cells):
         notes.append("No interval below 5 seeds.")
+    if any(cell.score and cell.score.groups for cell in info.cells):
+        notes.append("No interval where seeds fall into two groups.")
     if info.ended < info.asked:
         notes.append(f"Partial: {info.ended} of {info.asked} trials.")
     figure.text(0.075, 0.078 * share, textwrap.fill(" ".join(notes), 125), size=7, va="top", color=style.REFERENCE)

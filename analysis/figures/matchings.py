@@ -15,7 +15,7 @@ from analysis.figures.style import Look, cell_looks
 from analysis.load import Sweep
 from analysis.stats import Estimate
 from analysis.summary import summarise
-from analysis.wording import interval_over
+from analysis.wording import rests_on
 
 _PANELS = {
     "num_params": "parameters",
@@ -62,11 +62,11 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
         return NotDrawn("matchings", known or "no measure trial has ended")
     tasks = list(sweep.manifest.tasks.values())
     ceiling = tasks[0].ceiling if len(tasks) == 1 else None
-    costs_shown = "what is known of their costs" if sweep.manifest.imported else "four costs"
+    over = rests_on(summarise(sweep).values(), sweep.manifest.repeats)
     text = (
-        f"The same test accuracies (IQM, 95 % interval over {interval_over(sweep.manifest)}) against {costs_shown}, on "
-        "log scales. Cells that are matched in one lie above each other in its panel and apart in others; a fair "
-        "comparison has to say which one it means."
+        f"The same test accuracies (IQM, 95 % interval over {over}) against four costs, on log scales. Cells that are "
+        "matched in one lie above each other in its panel and apart in others; a fair comparison has to say which one "
+        "it means."
     )
     looks = cell_looks(sweep.manifest.cells, {cell.label for cell in cells})
     return Picture("matchings", "Accuracy against cost", text, table(cells), lambda: draw(cells, looks, ceiling))
