@@ -50,9 +50,11 @@ def not_tested(sweep: Sweep) -> list[str]:
     found += [f"machines other than {' and '.join(sorted(sizes))}"] if sizes else []
     budgets = sorted({cell.steps for cell in manifest.cells})
     if len(budgets) > 1:
-        found.append(f"more steps than each cell's own budget of {budgets[0]:,} to {budgets[-1]:,}: they may need more")
+        found.append(
+            f"more {manifest.step_unit} than each cell's own budget of {budgets[0]:,} to {budgets[-1]:,}: they may need more"
+        )
     elif budgets:
-        found.append(f"more than {budgets[0]:,} steps: a cell that fails may need more")
+        found.append(f"more than {budgets[0]:,} {manifest.step_unit}: a cell that fails may need more")
     claimed = {label for hypothesis in manifest.hypotheses for label in hypothesis.cells.values()}
     if unclaimed := [cell.label for cell in manifest.cells if cell.label not in claimed]:
         found.append(f"any claim about {_listed(unclaimed)}: none was declared")

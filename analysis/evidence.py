@@ -60,7 +60,7 @@ def above(a: CellSummary, b: CellSummary, margin: float) -> Evidence:
     if rates is not None:
         found.append(Evidence(rates, "success rate"))
     if not b.groups and not _least(as_is):
-        found += lowered_above(a.measured, b.sampled, margin, a.solved_from if a.groups else None)
+        found += lowered_above(a.measured, b.sampled, margin, a.threshold if a.groups else None)
     best = min(found, key=lambda each: 1.0 if each.p_value is None else each.p_value)
     told = as_is if _decides(as_is) or not _decides(best) else best
     return Evidence(best.p_value, told.route, told.spread, told.level)
@@ -133,11 +133,11 @@ def _worth(a: CellSummary, b: CellSummary, margin: float) -> bool:
     of a must also be above that group of b by more than the margin.
     """
     mine, base = a.accuracies, b.accuracies
-    failing, solved = base[base < b.solved_from], base[base >= b.solved_from]
-    short = mine[mine < a.solved_from]
-    if failing.size and not a.solved_from - failing.max() > margin:
+    failing, solved = base[base < b.threshold], base[base >= b.threshold]
+    short = mine[mine < a.threshold]
+    if failing.size and not a.threshold - failing.max() > margin:
         return False
     if margin >= 0:
         return True
     alike = not (short.size and failing.size) or short.min() - failing.max() > margin
-    return alike and not (solved.size and not a.solved_from - solved.max() > margin)
+    return alike and not (solved.size and not a.threshold - solved.max() > margin)

@@ -121,10 +121,15 @@ def _accuracies(sweep: Sweep, h: DeclaredHypothesis, a: CellSummary, b: CellSumm
             finding = replace(finding, between=f"{why}{_not_worth(better, other, margin)}")
     else:
         shown = found.spread if up else found.spread.negative()
-        bounds = sweep.task(b.label).ladder.get("chance", METRICS[h.metric].low), b.ceiling
+        bounds = sweep.task(b.label).ladder.get("chance", METRICS[h.metric].low), _ceiling(b)
         note = f"{_lowered(better, found.level, gap)}{straddling((a, b))}"
         finding = _difference(h, "accuracy", shown.estimate(), summary.value(b), bounds, note=note)
     return replace(finding, p_value=found.p_value, against=against)
+
+
+def _ceiling(cell: CellSummary) -> float:
+    assert cell.ceiling is not None, "imported results, whose ceiling is unknown, have no claims"
+    return cell.ceiling
 
 
 def _not_worth(better: CellSummary, other: CellSummary, margin: float) -> str:
@@ -148,7 +153,7 @@ def _equal_accuracies(h: DeclaredHypothesis, a: CellSummary, b: CellSummary, why
         return _equal(h, "success rate", summary.rate_difference(a, b), _sided(a, b, rates_above), why)
     gap = summary.gap(a, b)
     finding = _equal(h, "accuracy", gap.estimate(), gap.p_value, note=straddling((a, b)))
-    if b.ceiling - summary.value(b) >= h.threshold:
+    if _ceiling(b) - summary.value(b) >= h.threshold:
         return finding
     return replace(finding, beyond=f"{finding.beyond}, but the base is that near to its ceiling anyway")
 

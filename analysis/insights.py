@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+from analysis.findings import GAP
 from analysis.load import Sweep
 from analysis.questions import AXES, QUESTIONS, Question, chains, selected
 from analysis.summary import summarise, value
-from analysis.verdicts import GAP
 from analysis.wording import amount
 from fsm_icl.records import ManifestCell
 

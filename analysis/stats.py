@@ -87,7 +87,8 @@ class Score:
     mean: float
     minimum: float
     maximum: float
-    success: Rate
+    success: Rate | None
+    """None where the ceiling is unknown, as for imported results."""
     groups: Groups | None
     """Of a mixed cell; its IQM has no interval, because no rule covers there."""
 
@@ -201,21 +202,21 @@ def draw_seeds(units: npt.ArrayLike, generator: np.random.Generator, num_resampl
     return members[drawn].reshape(num_resamples, -1)
 
 
-def score(values: FloatArray, estimate: Estimate, solved_from: float, success_margin: float) -> Score:
+def score(values: FloatArray, estimate: Estimate, solved_from: float | None, success_margin: float) -> Score:
     """Everything said of one cell.
 
     Args:
         values: test accuracy by seed (n,).
         estimate: their IQM, with the interval that it has if the cell is not mixed.
-        solved_from: accuracy from which a seed counts as success.
+        solved_from: accuracy from which a seed counts as success; None where that is unknown.
         success_margin: how far below the ceiling that lies.
     """
-    two = groups(values, solved_from, success_margin)
+    two = None if solved_from is None else groups(values, solved_from, success_margin)
     return Score(
         iqm=replace(estimate, interval=None) if two else estimate,
         mean=float(np.mean(values)),
         minimum=float(np.min(values)),
         maximum=float(np.max(values)),
-        success=wilson(int(np.sum(values >= solved_from)), len(values)),
+        success=None if solved_from is None else wilson(int(np.sum(values >= solved_from)), len(values)),
         groups=two,
     )

@@ -48,8 +48,8 @@ class CellSummary:
     """None while no measure trial has ended."""
     steps_to_threshold: tuple[int | None, ...]
     """By seed the step of its first report at or above `solved_from` on the validation set; None: never."""
-    solved_from: float
-    """Accuracy from which a seed counts as success: success_margin below the ceiling."""
+    solved_from: float | None
+    """Accuracy from which a seed counts as success: success_margin below the ceiling; None where that is unknown."""
     counting: tuple[str, float] | None
     """The best strategy of the task's ladder that only counts, and its accuracy; None where there is none."""
     model: Mapping[str, Any]
@@ -71,6 +71,12 @@ class CellSummary:
     def num_units(self) -> int:
         """Seeds, or searches, that intervals are drawn from."""
         return len(set(self.units))
+
+    @property
+    def threshold(self) -> float:
+        """`solved_from`, where a claim needs it."""
+        assert self.solved_from is not None, "imported results, of which that is unknown, have no claims"
+        return self.solved_from
 
     @property
     def groups(self) -> Groups | None:
@@ -118,8 +124,8 @@ def summarise(sweep: Sweep, seed: int | None = None, side: str = "") -> Mapping[
 def _summarise_task(sweep: Sweep, task: str, labels: list[str], seed: int | None, side: str) -> dict[str, CellSummary]:
     ended = {label: sweep.ended(label, "measure") for label in labels}
     tests = [record.end.test for records in ended.values() for record in records if record.end.test]
-    known = next((test for test in tests if test.machine_class), None)
-    total = stats.sum_by_class(known.machine_total, known.machine_class) if known else np.ones(1)
+    known = next(((t.machine_total, t.machine_class) for t in tests if t.machine_total and t.machine_class), None)
+    total = stats.sum_by_class(*known) if known else np.ones(1)
     counted = {label: [_correct(record, total) for record in records] for label, records in ended.items()}
     columns = [column for found in counted.values() if _whole(found) for column in found if column is not None]
     accuracies = np.empty((0, 0))
@@ -146,7 +152,7 @@ def _summary(
     """One cell, from its seeds' accuracies on the resampled test sets (R, n)."""
     records, task, margin = sweep.ended(label, "measure"), sweep.task(label), sweep.manifest.success_margin
     values = np.array([r.end.test.accuracy if r.end.test else WORST for r in records])
-    solved = task.ceiling - margin
+    solved = None if task.ceiling is None or margin is None else task.ceiling - margin
     units = _units(sweep, label)
     drawn = draws.draw(values, on_classes, num_classes, units, draw) if records else None
     counting = max(((task.ladder[name], name) for name in COUNTING if name in task.ladder), default=None)
@@ -158,7 +164,9 @@ def _summary(
         outcomes=tuple(record.end.outcome for record in records),
         units=units,
         draws=drawn,
-        score=stats.score(values, contrast([drawn.iqm()], [1]).estimate(0, 1), solved, margin) if drawn else None,
+        score=stats.score(values, contrast([drawn.iqm()], [1]).estimate(0, 1), solved, margin or 0.0)
+        if drawn
+        else None,
         steps_to_threshold=tuple(_first_step(record, solved) for record in records),
         solved_from=solved,
         counting=counting and (counting[1], counting[0]),
@@ -171,7 +179,9 @@ def _still_rising(sweep: Sweep, label: str) -> bool:
     """What its winners say; where nothing was searched, whether half of its measure trials or more still rose."""
     if (cell := sweep.cells[label]).winners:
         return any(winner.still_rising for winner in cell.winners)
-    rises = [_rise(record) > sweep.manifest.success_margin for record in sweep.ended(label, "measure")]
+    if (margin := sweep.manifest.success_margin) is None:  # imported results, of which nothing is known
+        return False
+    rises = [_rise(record) > margin for record in sweep.ended(label, "measure")]
     return bool(rises) and sum(rises) >= len(rises) / 2
 
 
@@ -201,7 +211,9 @@ def _correct(record: TrialRecord, total: FloatArray) -> FloatArray | None:
     test: TestScore | None = record.end.test
     if test is None:
         return WORST * total
-    return stats.sum_by_class(test.machine_correct, test.machine_class) if test.machine_class else None
+    if not test.machine_correct or not test.machine_class:
+        return None
+    return stats.sum_by_class(test.machine_correct, test.machine_class)
 
 
 def difference(a: CellSummary, b: CellSummary) -> Estimate:
@@ -222,7 +234,7 @@ def rate_spread(a: CellSummary, b: CellSummary) -> Spread | None:
     """Success rate of a minus that of b over drawn searches; None where every unit is a seed, which Newcombe covers."""
     if a.num_units == a.num_seeds and b.num_units == b.num_seeds:
         return None
-    rates = [cell.measured.mean_of((cell.accuracies >= cell.solved_from).astype(np.float64)) for cell in (a, b)]
+    rates = [cell.measured.mean_of((cell.accuracies >= cell.threshold).astype(np.float64)) for cell in (a, b)]
     return contrast(rates, [1, -1])
 
 
@@ -274,4 +286,6 @@ def rate(cell: CellSummary) -> stats.Rate:
     """The cell's success rate. Raises ValueError where no measure trial has ended."""
     if cell.score is None:
         raise ValueError(f"no measure trial of {cell.label} has ended")
+    if cell.score.success is None:
+        raise ValueError(f"what counts as success is unknown for {cell.label}")
     return cell.score.success

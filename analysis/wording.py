@@ -8,11 +8,8 @@ import pandas as pd
 
 from analysis.stats import Estimate, Groups
 from analysis.summary import CellSummary
-from fsm_icl.records import Manifest
 
 CONDITIONAL = "conditional on the chosen hyperparameters"
-
-
 SEEDS_ONLY = "seeds only: per-machine counts are not known"
 UNGATED = ("rnn", "mi_rnn")
 """Architectures whose nonlinearity and start a claim names, because whether they learn depends on these."""
@@ -117,7 +114,7 @@ def straddling(cells: Iterable[CellSummary]) -> str:
     found = [
         f"{cell.score.success.successes} of {cell.num_seeds} seeds of {cell.label} reach {short(cell.solved_from)}"
         for cell in cells
-        if cell.score and cell.score.success.split and not cell.groups
+        if cell.score and cell.score.success and cell.score.success.split and not cell.groups
     ]
     return f"; seeds straddle the margin of success ({', '.join(found)})" if found else ""
 
