@@ -33,7 +33,7 @@ from analysis.stats import ALPHA, FloatArray, iqm
 from analysis.summary import CellSummary
 
 Route = Literal["accuracy", "success rate"]
-_BETWEEN = (0.25, 0.5, 0.75)
+_BETWEEN = (0.01, 0.03, 0.1, 0.25, 0.5, 0.75)
 """Levels between two neighbouring seeds; they halve what is lost between levels."""
 
 

@@ -129,8 +129,9 @@ def _row(sweep: Sweep, summary: CellSummary) -> dict[str, Any]:
     row |= {"success_low": rate.interval.low if rate else None}
     row |= {"success_high": rate.interval.high if rate else None, "ceiling": summary.ceiling}
     row["groups"] = two_groups(summary.groups) if summary.groups else ""
-    curve = kaplan_meier(summary.steps_to_threshold, cell.steps)
-    row |= {"reached_threshold": curve.reached, "steps_to_threshold": curve.median}
+    curve = kaplan_meier(summary.steps_to_threshold, cell.steps) if summary.solved_from is not None else None
+    row["reached_threshold"] = curve.reached if curve else None
+    row["steps_to_threshold"] = curve.median if curve else None
     return row | _search(sweep, summary)
 
 

@@ -83,7 +83,9 @@ def test_a_page_is_written_for_each_question(folder: Path, question: str, capsys
     assert cells["ceiling"].isna().all()
     assert cells["success_rate"].isna().all()
     assert cells["reached_threshold"].isna().all()
-    assert set(cells["interval_over"]) == {"seeds alone (imported results have no counts by test machine)"}
+    assert set(cells["interval_over"]) == {
+        "seeds only: per-machine counts are not known, conditional on the chosen hyperparameters"
+    }
     # The snapshot alone gives the same again.
     again, before = load(str(figures), None, "results"), asked(folder, question)
     assert (again.manifest, again.records) == (before.manifest, before.records)

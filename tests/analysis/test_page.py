@@ -90,14 +90,17 @@ def test_words_of_the_sweep_file_are_text_and_no_markup(sweep: Sweep, tmp_path: 
     )
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt; | a &amp; b" in html
-    assert "| <script>alert(1)</script> / a & b | accuracy |" in markdown
+    assert (
+        "| <script>alert(1)</script> / a & b | within 600 steps; rnn-d64-L1: tanh, orthogonal start | accuracy |"
+        in markdown
+    )
 
 
 def test_every_row_of_a_markdown_table_has_every_column(sweep: Sweep, tmp_path: Path) -> None:
     _, markdown = pages(sweep, tmp_path)
     lines = markdown.splitlines()
     heads = [i for i, line in enumerate(lines) if line.startswith("| ---")]
-    assert len(heads) == 5
+    assert len(heads) == 6
     for head in heads:
         assert lines[head - 2] == ""
         rows = [lines[head - 1], *iter(iter(lines[head + 1 :]).__next__, "")]

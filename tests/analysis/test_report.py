@@ -80,7 +80,7 @@ def test_the_printed_table_says_what_to_beware_of(tmp_path: Path) -> None:
     ]
     text = " ".join(printed(load(tmp_path, plans)).split())
     for words in (
-        "rnn-d64-L1: the winner lies at the edge of its range (learning_rate); the winner was still rising",
+        "rnn-d64-L1: the winner lies at the edge of its range (learning_rate); still rising at the end of its 600 steps",
         "gru-d64-L1: fails within 600 steps: no proposal finished",
         "partial: 12 of 14 trials",
         "2/1/0",
@@ -98,7 +98,7 @@ def test_several_searches_show_the_range_of_learning_rates(tmp_path: Path) -> No
     manifest = sweep.manifest.model_copy(update={"cells": cells, "repeats": 2})
     changed = replace(sweep, manifest=manifest)
     assert "0.002-0.01" in printed(changed)
-    assert "over 2 searches a cell" in protocol(changed)
+    assert "over 2 searches per cell" in protocol(changed)
 
 
 def test_everything_that_was_computed_is_printed(tmp_path: Path) -> None:
@@ -108,9 +108,12 @@ def test_everything_that_was_computed_is_printed(tmp_path: Path) -> None:
     text = " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
     for verdict in judge(sweep):
         assert verdict.sentence in text
-    assert "2 of 2 declared claims are decided. Supported: “Gates help”" in text
+    assert (
+        "2 of 2 declared claims are decided. Supported: “Gates help” (within 600 steps; rnn-d64-L1: tanh, orthogonal start)"
+        in text
+    )
     assert "Not tested: arch other than rnn, gru, lstm; d_model other than 64, 32;" in text
-    assert "- rnn-d64-L1 -> gru-d64-L1: +41.5 points [39." in text
+    assert "- rnn-d64-L1 -> gru-d64-L1: +41.5 points [40." in text
 
 
 def test_verdicts_in_words(tmp_path: Path) -> None:

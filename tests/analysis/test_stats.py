@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.stats import norm, trim_mean
 
-from analysis import stats
+from analysis import draws, stats
+from analysis.intervals import contrast
 
 
 def test_iqm_is_the_mean_of_the_middle_half() -> None:
@@ -13,22 +14,11 @@ def test_iqm_is_the_mean_of_the_middle_half() -> None:
     assert stats.iqm(np.array([0.2, 0.4])) == pytest.approx(0.3)
 
 
-@pytest.mark.parametrize(("n", "tail"), [(5, 0.00095), (6, 0.00243), (9, 0.007225), (10, 0.025), (50, 0.025)])
-def test_tails_are_expanded_below_ten_seeds(n: int, tail: float) -> None:
-    assert stats.tail(n) == pytest.approx(tail, abs=5e-6)
-
-
-def test_the_interval_ends_at_the_tails() -> None:
-    resamples = np.linspace(0, 1, 100_001)
-    for n in (5, 9, 10, 30):
-        interval = stats.percentile_interval(resamples, n)
-        assert interval is not None
-        assert (interval.low, interval.high) == pytest.approx((stats.tail(n), 1 - stats.tail(n)), abs=1e-9)
-
-
-@pytest.mark.parametrize("n", [1, 2, 4])
-def test_no_interval_below_five_seeds(n: int) -> None:
-    assert stats.percentile_interval(np.linspace(0, 1, 100), n) is None
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_iqms_are_scipys_trimmed_means(values: list[float]) -> None:
+    assert stats.iqm(np.array(values)) == pytest.approx(trim_mean(values, 0.25))
+    rows = np.array([values, values[::-1]])
+    np.testing.assert_allclose(stats.iqms(rows), trim_mean(rows, 0.25, axis=1))
 
 
 def test_wilson_by_hand() -> None:
@@ -37,9 +27,23 @@ def test_wilson_by_hand() -> None:
     rate = stats.wilson(8, 10)
     assert (rate.interval.low, rate.interval.high) == pytest.approx((middle - half, middle + half))
     assert rate.value == 0.8
-    assert rate.mixed
-    assert not stats.wilson(0, 6).mixed
-    assert not stats.wilson(6, 6).mixed
+    assert rate.split
+    assert not stats.wilson(0, 6).split
+    assert not stats.wilson(6, 6).split
+
+
+@pytest.mark.parametrize(("a", "b"), [((56, 70), (48, 80)), ((9, 10), (3, 10)), ((6, 6), (0, 6)), ((5, 56), (1, 29))])
+def test_newcombes_p_is_the_level_whose_interval_ends_at_the_bound(a: tuple[int, int], b: tuple[int, int]) -> None:
+    first, second = stats.wilson(*a), stats.wilson(*b)
+    interval = stats.newcombe(first, second).interval
+    assert interval is not None
+    assert stats.newcombe_p(first, second, interval.low) == pytest.approx(0.025, rel=1e-6)
+    assert (
+        stats.newcombe_p(first, second, interval.low - 0.01)
+        < 0.025
+        < stats.newcombe_p(first, second, interval.low + 0.01)
+    )
+    assert stats.newcombe_p(second, first, -interval.high) == pytest.approx(0.025, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -97,17 +101,10 @@ def test_columns_share_their_class_draws_and_do_not_move_each_other() -> None:
 
 
 def test_seeds_are_drawn_with_replacement() -> None:
-    accuracies = np.tile([0.0, 1.0], (4000, 1))
     drawn = stats.draw_seeds([0, 1], np.random.default_rng(0), 4000)
-    values, counts = np.unique(stats.resample_iqm(accuracies, drawn), return_counts=True)
+    values, counts = np.unique(stats.iqms(np.array([0.0, 1.0])[drawn]), return_counts=True)
     assert values.tolist() == [0.0, 0.5, 1.0]
     assert counts / 4000 == pytest.approx([0.25, 0.5, 0.25], abs=0.03)
-
-
-def test_seed_resamples_take_their_own_row_of_the_class_resamples() -> None:
-    rows = np.random.default_rng(0).random((300, 1))
-    drawn = stats.draw_seeds(range(6), np.random.default_rng(1), 300)
-    np.testing.assert_allclose(stats.resample_iqm(np.tile(rows, (1, 6)), drawn), rows[:, 0])
 
 
 def test_searches_are_drawn_whole() -> None:
@@ -124,23 +121,40 @@ def test_a_search_with_fewer_seeds_weighs_as_much() -> None:
 
 def test_seeds_of_one_search_count_as_one_when_searches_are_drawn() -> None:
     values = np.repeat([0.5, 0.6, 0.7, 0.8, 0.9], 4)
-    accuracies = np.tile(values, (4000, 1))
     searches = stats.draw_seeds(np.repeat(range(5), 4), np.random.default_rng(0), 4000)
     seeds = stats.draw_seeds(range(20), np.random.default_rng(0), 4000)
-    wide, narrow = (np.std(stats.resample_iqm(accuracies, drawn)) for drawn in (searches, seeds))
+    wide, narrow = (np.std(stats.iqms(values[drawn])) for drawn in (searches, seeds))
     assert wide == pytest.approx(2 * narrow, rel=0.15)  # 5 independent values instead of 20
 
 
-def test_a_share_by_hand() -> None:
-    share = stats.share(np.array([0.5, 0.5, 0.5]), np.array([0.8, 0.4, 0.6]), np.array([0.9, 0.9, 0.5]))
-    assert share.tolist() == pytest.approx([0.75, -0.25, np.inf])
+def score(values: list[float], margin: float = 0.02) -> stats.Score:
+    estimate = stats.Estimate(stats.iqm(np.array(values)), stats.Interval(0.1, 0.9), len(values))
+    return stats.score(np.array(values), estimate, 0.97, margin)
 
 
 def test_a_score_by_hand() -> None:
-    score = stats.score(np.array([0.5, 0.97, 0.98, 0.99]), np.array([0.9, 1.0]), 0.97, num_units=4)
-    assert score.iqm == stats.Estimate(pytest.approx(0.975), None, 4)
-    assert (score.mean, score.minimum, score.maximum) == pytest.approx((0.86, 0.5, 0.99))
-    assert (score.success.successes, score.success.total) == (3, 4)
+    found = score([0.5, 0.97, 0.98, 0.99])
+    assert found.iqm == stats.Estimate(pytest.approx(0.975), None, 4)
+    assert (found.mean, found.minimum, found.maximum) == pytest.approx((0.86, 0.5, 0.99))
+    assert found.success is not None
+    assert (found.success.successes, found.success.total) == (3, 4)
+    assert found.groups == stats.Groups((0.5,), (0.97, 0.98, 0.99))
+
+
+@pytest.mark.parametrize(
+    ("values", "margin", "mixed"),
+    [
+        ([0.96, 0.965, 0.975, 0.98], 0.02, False),  # on both sides of the margin, but one group
+        ([0.92, 0.93, 0.98, 0.99], 0.02, False),  # exactly .05 apart
+        ([0.919, 0.93, 0.981, 0.99], 0.02, True),
+        ([0.919, 0.93, 0.981, 0.99], 0.03, False),  # twice the margin is more than that
+        ([0.5, 0.6, 0.7, 0.8], 0.02, False),  # all fail
+        ([0.97, 0.98, 0.99, 1.0], 0.02, False),  # all succeed
+    ],
+)
+def test_mixed_means_bimodal(values: list[float], margin: float, mixed: bool) -> None:
+    found = score(values, margin)
+    assert (found.groups is not None, found.iqm.interval is None) == (mixed, mixed)
 
 
 def test_the_same_generator_gives_the_same_interval_and_the_global_one_is_untouched() -> None:
@@ -148,10 +162,9 @@ def test_the_same_generator_gives_the_same_interval_and_the_global_one_is_untouc
     correct, total = np.random.default_rng(5).integers(0, 11, (30, 6)).astype(float), np.full(30, 10.0)
 
     def interval() -> stats.Interval | None:
-        accuracies = stats.resample_accuracies(correct, total, np.random.default_rng(7), 500)
-        return stats.percentile_interval(
-            stats.resample_iqm(accuracies, stats.draw_seeds(range(6), np.random.default_rng(8), 500)), 6
-        )
+        classes = stats.resample_accuracies(correct, total, np.random.default_rng(7), 500)
+        drawn = draws.draw(correct.sum(0) / 300, classes, 30, range(6), np.random.default_rng(8), 500)
+        return contrast([drawn.iqm()], [1]).interval
 
     assert interval() == interval()
     np.testing.assert_array_equal(before, np.random.get_state()[1])  # type: ignore[index]  # noqa: NPY002
