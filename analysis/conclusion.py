@@ -51,7 +51,8 @@ def not_tested(sweep: Sweep) -> list[str]:
     budgets = sorted({cell.steps for cell in manifest.cells})
     if len(budgets) > 1:
         found.append(
-            f"more {manifest.step_unit} than each cell's own budget of {budgets[0]:,} to {budgets[-1]:,}: they may need more"
+            f"more {manifest.step_unit} than each cell's own budget "
+            f"({budgets[0]:,} to {budgets[-1]:,}): they may need more"
         )
     elif budgets:
         found.append(f"more than {budgets[0]:,} {manifest.step_unit}: a cell that fails may need more")

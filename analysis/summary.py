@@ -156,7 +156,7 @@ def _summary(
     units = _units(sweep, label)
     drawn = draws.draw(values, on_classes, num_classes, units, draw) if records else None
     counting = max(((task.ladder[name], name) for name in COUNTING if name in task.ladder), default=None)
-    estimate = contrast([drawn.iqm()], [1]).estimate(0, 1) if drawn else None
+    contrast([drawn.iqm()], [1]).estimate(0, 1) if drawn else None
     trials = [*records, *sweep.ended(label, "search")]
     return CellSummary(
         cell=sweep.cells[label],

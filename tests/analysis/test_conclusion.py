@@ -32,11 +32,13 @@ def world(rnn: float, wide: float, lstm: float) -> list[Plan]:
     [
         (
             world(0.67, 0.70, 0.989),
-            f"2 of 2 declared claims are decided. Supported: “Gates matter” {GATES}. Refuted: “Capacity matters” {WIDTH}.",
+            "2 of 2 declared claims are decided. "
+            f"Supported: “Gates matter” {GATES}. Refuted: “Capacity matters” {WIDTH}.",
         ),
         (
             world(0.67, 0.985, 0.70),
-            f"2 of 2 declared claims are decided. Supported: “Capacity matters” {WIDTH}. Refuted: “Gates matter” {GATES}.",
+            "2 of 2 declared claims are decided. "
+            f"Supported: “Capacity matters” {WIDTH}. Refuted: “Gates matter” {GATES}.",
         ),
         (
             world(0.67, 0.68, 0.69),

@@ -397,7 +397,8 @@ def test_the_conclusion_changes_with_the_verdicts(tmp_path: Path) -> None:
         return overall(judge(sweep))
 
     assert conclude("gates", 0.57) == (
-        "1 of 1 declared claims is decided. Supported: “Gates help” (within 600 steps; rnn-d64-L1: tanh, orthogonal start)."
+        "1 of 1 declared claims is decided. "
+        "Supported: “Gates help” (within 600 steps; rnn-d64-L1: tanh, orthogonal start)."
     )
     assert "Nothing can be concluded" in conclude("saturated", 0.98)
     assert "Not testable here" in conclude("saturated2", 0.98)
