@@ -110,7 +110,7 @@ class World:
 
 
 def world(n: int, number: int) -> World:
-    """World `number` of those with n seeds a cell: a pure function of both."""
+    """World `number` of those with n seeds per cell: a pure function of both."""
     draw = np.random.default_rng([n, number])
     place = draw.random(NUM_CLASSES)
     cells = {(name, i): _counts(kind, n, place, draw) for name, kind in KINDS.items() for i in (0, 1)}

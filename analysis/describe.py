@@ -51,9 +51,9 @@ def protocol(sweep: Sweep) -> str:
     aside = f"; {counts.no_longer_wanted} records no longer wanted" if counts.no_longer_wanted else ""
     over, drawn = rests_on(summarise(sweep).values(), manifest.repeats), "seeds"
     if manifest.repeats > 1:
-        over, drawn = f"{over}, {manifest.repeats} searches a cell", "searches"
+        over, drawn = f"{over}, {manifest.repeats} searches per cell", "searches"
     return (
-        f"Scale {manifest.scale}, seed {manifest.seed}, {_range(steps)} steps, {_range(seeds)} measure seeds a cell; "
+        f"Scale {manifest.scale}, seed {manifest.seed}, {_range(steps)} steps, {_range(seeds)} measure seeds per cell; "
         f"{there}{f' ({kinds})' if kinds else ''}{aside}. Success: test accuracy within "
         f"{points(manifest.success_margin)} points of the ceiling. 95 % intervals, bootstrap over {over}; none below 5 "
         f"{drawn}, and none where seeds fall into two groups. A seed that diverged or failed counts as accuracy 0."

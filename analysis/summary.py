@@ -156,7 +156,7 @@ def _summary(
     units = _units(sweep, label)
     drawn = draws.draw(values, on_classes, num_classes, units, draw) if records else None
     counting = max(((task.ladder[name], name) for name in COUNTING if name in task.ladder), default=None)
-    contrast([drawn.iqm()], [1]).estimate(0, 1) if drawn else None
+    estimate = contrast([drawn.iqm()], [1]).estimate(0, 1) if drawn else None
     trials = [*records, *sweep.ended(label, "search")]
     return CellSummary(
         cell=sweep.cells[label],
@@ -165,9 +165,7 @@ def _summary(
         outcomes=tuple(record.end.outcome for record in records),
         units=units,
         draws=drawn,
-        score=stats.score(values, contrast([drawn.iqm()], [1]).estimate(0, 1), solved, margin or 0.0)
-        if drawn
-        else None,
+        score=stats.score(values, estimate, solved, margin or 0.0) if estimate else None,
         steps_to_threshold=tuple(_first_step(record, solved) for record in records),
         solved_from=solved,
         counting=counting and (counting[1], counting[0]),
