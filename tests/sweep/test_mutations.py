@@ -27,7 +27,7 @@ from fsm_icl.sweep.loading import SHIPPED
 from fsm_icl.sweep.space import PARAMETERS
 from fsm_icl.sweep.yaml_file import read_yaml
 
-SWEEPS = ("spectrum", "budget", "capacity", "depth")
+SWEEPS = ("spectrum", "capacity", "depth")
 FAST = 150
 MAX_LINES, MAX_CHARACTERS = 20, 800
 
