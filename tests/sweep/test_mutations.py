@@ -143,8 +143,9 @@ def nothing(draw: random.Random, tree: Any) -> Mutation:
 def out_of_range(draw: random.Random, tree: Any) -> Mutation:
     container, key, path = pick(draw, tree, lambda p: is_number(p) and "threshold" not in p[2])
     container[key] = draw.choice([-1, -0.5, 10**15, -(10**9), 1e300, -1e-300])
-    rarely = path[-1] == "report_every"  # beyond the budget: only its end is reported
-    return Mutation("out of range", dumped(tree), says=(field_of(path),), may_pass=rarely)
+    only_its_end = path[-1] == "report_every"  # is reported, where it lies beyond the budget
+    absurd = field_of(path) == "learning_rate" and container[key] > 0  # but a rate that a trial can diverge at
+    return Mutation("out of range", dumped(tree), says=(field_of(path),), may_pass=only_its_end or absurd)
 
 
 def not_a_number(draw: random.Random, tree: Any) -> Mutation:
