@@ -1,7 +1,7 @@
 # Every target sets up .venv by itself; any Python from 3.11 on will do: make PYTHON=python3.12 test
 PYTHON ?= python3
 RUN := .venv/bin/python
-SWEEPS := spectrum capacity depth
+SWEEPS := spectrum budget capacity depth cs182
 
 .PHONY: $(SWEEPS) test check clean
 

@@ -14,7 +14,7 @@ from tests.cluster.hosts import SSH, SWEEP, Host
 from tests.cluster.on_prem import Cluster, disturb, up
 from tests.tune.smoke import records
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ def test_at_the_time_limit_it_goes_back_into_the_queue(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_sweep_runs_on_all_nodes_with_a_token(lab: list[Host]) -> None:
     _, head, worker = lab
     everywhere = f"""

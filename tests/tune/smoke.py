@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-TRIALS = 4 * (4 + 2)
+TRIALS = 5 * (4 + 2)
 QUIET = ("--wandb", "disabled")
 """For tests of other things: a sweep's own W&B run takes seconds, since all figures are made for it."""
 OF_THE_CLOCK = {"timeline.csv", "matchings.csv", "declarations.csv"}

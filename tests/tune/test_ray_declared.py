@@ -10,7 +10,7 @@ import pytest
 
 from tests.test_readme import blocks
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 TRIALS = 2 * (4 + 5)
 CHANGED = f"added after {TRIALS} of {TRIALS} trials had ended (changed: threshold 0.1 -> -0.1)"
 

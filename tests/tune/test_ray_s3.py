@@ -78,7 +78,7 @@ def test_a_sweep_at_a_uri_survives_its_driver(
     assert f"next: python -m analysis {uri}/spectrum-smoke" in taken_over
     analysed = said("analysis", "spectrum", "--scale", "smoke", "--results", uri)
     assert str(local.relative_to(tmp_path) / "figures" / "report.html") in analysed
-    assert "24 of 24 trials done" in said(*sweep[1:], "--plan")
+    assert f"{TRIALS} of {TRIALS} trials done" in said(*sweep[1:], "--plan")
     trial = next(iter(kept))
     assert f"trial {trial}" in said("fsm_icl.cli", "logs", f"{uri}/spectrum-smoke", trial[:12])
     assert "same, bit for bit" in said("fsm_icl.cli", "verify", f"{uri}/spectrum-smoke", "--sample", "1")
