@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 from analysis.load import Sweep
 from analysis.settings import roles
+from analysis.summary import summarise
 from analysis.verdicts import OUTCOMES, Verdict
 
 
 def conclusion(sweep: Sweep, verdicts: Sequence[Verdict]) -> str:
     """Which claims are supported, refuted, not testable or open; that this may change while trials are missing."""
     if sweep.manifest.imported:
-        return "Nothing can be concluded from imported results: one run a cell, and no claim was declared before them."
+        return (
+            "Nothing can be concluded from imported results: one run per cell, and no claim was declared before them."
+        )
     counts = sweep.counts
     early = f" So far: {counts.ended} of {counts.asked} trials." if counts.ended < counts.asked else ""
     return overall(verdicts) + early
@@ -40,10 +43,12 @@ def overall(verdicts: Sequence[Verdict]) -> str:
 def not_tested(sweep: Sweep) -> list[str]:
     """What the sweep says nothing about, one statement each."""
     manifest = sweep.manifest
-    fields = [cell.fields for cell in manifest.cells]
-    names = dict.fromkeys(name for each in fields for name in each)
+    # A cell that names no nonlinearity was trained with one all the same: its trials' model says which.
+    fields = [summary.model | dict(summary.cell.fields) for summary in summarise(sweep).values()]
+    names = dict.fromkeys(name for cell in manifest.cells for name in cell.fields)
     tried = {name: list(dict.fromkeys(each[name] for each in fields if name in each)) for name in names}
-    found = [f"{name} other than {', '.join(map(str, values))}" for name, values in tried.items()]
+    open_ended = {name: values for name, values in tried.items() if set(values) != {True, False}}
+    found = [f"{name} other than {', '.join(map(str, values))}" for name, values in open_ended.items()]
     if held := roles(sweep).fixed_model:
         found.append(f"other values of model fields held fixed: {', '.join(f'{n} {text}' for n, text in held.items())}")
     sizes = {_size(entry.spec) for entry in manifest.tasks.values()} - {""}

@@ -308,7 +308,7 @@ def _legend(info: AnswerInfo, figure: Any, styles: dict[str, ArchStyle]) -> None
     figure.legend(handles=handles, loc="lower left", ncols=len(handles), bbox_to_anchor=(0.06, 0.07 * share))
     notes = ["Large marks: IQM; bars: 95 % interval; small marks: seeds."]
     if info.imported:
-        notes = ["Imported: one run a cell, seed unknown, so no interval; ladder and ceiling unknown."]
+        notes = ["Imported: one run per cell, seed unknown, so no interval; ladder and ceiling unknown."]
     if info.references and info.axis:
         notes.append("Dashes: cells at one size." if info.imported else "Dashes, bands: base-size references.")
     if any(outcome != "finished" for cell in info.cells for outcome in cell.outcomes):

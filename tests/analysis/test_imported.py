@@ -69,7 +69,7 @@ def test_a_page_is_written_for_each_question(folder: Path, question: str, capsys
     assert main([question, "--results", str(folder)]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "so there are points only" in printed.lower()
-    assert "one run a cell, and no claim was declared" in printed
+    assert "one run per cell, and no claim was declared" in printed
     figures = folder / question / "figures"
     assert (figures / f"{question}.png").stat().st_size > 10_000
     for page in ("report.html", "report.md"):
@@ -176,7 +176,7 @@ def test_compare_says_what_the_import_lacks(folder: Path, tmp_path: Path, capsys
     ours = write_sweep(tmp_path / "spectrum-laptop", [Plan("lstm", d_model=256, num_layers=2)])
     assert main(["compare", "spectrum", str(ours), "--results", str(folder)]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert "A is imported: one run a cell, its seed unknown" in printed
+    assert "A is imported: one run per cell, its seed unknown" in printed
     assert "B is imported" not in printed
 
 
