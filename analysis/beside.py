@@ -5,8 +5,8 @@ from __future__ import annotations
 from fsm_icl.records import Manifest, ManifestCell
 
 LACKING = (
-    "one run per cell, its seed unknown, its steps are epochs. It has no counts by test machine, no ceiling, no success "
-    "rate and no costs, so no interval is given beside it; its test machines are not ours."
+    "one run per cell, its seed unknown, its steps are epochs. It has no counts by test machine, no ceiling, no "
+    "success rate and no costs, so no interval is given beside it; its test machines are not ours."
 )
 DIRECT = "direct"
 _COORDINATES = ("d_model", "num_layers")
