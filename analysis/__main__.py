@@ -6,6 +6,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.sources import FORMS, RESULTS, load
@@ -53,6 +54,14 @@ def _report(args: argparse.Namespace, sweep: Sweep) -> int:
     return 0
 
 
+def _publish(args: argparse.Namespace, sweep: Sweep) -> int:
+    from analysis.publish import publish
+
+    for path in publish(sweep, Path(args.page), args.typed):
+        print(f"wrote {path}")
+    return 0
+
+
 def _compare(args: argparse.Namespace, sweep: Sweep) -> int:
     from analysis.compare import print_comparison
 
@@ -73,6 +82,7 @@ def _wandb_report(args: argparse.Namespace, sweep: Sweep) -> int:
 COMMANDS: dict[str, Callable[[argparse.Namespace, Sweep], int]] = {
     "present": _present,
     "report": _report,
+    "publish": _publish,
     "compare": _compare,
     "wandb-report": _wandb_report,
 }
@@ -91,6 +101,12 @@ def _parser() -> argparse.ArgumentParser:
     _takes_sweep(commands.add_parser("present", help=about, description=about))
     about = "Write figures/ with report.html, one file to send to a colleague, and print no table."
     _takes_sweep(commands.add_parser("report", help=about, description=about))
+    about = "Write the computed part of a page such as docs/findings/spectrum.md, its snapshot and its figure."
+    publish = commands.add_parser("publish", help=about, description=about)
+    _takes_sweep(publish)
+    publish.add_argument(
+        "page", metavar="PAGE", help="the page, which holds the two markers that analysis/publish.py names"
+    )
     about = "Print what changed from one sweep to another, cell by cell, with intervals."
     compare = commands.add_parser("compare", help=about, description=about)
     _takes_sweep(compare)

@@ -1,0 +1,98 @@
+"""A sweep as a page of docs/findings: its snapshot, its main figure, and its numbers in a page that a person writes.
+
+The page holds everything that a person says, and between two markers what is computed. `publish` writes the computed
+part again; a test compares it with what the snapshot gives, so a page's numbers are those of its snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from analysis.conclusion import not_tested
+from analysis.declarations import heading, remark
+from analysis.describe import cell_notes, cell_texts, protocol
+from analysis.figures import answer_drawing
+from analysis.figures.picture import Picture
+from analysis.load import Sweep
+from analysis.snapshot import load_snapshot, origin, write_snapshot
+from analysis.tables import cell_table
+from analysis.verdicts import judge
+
+BEGIN, END = "<!-- computed: begin -->", "<!-- computed: end -->"
+_COLUMNS = {
+    "cell": 0,
+    "parameters": 1,
+    "seeds": 3,
+    "test accuracy, IQM [95 %]": 4,
+    "solved": 8,
+    "best learning rate": 10,
+}
+"""Heads of the table, and which of `cell_texts` stands below each."""
+
+
+def publish(sweep: Sweep, page: Path, command: str) -> list[Path]:
+    """Write the computed part of `page`, and snapshot and figure into the folder beside it. Returns their paths.
+
+    Raises:
+        ValueError: the page does not hold the two markers.
+        OSError: the page can't be read, or something can't be written.
+    """
+    before, after = around(page)
+    folder = page.with_suffix("")
+    folder.mkdir(exist_ok=True)
+    written = write_snapshot(sweep, folder, origin(sweep, command))
+    picture = answer_drawing.picture(sweep)
+    if isinstance(picture, Picture):
+        png, pdf = replace(picture, name="answer").save(folder)
+        pdf.unlink()  # pages show the PNG; whoever wants another format renders the snapshot
+        written.append(png)
+    page.write_text(f"{before}{BEGIN}\n{computed(load_snapshot(folder), page.stem)}{END}{after}", encoding="utf-8")
+    return [page, *written]
+
+
+def around(page: Path) -> tuple[str, str]:
+    """What a person wrote before and after the computed part. Raises as `publish`."""
+    text = page.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{page}: expected a line {BEGIN} and, below it, a line {END}")
+    return before, after
+
+
+def computed(sweep: Sweep, name: str) -> str:
+    """The computed part of the page `name` as Markdown."""
+    return "\n".join(_lines(sweep, name)) + "\n"
+
+
+def _lines(sweep: Sweep, name: str) -> Iterator[str]:
+    rows = cell_table(sweep)
+    yield from ("", f"![{sweep.manifest.question}]({name}/answer.png)", "", *_run(sweep, name), "")
+    yield f"| {' | '.join(_COLUMNS)} |"
+    yield "|" + " --- |" * len(_COLUMNS)
+    for row in rows.to_dict("records"):
+        texts = cell_texts(row)
+        yield f"| {' | '.join(texts[place] for place in _COLUMNS.values())} |"
+    yield ""
+    yield from (f"- {note}" for note in cell_notes(rows))
+    yield from ("", protocol(sweep), "", f"**{heading(sweep)}**", "")
+    yield from (f"- {verdict.sentence}{remark(sweep, verdict.name)}" for verdict in judge(sweep))
+    yield from ("", "**Not tested**", "", *(f"- {one}" for one in not_tested(sweep)), "")
+
+
+def _run(sweep: Sweep, name: str) -> Iterator[str]:
+    """Where, when and with what the trials were trained, and how to get every number again."""
+    records, manifest = list(sweep.records.values()), sweep.manifest
+    came_from = origin(sweep, "")
+    ended = [record.end.ended_at for record in records if record.end.ended_at is not None]
+    cpus = sorted({record.end.cpu_model for record in records if record.end.cpu_model})
+    hours = sum(record.end.seconds or 0.0 for record in records) / 3600
+    torch = " and ".join(came_from.trained_with.get("torch", ["of an unknown version"]))
+    day = datetime.fromtimestamp(max(ended), UTC).date().isoformat() if ended else "an unknown day"
+    yield f"- Run: `python -m fsm_icl.tune {manifest.sweep} --scale {manifest.scale}`, {len(records)} trials, "
+    yield f"  {hours:.1f} hours of one core ({', '.join(cpus)}), torch {torch}, ended on {day}."
+    yield f"- Code: commit {', '.join(came_from.commits)}."
+    yield f"- Every figure and table again: `python -m analysis report docs/findings/{name}`."
