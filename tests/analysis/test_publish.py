@@ -29,12 +29,13 @@ def page(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
 def sweep(tmp_path: Path) -> Sweep:
     return load_sweep(write_sweep(tmp_path / "s", spectrum(), [hypothesis()]))
 
 
-def test_a_page_keeps_its_words_and_gets_the_numbers(tmp_path: Path, page: Path) -> None:
-    written = publish(sweep(tmp_path), page, "typed")
+def test_a_page_keeps_its_words_and_gets_the_numbers(sweep: Sweep, page: Path) -> None:
+    written = publish(sweep, page, "typed")
     text = page.read_text()
     assert text.startswith(f"# Mine\n\n{BEGIN}\n")
     assert text.endswith(f"{END}\n\nLimits.\n")
@@ -47,7 +48,7 @@ def test_a_page_keeps_its_words_and_gets_the_numbers(tmp_path: Path, page: Path)
     ):
         assert words in text
     assert {path.name for path in written} == {"mine.md", "snapshot.json", "snapshot.parquet", "answer.png"}
-    assert publish(sweep(tmp_path), page, "typed") == written
+    assert publish(sweep, page, "typed") == written
     assert page.read_text() == text
 
 
