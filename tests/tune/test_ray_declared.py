@@ -21,7 +21,7 @@ def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_verdict_is_not_edited_from_refuted_to_supported_unseen(tmp_path: Path) -> None:
+def test_an_edited_claim_is_marked_wherever_its_verdict_is_shown(tmp_path: Path) -> None:
     mine = blocks("yaml")[0]
     (tmp_path / "mine.yaml").write_text(mine)
     tune = ("fsm_icl.tune", "mine.yaml", "--max-concurrent", "2")
@@ -30,7 +30,7 @@ def test_a_verdict_is_not_edited_from_refuted_to_supported_unseen(tmp_path: Path
     assert "beware: " not in first.stdout
     before = python(tmp_path, "analysis", "mine")
     assert "Verdicts on the claims declared before the run:" in before.stdout
-    assert "10 points or more: refuted." in " ".join(before.stdout.split())
+    assert "10 points or more: not learnt." in " ".join(before.stdout.split())
     assert python(tmp_path, "fsm_icl.cli", "verify", "mine", "--declared").returncode == 0
 
     (tmp_path / "mine.yaml").write_text(mine.replace("threshold: 0.10", "threshold: -0.10"))
@@ -39,7 +39,7 @@ def test_a_verdict_is_not_edited_from_refuted_to_supported_unseen(tmp_path: Path
     assert second.returncode == 0, second.stderr
     for source in (("mine",), ("--results", "wandb-offline:results/mine-default/wandb")):
         after = " ".join(python(tmp_path, "analysis", *source).stdout.split())
-        assert "10 points or more: supported." in after
+        assert "10 points or more: not learnt." in after
         assert f"Not declared before the run: “ReLU beats tanh by 10 points or more” ({CHANGED})." in after
         assert "- withdrawn: “ReLU beats tanh by 10 points or more” (test/accuracy greater 0.1," in after
         assert "Verdict on a claim that was not declared before the run:" in after
