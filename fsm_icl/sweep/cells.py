@@ -13,14 +13,14 @@ from pydantic import ValidationError
 
 from fsm_icl.models import ModelSpec
 from fsm_icl.models.spec import CoreSpec
-from fsm_icl.records import DeclaredHypothesis, Phase, sha256_of
+from fsm_icl.records import Phase, sha256_of
 from fsm_icl.seeding import derive
 from fsm_icl.sweep.explain import fields_at, in_our_words
 from fsm_icl.sweep.limits import check_memory, count
 from fsm_icl.sweep.loading import LoadedSweep, strictly
 from fsm_icl.sweep.protocol import rung_steps
 from fsm_icl.sweep.space import PARAMETERS, Range, Scalar, SweepSpec
-from fsm_icl.sweep.yaml_file import Path_, SpecError, listed, nearest, shortened, shown
+from fsm_icl.sweep.yaml_file import Path_, SpecError, nearest, shortened, shown
 from fsm_icl.task.machines import check_splittable
 from fsm_icl.training.config import TrialConfig, identity
 
@@ -31,7 +31,7 @@ AUTO_REPORTS = 25
 """Reports of a trial where `budget.report_every` is auto: enough to draw a curve, few enough for Ray and W&B."""
 
 _SECTIONS = ("task", "optimizer", "budget")
-_SHORT = {
+SHORT = {
     "budget.steps": "steps",
     "optimizer.learning_rate": "learning_rate",
     "optimizer.weight_decay": "weight_decay",
@@ -39,7 +39,7 @@ _SHORT = {
 """Coordinates that go by their last name; both spellings may stand in a grid."""
 _PLAIN_WORDS = ("nonlinearity", "init")
 """Coordinates whose values need no name beside them."""
-_LONG = {short: long for long, short in _SHORT.items()}
+LONG = {short: long for long, short in SHORT.items()}
 _ARCHITECTURES: dict[str, type[CoreSpec]] = {
     typing.get_args(spec.model_fields["arch"].annotation)[0]: spec
     for spec in typing.get_args(typing.get_args(ModelSpec)[0])
@@ -62,10 +62,10 @@ class Cell:
 
     def field(self, name: str) -> Any:
         """A coordinate by its name in the grid, or any other field of its trials; None where there is none."""
-        name = _SHORT.get(name, name)
+        name = SHORT.get(name, name)
         if name in self.fields:
             return self.fields[name]
-        section, _, field = _LONG.get(name, f"model.{name}" if "." not in name else name).partition(".")
+        section, _, field = LONG.get(name, f"model.{name}" if "." not in name else name).partition(".")
         return None if field in self.ranges else getattr(getattr(self.template, section, None), field, None)
 
     def trial(self, spec: SweepSpec, params: Mapping[str, float], phase: Phase, repeat: int, index: int) -> TrialConfig:
@@ -104,15 +104,6 @@ def cells_of(loaded: LoadedSweep) -> list[Cell]:
     return list(cells.values())
 
 
-def check_other_scales(loaded: LoadedSweep) -> None:
-    """Raises SpecError where another scale of the file makes no sweep: better now than on the GPU machine."""
-    for other in loaded.others:
-        try:
-            declared(other, cells_of(other))
-        except SpecError as error:
-            raise SpecError(f"{problem} (scale {other.scale})" for problem in error.problems) from None
-
-
 def _check_size(loaded: LoadedSweep) -> None:
     """Refuse a grid that is too large before any of it is made."""
     search, measure = loaded.spec.search, loaded.spec.measure
@@ -131,72 +122,6 @@ def _check_size(loaded: LoadedSweep) -> None:
         )
 
 
-def declared(loaded: LoadedSweep, cells: list[Cell]) -> list[DeclaredHypothesis]:
-    """The sweep's hypotheses with each role resolved to the one cell it names.
-
-    Raises:
-        SpecError: a role names no cell of the grid, or more than one; cells along an axis differ in more than it.
-    """
-    found: list[DeclaredHypothesis] = []
-    for i, hypothesis in enumerate(loaded.spec.hypotheses):
-        picked = _ends(loaded, i, cells) if hypothesis.axis else _roles(loaded, i, cells)
-        if len(set(picked.values())) < len(picked):
-            raise loaded.error(("hypotheses", i), f"compares a cell with itself: {', '.join(picked.values())}")
-        roles = {"a", "b", "low", "mid", "high", "along"}
-        found.append(DeclaredHypothesis.model_validate(hypothesis.model_dump(exclude=roles) | {"cells": picked}))
-    return found
-
-
-def _roles(loaded: LoadedSweep, i: int, cells: list[Cell]) -> dict[str, str]:
-    roles = loaded.spec.hypotheses[i].roles()
-    return {role: _pick(loaded, ("hypotheses", i, role), fields, cells) for role, fields in roles.items()}
-
-
-def _ends(loaded: LoadedSweep, i: int, cells: list[Cell]) -> dict[str, str]:
-    """The far and the near end of a hypothesis' axis."""
-    hypothesis, path = loaded.spec.hypotheses[i], ("hypotheses", i, "axis")
-    axis = hypothesis.axis or ""
-    if _SHORT.get(axis, axis) not in (known := _coordinates(cells)):
-        raise loaded.error(path, f"unknown coordinate {shown(axis)}; {nearest(axis, known)}")
-    along = _matching(loaded, ("hypotheses", i, "along"), hypothesis.along or {}, cells)
-    values = {cell.label: cell.field(axis) for cell in along}
-    if any(isinstance(v, bool) or not isinstance(v, int | float) for v in values.values()):
-        raise loaded.error(path, f"{shown(axis)} is no number in every cell, so it has no ends")
-    rest = {str([(k, v) for k, v in sorted(cell.fields.items()) if k != _SHORT.get(axis, axis)]) for cell in along}
-    if len(rest) != 1 or len(set(values.values())) < 2:
-        names = listed(list(values), 5) or "none"
-        raise loaded.error(path, f"cells that differ in {axis} and in nothing else are needed, found {names}")
-    return {"a": max(values, key=lambda name: values[name]), "b": min(values, key=lambda name: values[name])}
-
-
-def _pick(loaded: LoadedSweep, path: Path_, fields: Mapping[str, Scalar], cells: list[Cell]) -> str:
-    matching = [cell.label for cell in _matching(loaded, path, fields, cells)]
-    if len(matching) != 1:
-        what = "no cell" if not matching else f"{len(matching)} cells ({listed(matching, 5)})"
-        asked = ", ".join(f"{k}: {shown(v)}" for k, v in fields.items())
-        known = listed([c.label for c in cells], 8)
-        raise loaded.error(path, f"{{{asked}}} names {what} of scale {loaded.scale!r}; cells: {known}")
-    return matching[0]
-
-
-def _coordinates(cells: list[Cell]) -> set[str]:
-    names = {name for cell in cells for name in (*cell.fields, *type(cell.template.model).model_fields)}
-    return names | _LONG.keys()
-
-
-def _matching(loaded: LoadedSweep, path: Path_, fields: Mapping[str, Scalar], cells: list[Cell]) -> list[Cell]:
-    """Cells with these fields."""
-    for key in fields:
-        if _SHORT.get(key, key) not in (known := _coordinates(cells)):
-            raise loaded.error((*path, key), f"unknown key; {nearest(key, known)}")
-    return [cell for cell in cells if all(_same(cell.field(k), v) for k, v in fields.items())]
-
-
-def _same(value: Scalar | None, asked: Scalar) -> bool:
-    """Equal, but `true` is not 1."""
-    return value == asked and isinstance(value, bool) == isinstance(asked, bool)
-
-
 def _points(loaded: LoadedSweep) -> Iterator[tuple[int, dict[str, Scalar]]]:
     for i, entry in enumerate(loaded.spec.grid):
         lists = {key: values for key, values in entry.items() if isinstance(values, list)}
@@ -204,7 +129,7 @@ def _points(loaded: LoadedSweep) -> Iterator[tuple[int, dict[str, Scalar]]]:
             _check_key(loaded, i, key)
             if not values:
                 raise loaded.error(("grid", i, key), "the list is empty; give at least one value")
-        names = [_SHORT.get(key, key) for key in lists]
+        names = [SHORT.get(key, key) for key in lists]
         for point in itertools.product(*lists.values()):
             yield i, dict(zip(names, point, strict=True))
 
@@ -212,22 +137,22 @@ def _points(loaded: LoadedSweep) -> Iterator[tuple[int, dict[str, Scalar]]]:
 def _check_key(loaded: LoadedSweep, entry: int, key: str) -> None:
     known = [
         *_MODEL_FIELDS,
-        *_LONG,
+        *LONG,
         "precision",
         *(f"{s}.{f}" for s in _SECTIONS for f in fields_at(SweepSpec, (s,))),
     ]
     path: Path_ = ("grid", entry, key)
     if key not in known:
         raise loaded.error(path, f"unknown key; {nearest(key, known)}")
-    if _SHORT.get(key, key) != key and _SHORT[key] in loaded.spec.grid[entry]:
-        raise loaded.error(path, f"given twice, also as {_SHORT[key]}")
-    if isinstance(loaded.spec.grid[entry][key], Range) and _SHORT.get(key, key) not in PARAMETERS:
+    if SHORT.get(key, key) != key and SHORT[key] in loaded.spec.grid[entry]:
+        raise loaded.error(path, f"given twice, also as {SHORT[key]}")
+    if isinstance(loaded.spec.grid[entry][key], Range) and SHORT.get(key, key) not in PARAMETERS:
         raise loaded.error(path, f"only {', '.join(PARAMETERS)} can be searched; give a value or a list to compare")
 
 
 def _written(loaded: LoadedSweep, entry: int, name: str) -> Path_:
     """Where a coordinate stands in a grid entry, by the spelling that the entry has."""
-    return "grid", entry, name if name in loaded.spec.grid[entry] else _LONG.get(name, name)
+    return "grid", entry, name if name in loaded.spec.grid[entry] else LONG.get(name, name)
 
 
 def _settings(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar]) -> dict[str, Range | float]:
@@ -238,7 +163,7 @@ def _settings(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar]) -> 
     """
     spec = loaded.spec
     settings = spec.search.settings()
-    settings |= {_SHORT.get(k, k): values for k, values in spec.grid[entry].items() if isinstance(values, Range)}
+    settings |= {SHORT.get(k, k): values for k, values in spec.grid[entry].items() if isinstance(values, Range)}
     if "learning_rate" not in {*settings, *fields, *spec.optimizer.model_fields_set}:
         hint = "{log: [1e-4, 1e-2]} searches it, 0.01 fixes it, and a list in the grid compares values"
         raise loaded.error(("search", "learning_rate"), f"is missing; {hint}")
@@ -261,7 +186,7 @@ def _plain(loaded: LoadedSweep, fields: Mapping[str, Scalar], settings: Mapping[
         if not isinstance(setting, Range):
             plain[section][field] = setting
     for key, value in fields.items():
-        section, dot, field = _LONG.get(key, key).partition(".")
+        section, dot, field = LONG.get(key, key).partition(".")
         target = plain[section] if dot else plain if key == "precision" else plain["model"]
         target[field if dot else key] = value
     budget = plain["budget"]
@@ -342,7 +267,7 @@ def _check_model(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], 
 def _complaint(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], item: Any) -> str:
     loc = [part for part in item["loc"] if part not in _ARCHITECTURES]
     name = ".".join(str(p) for p in loc).removeprefix("model.")
-    name = _SHORT.get(name, name)
+    name = SHORT.get(name, name)
     path: Path_ = tuple(loc)
     if name in fields:
         path = _written(loaded, entry, name)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from fsm_icl.records import DeclaredHypothesis, TaskEntry
-from fsm_icl.sweep.cells import Cell, declared
+from fsm_icl.sweep.cells import Cell
+from fsm_icl.sweep.hypotheses import declared
 from fsm_icl.sweep.loading import LoadedSweep
 from fsm_icl.sweep.manifest import task_key
 

@@ -15,7 +15,8 @@ from fsm_icl.claims import IN_TIME, UNDATED, Claim, claim_of, histories
 from fsm_icl.files import read_bytes
 from fsm_icl.folders import parse_json
 from fsm_icl.records import Declaration, FrozenModel, Occasion, sha256_of
-from fsm_icl.sweep.cells import Cell, cells_of, declared
+from fsm_icl.sweep.cells import Cell, cells_of
+from fsm_icl.sweep.hypotheses import declared
 from fsm_icl.sweep.loading import LoadedSweep
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.space import PARAMETERS

@@ -1,4 +1,4 @@
-"""SweepSpec: what the fields of a sweep file mean. From file to spec: loading.py; from spec to cells: cells.py."""
+"""SweepSpec: what the fields of a sweep file mean. From file to spec: loading.py; then cells.py, hypotheses.py."""
 
 from __future__ import annotations
 

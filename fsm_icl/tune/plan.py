@@ -13,10 +13,11 @@ from rich.text import Text
 
 from fsm_icl.files import told
 from fsm_icl.folders import fresh_folder, read_records, sweep_folders
-from fsm_icl.sweep.cells import cells_of, check_other_scales, declared
+from fsm_icl.sweep.cells import cells_of
 from fsm_icl.sweep.claim_checks import refuse_thresholds
 from fsm_icl.sweep.declarations import DeclarationLog, announcements, brought_up_to_date
 from fsm_icl.sweep.estimate import seconds_per_trial
+from fsm_icl.sweep.hypotheses import check_other_scales, declared
 from fsm_icl.sweep.loading import LoadedSweep, load_sweep, results_folder
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.standing import Standing, Standings, num_new, planner_before, standings

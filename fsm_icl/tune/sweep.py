@@ -16,9 +16,10 @@ from rich.console import Console
 from analysis.report import say
 from fsm_icl.files import told
 from fsm_icl.records import Manifest, TaskEntry
-from fsm_icl.sweep.cells import Cell, cells_of, declared
+from fsm_icl.sweep.cells import Cell, cells_of
 from fsm_icl.sweep.claim_checks import bounds_of, doubts
 from fsm_icl.sweep.declarations import brought_up_to_date
+from fsm_icl.sweep.hypotheses import declared
 from fsm_icl.sweep.loading import LoadedSweep
 from fsm_icl.sweep.manifest import manifest_of, task_key
 from fsm_icl.sweep.planner import Planner

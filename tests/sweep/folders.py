@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fsm_icl.records import Manifest, TaskEntry, TrialRecord
 from fsm_icl.sweep import manifest as making
-from fsm_icl.sweep.cells import declared
 from fsm_icl.sweep.declarations import brought_up_to_date
+from fsm_icl.sweep.hypotheses import declared
 from fsm_icl.sweep.loading import LoadedSweep
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.search import Planned

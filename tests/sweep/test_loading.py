@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from fsm_icl.sweep.cells import cells_of, check_other_scales, declared
+from fsm_icl.sweep.cells import cells_of
+from fsm_icl.sweep.hypotheses import check_other_scales, declared
 from fsm_icl.sweep.loading import SHIPPED, load_sweep
 from fsm_icl.sweep.planner import CellPlan
 from fsm_icl.sweep.schema import json_schema
