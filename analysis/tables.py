@@ -142,8 +142,9 @@ def _search(sweep: Sweep, summary: CellSummary) -> dict[str, Any]:
     rates = [
         w.params["learning_rate"] for w in sorted(cell.winners, key=lambda w: w.repeat) if "learning_rate" in w.params
     ]
-    if not rates:  # it was fixed
-        rates = sorted({float(record.config["optimizer"]["learning_rate"]) for record in ended["measure"]})
+    if not rates:  # it was fixed, or an imported file says it, or none does
+        said = {record.config.get("optimizer", {}).get("learning_rate") for record in ended["measure"]} - {None}
+        rates = sorted(map(float, said))
     outcomes = Counter(record.end.outcome for records in ended.values() for record in records)
     row: dict[str, Any] = {"best_learning_rate": " ".join(f"{rate:.4g}" for rate in rates)}
     row |= {"proposals": len(ended["search"]), "proposals_asked": cell.num_proposals}

@@ -3,7 +3,7 @@
 yaml_file.py  YAML with line numbers        space.py     SweepSpec: what the fields mean
 loading.py    file + scale + --set -> spec  explain.py   errors as one line each
 cells.py      grid -> cells -> TrialConfigs limits.py    sizes that no machine can hold
-hypotheses.py their roles resolved to cells
+hypotheses.py claims, each role resolved to a cell
 protocol.py   propose, cutoffs, winner: pure functions of records
 search.py     one search of one cell        planner.py   what is missing next, over all cells
 store.py      records, manifest, lock       manifest.py  a cell's entry in the manifest

@@ -64,6 +64,12 @@ def test_figures_have_the_notebooks_axes(folder: Path) -> None:
     assert [s.name for s in answer_info(asked(folder, "spectrum")).series] == list(asked(folder, "spectrum").cells)
 
 
+def test_curves_alone_say_no_learning_rate(without_sizes: Path) -> None:
+    assert main(["spectrum", "--results", str(without_sizes)]) == 0
+    cells = pd.read_csv(without_sizes / "spectrum" / "figures" / "cells.csv")
+    assert cells["best_learning_rate"].isna().all()
+
+
 @pytest.mark.parametrize("question", ["capacity", "depth", "spectrum"])
 def test_a_page_is_written_for_each_question(folder: Path, question: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([question, "--results", str(folder)]) == 0
