@@ -90,7 +90,7 @@ _GAIN_COLUMNS += ["improvement", "improvement_low", "improvement_high", "logrank
 
 def _gain(sweep: Sweep, before: CellSummary, after: CellSummary) -> Gain:
     rates = [cell.score.success if cell.score else None for cell in (before, after)]
-    if not all(rates):
+    if before.score is None or after.score is None:
         return Gain(before.label, after.label, None, None, None, rates[0], rates[1], mixed=False)
     p_value = None
     if min(before.num_seeds, after.num_seeds) >= MIN_SEEDS and rates[0] and rates[1]:

@@ -313,7 +313,7 @@ def _legend(info: AnswerInfo, figure: Any, styles: dict[str, ArchStyle]) -> None
         notes.append("Dashes: cells at one size." if info.imported else "Dashes, bands: base-size references.")
     if any(outcome != "finished" for cell in info.cells for outcome in cell.outcomes):
         notes.append("Crosses: diverged or failed.")
-    if any(cell.score and cell.score.iqm.num_units < MIN_SEEDS for cell in info.cells):
+    if not info.imported and any(cell.score and cell.score.iqm.num_units < MIN_SEEDS for cell in info.cells):
         notes.append("No interval below 5 seeds.")
     if any(cell.score and cell.score.groups for cell in info.cells):
         notes.append("No interval where seeds fall into two groups.")

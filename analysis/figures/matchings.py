@@ -63,10 +63,11 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
     tasks = list(sweep.manifest.tasks.values())
     ceiling = tasks[0].ceiling if len(tasks) == 1 else None
     over = rests_on(summarise(sweep).values(), sweep.manifest.repeats)
+    costs_shown = "what is known of their costs" if sweep.manifest.imported else "four costs"
     text = (
-        f"The same test accuracies (IQM, 95 % interval over {over}) against four costs, on log scales. Cells that are "
-        "matched in one lie above each other in its panel and apart in others; a fair comparison has to say which one "
-        "it means."
+        f"The same test accuracies (IQM, 95 % interval over {over}) against {costs_shown}, on log scales. Cells that "
+        "are matched in one lie above each other in its panel and apart in others; a fair comparison has to say which "
+        "one it means."
     )
     looks = cell_looks(sweep.manifest.cells, {cell.label for cell in cells})
     return Picture("matchings", "Accuracy against cost", text, table(cells), lambda: draw(cells, looks, ceiling))

@@ -64,8 +64,9 @@ def test_figures_have_the_notebooks_axes(folder: Path) -> None:
     assert [s.name for s in answer_info(asked(folder, "spectrum")).series] == list(asked(folder, "spectrum").cells)
 
 
-def test_curves_alone_say_no_learning_rate(without_sizes: Path) -> None:
+def test_curves_alone_say_no_learning_rate(without_sizes: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["spectrum", "--results", str(without_sizes)]) == 0
+    assert "- rnn-direct -> lstm-direct: +46.2 points" in capsys.readouterr().out
     cells = pd.read_csv(without_sizes / "spectrum" / "figures" / "cells.csv")
     assert cells["best_learning_rate"].isna().all()
 
