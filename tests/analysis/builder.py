@@ -67,7 +67,12 @@ class Plan:
 
     @property
     def label(self) -> str:
-        return f"{self.arch}-d{self.d_model}-L{self.num_layers}"
+        more = "".join(f"-{name}={value}" for name, value in self.more.items())
+        return f"{self.arch}-d{self.d_model}-L{self.num_layers}{more}"
+
+    @property
+    def steps(self) -> int:
+        return int(self.more.get("steps", STEPS))
 
     @property
     def num_params(self) -> int:
@@ -228,7 +233,7 @@ def _end(plan: Plan, outcome: str, test: TestScore | None, place: int) -> TrialE
     started = STARTED + 10 * (place // 2)
     return TrialEnd.model_validate(
         {"outcome": outcome, "test": test, "num_params": plan.num_params, "state_size": plan.d_model}
-        | {"flops_per_token": 2 * plan.num_params, "steps": STEPS if outcome == "finished" else STEPS // 3}
+        | {"flops_per_token": 2 * plan.num_params, "steps": plan.steps if outcome == "finished" else plan.steps // 3}
         | {"seconds": 9.5, "steps_per_second": 70.0, "tokens_per_second": 1e5, "peak_memory_bytes": 10**8}
         | {
             "started_at": started,
@@ -241,28 +246,29 @@ def _end(plan: Plan, outcome: str, test: TestScore | None, place: int) -> TrialE
     )
 
 
-def _reports(final: float, jump: float, until: int) -> list[Report]:
+def _reports(final: float, jump: float, until: int, budget: int) -> list[Report]:
     """A plateau, then a jump at the share `jump` of the budget."""
-    steps = [s for s in range(30, STEPS + 1, 30) if s <= until]
+    steps = [s for s in range(budget // 20, budget + 1, budget // 20) if s <= until]
     low = min(0.5, final)
-    curve = {s: low + (final - low) / (1 + np.exp(-(s / STEPS - jump) * 25)) for s in steps}
+    curve = {s: low + (final - low) / (1 + np.exp(-(s / budget - jump) * 25)) for s in steps}
     return [Report(step=s, metrics={"val/accuracy": float(v), "val/loss": 1.2 - float(v)}) for s, v in curve.items()]
 
 
 def _record(plan: Plan, phase: str, index: int, outcome: str, accuracy: float | None) -> TrialRecord:
     test = None if accuracy is None or phase == "search" else test_score(accuracy, index)
-    until = STEPS if outcome == "finished" else STEPS // 3
+    until = plan.steps if outcome == "finished" else plan.steps // 3
+    named = {name: value for name, value in plan.more.items() if name not in ("steps", "learning_rate")}
     final = 0.55 if accuracy is None else accuracy
     config = {
         "phase": phase,
         "seed": index,
         "optimizer": {"learning_rate": 0.002 * (index + 1) if phase == "search" else 0.01},
-        "model": {"arch": plan.arch, "d_model": plan.d_model, "num_layers": plan.num_layers},
+        "model": {"arch": plan.arch, "d_model": plan.d_model, "num_layers": plan.num_layers, **named},
     }
     return TrialRecord(
         hash=hash_of(plan.label, phase, index),
         config=config,
-        reports=_reports(final, plan.jump + 0.05 * plan.num_layers + 0.02 * index, until),
+        reports=_reports(final, plan.jump + 0.05 * plan.num_layers + 0.02 * index, until, plan.steps),
         end=_end(plan, outcome, test, index + (len(plan.search) if phase == "measure" else 0)),
         commit="0" * 40,
         dirty=False,
@@ -307,7 +313,7 @@ def _cell(plan: Plan) -> ManifestCell:
         num_params=plan.num_params,
         state_size=plan.d_model,
         flops_per_token=2 * plan.num_params,
-        steps=STEPS,
+        steps=plan.steps,
         wanted=wanted,
         winners=[] if plan.failed or not plan.search else [winner],
         num_proposals=len(plan.search),
