@@ -25,7 +25,7 @@ from analysis.stats import MIN_SEEDS
 from analysis.summary import summarise
 from analysis.wording import rests_on
 
-_AXIS_LABELS = {
+AXIS_LABELS = {
     "d_model": "width d_model (log scale)",
     "num_layers": "layers num_layers (log scale)",
     "steps": "training steps (log scale)",
@@ -158,7 +158,7 @@ def draw_accuracy(info: AnswerInfo, ax: Axes, looks: Mapping[str, Look]) -> None
     else:
         swept = [x for series in info.series for x, _ in series.places]
         log_axis(ax, swept, swept, whole=info.axis != "steps", margin=_margin(info))
-        ax.set_xlabel(_AXIS_LABELS[info.axis])
+        ax.set_xlabel(AXIS_LABELS[info.axis])
     _accuracy_axis(info, ax)
     colours = {f"{one.name}: ": looks[one.name].colour for one in info.references}
     labels = [(height, text, _label_colour(text, colours)) for height, text in _labels(info)]

@@ -64,6 +64,8 @@ class Plan:
     """Share of the budget at which a shallow cell's first seed leaves the plateau."""
     repeats: int = 1
     """Searches; measure seed j belongs to search j mod repeats."""
+    rates: Sequence[float] = (0.01,)
+    """Learning rate of each winner, by repeat."""
 
     @property
     def label(self) -> str:
@@ -298,14 +300,17 @@ def _cell(plan: Plan) -> ManifestCell:
         for i in range(count)
     ]
     best = max(len(plan.search) - 1, 0)
-    winner = Winner(
-        repeat=0,
-        index=best,
-        hash=hash_of(plan.label, "search", best),
-        params={"learning_rate": 0.01},
-        at_edge=list(plan.at_edge),
-        still_rising=plan.still_rising,
-    )
+    winners = [
+        Winner(
+            repeat=repeat,
+            index=best,
+            hash=hash_of(plan.label, "search", best),
+            params={"learning_rate": rate},
+            at_edge=list(plan.at_edge),
+            still_rising=plan.still_rising,
+        )
+        for repeat, rate in enumerate(plan.rates)
+    ]
     return ManifestCell(
         label=plan.label,
         fields={"arch": plan.arch, "d_model": plan.d_model, "num_layers": plan.num_layers, **plan.more},
@@ -315,7 +320,7 @@ def _cell(plan: Plan) -> ManifestCell:
         flops_per_token=2 * plan.num_params,
         steps=plan.steps,
         wanted=wanted,
-        winners=[] if plan.failed or not plan.search else [winner],
+        winners=[] if plan.failed or not plan.search else winners,
         num_proposals=len(plan.search),
         num_seeds=len(plan.scores),
         failed=plan.failed,
