@@ -12,6 +12,7 @@ from analysis.figures.answer_drawing import draw, looks_of, picture
 from analysis.figures.panels import compact
 from analysis.figures.style import arch_styles, shade, spread
 from analysis.load import load_sweep
+from analysis.tables import gains
 from tests.analysis.builder import CEILING, LADDER, STEPS, Plan, around, spectrum, write_sweep
 
 GATED = [Plan("gru", around(0.989, 0.001)), Plan("lstm", around(0.990, 0.001))]
@@ -78,6 +79,16 @@ def test_a_default_that_is_named_is_the_same_variant(tmp_path: Path) -> None:
     plain = Plan("rnn", num_layers=1)
     named = Plan("rnn", num_layers=2, more={"nonlinearity": "tanh", "residual": False})
     assert [len(s.cells) for s in info_of(tmp_path, [plain, named, *GATED], "depth").series] == [2]
+
+
+def test_gains_run_along_each_variant_of_a_budget(tmp_path: Path) -> None:
+    found = gains(load_sweep(write_sweep(tmp_path / "budget", budgets(), sweep="budget")))
+    label, variant = "rnn-d64-L1", "rnn-d64-L1-nonlinearity=relu-init=identity"
+    assert [(g.before, g.after) for g in found] == [
+        (f"{each}-steps={before}", f"{each}-steps={after}")
+        for each in (label, variant)
+        for before, after in ((600, 1200), (1200, 2400))
+    ]
 
 
 def test_names_say_what_differs_within_the_architecture(tmp_path: Path) -> None:

@@ -221,3 +221,10 @@ def test_best_rates_need_an_axis_and_a_search(tmp_path: Path) -> None:
     assert unsearched == NotDrawn("best_rates", "no search of a learning rate has a winner")
     lone = best_rates.picture(load(tmp_path / "c", [Plan("rnn"), Plan("gru")], sweep="capacity"))
     assert lone == NotDrawn("best_rates", "no cells differ along an axis only")
+
+
+def test_best_rates_stand_behind_the_searches_that_they_come_from(tmp_path: Path) -> None:
+    found = pictures(load(tmp_path, searched_widths(), sweep="capacity", repeats=2))
+    names = [each.name for each in found if isinstance(each, Picture)]
+    assert names[0] == "capacity"
+    assert names[names.index("learning_rates") + 1] == "best_rates"
