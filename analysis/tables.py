@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.figures.answer import answer_info, base_cells, swept_cells
+from analysis.figures.answer import base_cells
+from analysis.figures.series import AXES, kind_of, swept_cells
 from analysis.load import Sweep, searched_names
 from analysis.searches import search_summaries
 from analysis.stats import MIN_SEEDS, Estimate, Rate
@@ -45,8 +46,8 @@ def cell_table(sweep: Sweep) -> pd.DataFrame:
 
 
 def gains(sweep: Sweep) -> list[Gain]:
-    """Gains between neighbours: along d_model or num_layers, or from architecture to architecture at one size."""
-    axis = answer_info(sweep).axis
+    """Gains between neighbours: along the sweep's axis, or from architecture to architecture at one size."""
+    axis = AXES[kind_of(sweep)]
     chains = swept_cells(sweep, axis) if axis else [base_cells(sweep)]
     pairs = [pair for chain in chains for pair in pairwise(chain)]
     summaries = summarise(sweep)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.figures.answer import answer_kind
+from analysis.figures.series import kind_of
 from analysis.load import Sweep
 from analysis.page import markdown
 from analysis.wandb_source import api, asking
@@ -53,7 +53,7 @@ def report_of(sweep: Sweep, entity: str, project: str) -> Any:
         y=wr.SummaryMetric("val/accuracy"),
         log_x=True,
     )
-    figure = wr.MediaBrowser(title="Figure", media_keys=[f"figures/{answer_kind(sweep)}"])
+    figure = wr.MediaBrowser(title="Figure", media_keys=[f"figures/{kind_of(sweep)}"])
     trials = wr.WeavePanelSummaryTable(table_name="tables/trials")
     title, *rest = markdown(sweep, _command(sweep)).split("\n", 1)
     blocks = [

@@ -1,26 +1,24 @@
-"""The numbers of a sweep's figure, chosen and ordered; drawing.py makes the picture of them.
+"""The numbers of a sweep's figure, chosen and ordered; answer_drawing.py makes the picture of them.
 
-A figure is one of three kinds. `capacity` and `depth` have an axis (d_model, num_layers): architectures that
-vary along it are series, those at one size only are references. `spectrum` compares cells by architecture.
+A figure is one of four kinds. `capacity`, `depth` and `budget` have an axis (d_model, num_layers, steps): cells that
+are equal in all other coordinates form a series. Of an architecture that has series, a cell at one place of the axis
+only is a series of one point; of others it is a reference. `spectrum` compares cells by architecture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from analysis.figures.curve import Curve, curve_of
-from analysis.figures.style import arch_styles
+from analysis.figures.series import AXES, Group, Kind, arch_of, arch_rank, groups, in_words, kind_of, place
 from analysis.load import Sweep
 from analysis.stats import Score
 from analysis.summary import CellSummary, summarise
 from fsm_icl.records import ManifestCell
-
-Kind = Literal["spectrum", "capacity", "depth"]
-_AXES: dict[Kind, str | None] = {"spectrum": None, "capacity": "d_model", "depth": "num_layers"}
 
 
 @dataclass(frozen=True)
@@ -44,9 +42,10 @@ class CellPoints:
 
 @dataclass(frozen=True)
 class Series:
-    """Cells of one architecture along the axis, in its order."""
+    """Cells that differ along the axis only, in its order; one cell of a spectrum."""
 
     name: str
+    """The architecture and what tells the series from others of it, in words; a spectrum's cell has its label."""
     arch: str
     cells: tuple[CellPoints, ...]
 
@@ -54,6 +53,15 @@ class Series:
     def places(self) -> list[tuple[int, CellPoints]]:
         """Each cell with its value on the axis."""
         return [(cell.x, cell) for cell in self.cells if cell.x is not None]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A cell to compare series with, of an architecture that does not vary along the axis."""
+
+    name: str
+    """The architecture and its place on the axis, e.g. "GRU, 750 steps"."""
+    cell: CellPoints
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,7 @@ class SweptCurve:
     """The learning curve of a cell along the axis."""
 
     label: str
+    series: str
     arch: str
     x: int | None
     curve: Curve
@@ -82,7 +91,7 @@ class AnswerInfo:
     axis: str | None
     """What the left panel's x-axis is; None for a spectrum."""
     series: tuple[Series, ...]
-    references: tuple[CellPoints, ...]
+    references: tuple[Reference, ...]
     lines: tuple[Line, ...]
     """Baseline ladder and ceiling; empty where cells have different tasks, which no one line fits."""
     curves: tuple[SweptCurve, ...]
@@ -95,7 +104,14 @@ class AnswerInfo:
     @property
     def cells(self) -> tuple[CellPoints, ...]:
         """All cells, series first."""
-        return tuple(cell for series in self.series for cell in series.cells) + self.references
+        return tuple(cell for series in self.series for cell in series.cells) + tuple(
+            reference.cell for reference in self.references
+        )
+
+    @property
+    def far_ends(self) -> bool:
+        """Whether the curves are one per series, that of its far end."""
+        return bool(self.curves) and len(self.series) > 1
 
     def table(self) -> pd.DataFrame:
         """The numbers behind the figure, one a row; no clock times, so equal sweeps give equal tables."""
@@ -110,58 +126,77 @@ _COLUMNS += ["value", "low", "high", "num_seeds"]
 
 def answer_info(sweep: Sweep) -> AnswerInfo:
     """The figure that fits the sweep: by its name, else by what varies in its grid."""
-    kind = answer_kind(sweep)
-    axis = _AXES[kind]
-    cells = sorted(summarise(sweep).values(), key=lambda s: _order(s.cell, _base(sweep.manifest.cells)))
-    if axis is None:
-        series = tuple(Series(c.label, _arch(c.cell), (_points(c, x),)) for x, c in enumerate(cells))
-        references: tuple[CellPoints, ...] = ()
-    else:
-        series, references = _along(cells, axis)
-    tasks = {cell.task for cell in sweep.manifest.cells}
-    entry = sweep.manifest.tasks[tasks.pop()] if len(tasks) == 1 else None
-    lines = [Line(name, value) for name, value in entry.ladder.items()] if entry else []
-    if entry and entry.ceiling is not None:
-        lines.append(Line("ceiling" if entry.ceiling_exact else "ceiling (at least)", entry.ceiling))
-    swept = [cell for line in series for cell in line.cells] if kind == "depth" else []
-    # Imported runs have few curves, and their references may be all that was trained to the end.
-    swept += references if kind == "depth" and sweep.manifest.imported else []
-    curves = tuple(
-        SweptCurve(cell.label, cell.arch, cell.x, curve)
-        for cell in swept
-        if (curve := curve_of(sweep.ended(cell.label, "measure")))
-    )
+    kind = kind_of(sweep)
+    axis = AXES[kind]
+    series, references = _along(sweep, axis) if axis else (_side_by_side(sweep), ())
     counts = sweep.counts
     return AnswerInfo(
         kind=kind,
         axis=axis,
         series=series,
         references=references,
-        lines=tuple(lines),
-        curves=curves,
+        lines=_lines(sweep),
+        curves=_curves(sweep, kind, series, references),
         ended=counts.ended,
         asked=counts.asked,
         imported=sweep.manifest.imported,
     )
 
 
-def answer_kind(sweep: Sweep) -> Kind:
-    """spectrum, capacity or depth, by the sweep's name; else by which coordinate alone varies."""
-    kinds: dict[str, Kind] = {kind: kind for kind in _AXES}
-    if sweep.manifest.sweep in kinds:
-        return kinds[sweep.manifest.sweep]
-    varying = _varying(sweep.manifest.cells) - {"arch"}
-    return "capacity" if varying == {"d_model"} else "depth" if varying == {"num_layers"} else "spectrum"
+def _lines(sweep: Sweep) -> tuple[Line, ...]:
+    tasks = {cell.task for cell in sweep.manifest.cells}
+    entry = sweep.manifest.tasks[tasks.pop()] if len(tasks) == 1 else None
+    lines = [Line(name, value) for name, value in entry.ladder.items()] if entry else []
+    if entry and entry.ceiling is not None:
+        lines.append(Line("ceiling" if entry.ceiling_exact else "ceiling (at least)", entry.ceiling))
+    return tuple(lines)
 
 
-def _varying(cells: Iterable[ManifestCell]) -> set[str]:
-    fields = [cell.fields for cell in cells]
-    names = {name for each in fields for name in each}
-    return {name for name in names if len({each.get(name) for each in fields}) > 1}
+def _side_by_side(sweep: Sweep) -> tuple[Series, ...]:
+    """The cells of a spectrum."""
+    base = _base(sweep.manifest.cells)
+    cells = sorted(summarise(sweep).values(), key=lambda summary: _order(summary.cell, base))
+    return tuple(Series(c.label, arch_of(c.cell), (_points(c, x),)) for x, c in enumerate(cells))
 
 
-def _arch(cell: ManifestCell) -> str:
-    return str(cell.fields["arch"])
+def _along(sweep: Sweep, axis: str) -> tuple[tuple[Series, ...], tuple[Reference, ...]]:
+    """Series: groups that vary along the axis and their architectures' others (all groups where none varies)."""
+    found = groups(sweep, axis)
+    varying = {group.arch for group in found if len(group.cells) > 1} or {group.arch for group in found}
+    series = [_series(group, axis) for group in found if group.arch in varying]
+    names = {summary.label: group.name for group in found for summary in group.cells}
+    drawn = {cell.label for each in series for cell in each.cells}
+    others = [summary for summary in summarise(sweep).values() if summary.label not in drawn]
+    others.sort(key=lambda summary: arch_rank(summary.cell))
+    return tuple(series), tuple(_reference(summary, axis, names.get(summary.label)) for summary in others)
+
+
+def _series(group: Group, axis: str) -> Series:
+    return Series(group.name, group.arch, tuple(_points(each, place(each.cell, axis)) for each in group.cells))
+
+
+def _reference(summary: CellSummary, axis: str, name: str | None) -> Reference:
+    """`name` is its group's; a cell without one has no place on the axis and keeps its label."""
+    x = place(summary.cell, axis)
+    said = summary.label if name is None else f"{name}, {in_words(axis, x)}"
+    return Reference(said, _points(summary, x))
+
+
+def _curves(
+    sweep: Sweep, kind: Kind, series: tuple[Series, ...], references: tuple[Reference, ...]
+) -> tuple[SweptCurve, ...]:
+    """Of all cells along the axis; of several series, which one panel can't tell apart, each one's far end."""
+    swept = [(each.name, cell) for each in series for cell in (each.cells if len(series) == 1 else each.cells[-1:])]
+    if kind not in ("depth", "budget"):
+        return ()
+    # Imported runs have few curves, and their references may be all that was trained to the end.
+    if sweep.manifest.imported or kind == "budget":
+        swept += [(reference.name, reference.cell) for reference in references]
+    return tuple(
+        SweptCurve(cell.label, name, cell.arch, cell.x, curve)
+        for name, cell in swept
+        if (curve := curve_of(sweep.ended(cell.label, "measure")))
+    )
 
 
 def _size(cell: ManifestCell) -> tuple[Any, ...]:
@@ -173,16 +208,13 @@ def _base(cells: Iterable[ManifestCell]) -> tuple[Any, ...]:
     """The size that most architectures share; the first of them in the manifest."""
     archs: dict[tuple[Any, ...], set[str]] = {}
     for cell in cells:
-        archs.setdefault(_size(cell), set()).add(_arch(cell))
+        archs.setdefault(_size(cell), set()).add(arch_of(cell))
     return max(archs, key=lambda size: len(archs[size]), default=())
 
 
 def _order(cell: ManifestCell, base: tuple[Any, ...]) -> tuple[Any, ...]:
     """Cells of the base size first, by architecture; then the others, by architecture and parameters."""
-    rank = list(arch_styles(["rnn", "gru", "lstm"]))
-    arch = _arch(cell)
-    place = rank.index(arch) if arch in rank else len(rank)
-    return _size(cell) != base, place, arch, cell.num_params or 0, cell.label
+    return _size(cell) != base, *arch_rank(cell), cell.num_params or 0, cell.label
 
 
 def base_cells(sweep: Sweep) -> list[ManifestCell]:
@@ -191,50 +223,12 @@ def base_cells(sweep: Sweep) -> list[ManifestCell]:
     return sorted((c for c in sweep.manifest.cells if _size(c) == base), key=lambda c: _order(c, base))
 
 
-def swept_cells(sweep: Sweep, axis: str) -> list[list[ManifestCell]]:
-    """Groups of cells that differ in `axis` only, each in its order; groups of one are left out."""
-    groups = _groups(sorted(sweep.manifest.cells, key=lambda cell: cell.label), axis)
-    return [group for group in groups.values() if len(group) > 1]
-
-
-def _groups(cells: Iterable[ManifestCell], axis: str) -> dict[str, list[ManifestCell]]:
-    """Cells that differ in `axis` only, in its order; those that do not say where they stand on it are left out."""
-    groups: dict[str, list[ManifestCell]] = {}
-    placed = [cell for cell in cells if axis in cell.fields]
-    for cell in sorted(placed, key=lambda cell: float(cell.fields[axis])):
-        rest = {name: value for name, value in cell.fields.items() if name != axis}
-        groups.setdefault(str(sorted(rest.items())), []).append(cell)
-    return groups
-
-
-def _along(cells: list[CellSummary], axis: str) -> tuple[tuple[Series, ...], tuple[CellPoints, ...]]:
-    """Series: groups that vary along the axis (all groups where none does). References: the other cells."""
-    by_label = {summary.label: summary for summary in cells}
-    groups = list(_groups((summary.cell for summary in cells), axis).values())
-    swept = [group for group in groups if len(group) > 1] or groups
-    names = [_arch(group[0]) for group in swept]
-    series = tuple(
-        Series(
-            name if names.count(name) == 1 else f"{name} ({group[0].label} ...)",
-            name,
-            tuple(_points(by_label[cell.label], int(cell.fields[axis])) for cell in group),
-        )
-        for name, group in zip(names, swept, strict=True)
-    )
-    drawn = {cell.label for group in swept for cell in group}
-    return series, tuple(_points(s, _place(s.cell, axis)) for s in cells if s.label not in drawn)
-
-
-def _place(cell: ManifestCell, axis: str) -> int | None:
-    return int(cell.fields[axis]) if axis in cell.fields else None
-
-
 def _points(summary: CellSummary, x: int | None) -> CellPoints:
     seeds = tuple(float(value) for value in summary.accuracies)
     cell = summary.cell
     return CellPoints(
         label=cell.label,
-        arch=_arch(cell),
+        arch=arch_of(cell),
         x=x,
         num_params=cell.num_params,
         seeds=seeds,
@@ -246,8 +240,8 @@ def _points(summary: CellSummary, x: int | None) -> CellPoints:
 
 def _rows(info: AnswerInfo) -> Iterable[dict[str, Any]]:
     named = [(series.name, cell) for series in info.series for cell in series.cells]
-    for name, cell in named + [("reference", cell) for cell in info.references]:
-        place = {
+    for name, cell in named + [(f"reference: {each.name}", each.cell) for each in info.references]:
+        where = {
             "series": name,
             "cell": cell.label,
             "arch": cell.arch,
@@ -255,8 +249,8 @@ def _rows(info: AnswerInfo) -> Iterable[dict[str, Any]]:
             "num_params": cell.num_params,
         }
         for seed, (value, outcome) in enumerate(zip(cell.seeds, cell.outcomes, strict=True)):
-            yield {"what": "seed", **place, "seed": seed, "outcome": outcome, "value": value}
-        middle: dict[str, Any] = {"what": "iqm", **place, "num_seeds": len(cell.seeds)}
+            yield {"what": "seed", **where, "seed": seed, "outcome": outcome, "value": value}
+        middle: dict[str, Any] = {"what": "iqm", **where, "num_seeds": len(cell.seeds)}
         if cell.score:
             middle["value"] = cell.score.iqm.value
             if interval := cell.score.iqm.interval:
@@ -268,5 +262,5 @@ def _rows(info: AnswerInfo) -> Iterable[dict[str, Any]]:
         curve = swept.curve
         columns = zip(curve.steps, curve.median, curve.low, curve.high, curve.num_seeds, strict=True)
         for step, median, low, high, count in columns:
-            place = {"series": "median val/accuracy", "cell": swept.label, "arch": swept.arch, "x": step}
-            yield {"what": "curve", **place, "value": median, "low": low, "high": high, "num_seeds": count}
+            at = {"series": swept.series, "cell": swept.label, "arch": swept.arch, "x": step}
+            yield {"what": "curve", **at, "value": median, "low": low, "high": high, "num_seeds": count}

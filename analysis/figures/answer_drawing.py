@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import matplotlib as mpl
@@ -13,20 +14,22 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import style
-from analysis.figures.answer import AnswerInfo, CellPoints, answer_info
-from analysis.figures.panels import compact, log_axis, say, shifted
+from analysis.figures.answer import AnswerInfo, CellPoints, SweptCurve, answer_info
+from analysis.figures.marks import LABEL_INCHES, draw_reference, draw_series, slots, write_labels, write_numbers
+from analysis.figures.panels import compact, log_axis, say
 from analysis.figures.picture import Picture
-from analysis.figures.style import ArchStyle, arch_styles, shade, spread
+from analysis.figures.series import in_words
+from analysis.figures.style import Look, arch_styles, series_looks, shade
 from analysis.load import Sweep
 from analysis.stats import MIN_SEEDS
 from analysis.summary import summarise
 from analysis.wording import rests_on
 
-_AXIS_LABELS = {"d_model": "width d_model (log scale)", "num_layers": "layers num_layers (log scale)"}
-_LABEL_GAP = 0.052
-"""Least distance between two labels beside a panel, as a share of its height: one line of 7 points."""
-
-
+AXIS_LABELS = {
+    "d_model": "width d_model (log scale)",
+    "num_layers": "layers num_layers (log scale)",
+    "steps": "training steps (log scale)",
+}
 MANY = 12
 """Cells of a spectrum from which on they need the whole width; their parameters are in another figure anyway."""
 _MAX_TICKS = 55
@@ -37,97 +40,159 @@ _TITLES = {
     "spectrum": "From no gates to many",
     "capacity": "Accuracy by width",
     "depth": "Accuracy by depth",
+    "budget": "Accuracy by training steps",
 }
+_REFERENCE: Any = (0, (4, 2))
+_LETTER = 0.06
+"""Width of a letter of 7.5 points, in inches."""
+_ROW = 0.17
+"""Height of a line of the legend, in inches."""
+_SIDES = 0.91 * style.WIDTH
+"""Inches from the left panel's left end to the right panel's right end."""
 
 
 def picture(sweep: Sweep) -> Picture:
     """The figure that answers the sweep's question."""
     info = answer_info(sweep)
-    beside = {
-        "capacity": "Right: the same against parameters.",
-        "depth": "Right: validation accuracy over training by depth.",
-        "spectrum": "Right: parameters of each cell." if len(info.cells) <= MANY else "",
-    }
     text = (
         "Test accuracy of measure trials: large marks are IQMs over seeds, bars their 95 % intervals over "
         f"{rests_on(summarise(sweep).values(), sweep.manifest.repeats)}, small marks the seeds. "
-        f"Dotted lines: what fixed strategies score on the same test episodes, and the ceiling. "
-        f"{beside[info.kind]}"
+        "Dotted lines: what fixed strategies score on the same test episodes, and the ceiling. "
+        f"{'Lines across with bands: cells at one place of the axis. ' if info.references else ''}{_beside(info)}"
     )
     if info.imported:
         text = (
             "Test accuracy of imported runs, one a cell, its seed unknown: points without intervals. The files say "
-            "nothing of fixed strategies and the ceiling. Dashed lines: cells at one size only, or of unknown size. "
-            f"{beside[info.kind]}"
+            "nothing of fixed strategies and the ceiling. Lines across: cells at one size only, or of unknown size. "
+            f"{_beside(info)}"
         )
     return Picture(info.kind, _TITLES[info.kind], text, info.table(), lambda: draw(info))
+
+
+def _beside(info: AnswerInfo) -> str:
+    """What the right panel shows."""
+    ends = " at each line's far end" if info.far_ends else ""
+    return {
+        "capacity": "Right: the same against parameters.",
+        "depth": f"Right: validation accuracy over training{ends or ' by depth'}.",
+        "budget": f"Right: validation accuracy over training{ends or ' by budget'}.",
+        "spectrum": "Right: parameters of each cell." if len(info.cells) <= MANY else "",
+    }[info.kind]
+
+
+def looks_of(info: AnswerInfo) -> dict[str, Look]:
+    """Looks of series and references by name, those of one architecture told apart; of a spectrum by architecture."""
+    if info.axis is not None:
+        looks = series_looks((each.name, each.arch) for each in info.series)
+        others = series_looks((each.name, each.cell.arch) for each in info.references)
+        return looks | {name: replace(look, dashes=_REFERENCE) for name, look in others.items()}
+    styles = arch_styles(cell.arch for cell in info.cells)
+    return {
+        series.name: Look(shade(look.colour, 0, 1), look.marker, "-", look.label)
+        for arch, look in styles.items()
+        for series in info.series
+        if series.arch == arch
+    }
 
 
 def draw(info: AnswerInfo) -> Figure:
     """The two-panel figure of `info`, as a matplotlib Figure outside pyplot."""
     with mpl.rc_context(style.RC):
-        styles = arch_styles(cell.arch for cell in info.cells)
+        looks = looks_of(info)
         alone = info.axis is None and len(info.cells) > MANY
         least = style.HEIGHT * (0.36 if alone else 0.265)
-        below = _below(info, styles, least)
+        below = _below(info, looks, least)
         height = style.HEIGHT + below - least
         figure = Figure(figsize=(style.WIDTH, height))
         frame = {"left": 0.075, "top": 1 - 0.08 * style.HEIGHT / height, "bottom": below / height}
+        panels = figure.subplots(1, 1 if alone else 2, squeeze=False)[0]
         if alone:
-            (left,) = figure.subplots(1, 1, squeeze=False)[0]
             figure.subplots_adjust(right=0.85, **frame)
-            draw_accuracy(info, left, styles)
-            _legend(info, figure, styles)
-            return figure
-        left, right = figure.subplots(1, 2)
-        figure.subplots_adjust(right=0.985, wspace=0.62, **frame)
-        draw_accuracy(info, left, styles)
-        if info.kind == "capacity":
-            draw_against_params(info, right, styles)
-        elif info.kind == "depth":
-            draw_curves(info, right, styles)
         else:
-            draw_params(info.cells, right, styles)
-        _legend(info, figure, styles)
+            figure.subplots_adjust(right=0.985, wspace=_between(info), **frame)
+            _draw_right(info, panels[1], looks)
+        draw_accuracy(info, panels[0], looks)
+        _legend(info, figure, looks)
     return figure
 
 
-def _below(info: AnswerInfo, styles: dict[str, ArchStyle], least: float) -> float:
-    """Inches below the panels: room for the legend, and for upright names of cells where there are many."""
-    if info.axis is not None or len(info.cells) <= _LEVEL_NAMES:
-        return least
-    longest = max(len(_name(cell, styles[cell.arch])) for cell in info.cells)
-    return max(least, 0.6 + 0.06 * longest)
+def _draw_right(info: AnswerInfo, ax: Axes, looks: Mapping[str, Look]) -> None:
+    if info.kind == "capacity":
+        draw_against_params(info, ax, looks)
+    elif info.axis:
+        draw_curves(info, ax, looks)
+    else:
+        draw_params(info, ax, looks)
 
 
-def draw_accuracy(info: AnswerInfo, ax: Axes, styles: dict[str, ArchStyle]) -> None:
+def _between(info: AnswerInfo) -> float:
+    """Room between the panels as a share of one: the left one's longest label, and the right one's ticks."""
+    gap = max(1.55, 0.75 + LABEL_INCHES * max((len(text) for _, text in _labels(info)), default=0))
+    return gap / ((_SIDES - gap) / 2)
+
+
+def _below(info: AnswerInfo, looks: Mapping[str, Look], least: float) -> float:
+    """Inches below the panels: room for the legend, and for the names of a spectrum's cells."""
+    if info.axis is not None:
+        columns = _columns(looks)
+        return least + _ROW * (-(-len(looks) // columns) - 1)
+    names = _cell_names(info, looks)
+    if _level(info, looks):
+        return least + 0.13 * max((name.count("\n") - 1 for name in names), default=0)
+    return max(least, 0.6 + _LETTER * max(map(len, names)))
+
+
+def draw_accuracy(info: AnswerInfo, ax: Axes, looks: Mapping[str, Look]) -> None:
     """Test accuracy along the axis, or by cell: seeds, IQM with interval, ladder, ceiling, references."""
-    labels = _draw_lines(info, ax)
-    for number, series in enumerate(info.series):
-        aside = 7 * (number - (len(info.series) - 1) / 2) if info.axis else 0.0
-        abreast = 1 if info.axis is None and len(info.cells) > MANY else 3
-        _draw_series(series.places, ax, styles[series.arch], aside, abreast)
-        _write_numbers(series.places, ax, styles[series.arch], aside)
-    for number, cell in enumerate(info.references):
-        labels += _draw_reference(cell, ax, styles[cell.arch], number, len(info.references))
+    _draw_lines(info, ax)
+    asides, abreast = slots(info.series) if info.axis else ([0.0] * len(info.series), 3)
+    if info.axis is None and len(info.cells) > MANY:
+        abreast = 1
+    for series, aside in zip(info.series, asides, strict=True):
+        draw_series(series.places, ax, looks[series.name], aside, abreast)
+        write_numbers(series.places, ax, looks[series.name], aside)
+    for number, one in enumerate(info.references):
+        draw_reference(one, ax, looks[one.name], number, len(info.references))
     if info.axis is None:
-        _cell_ticks(ax, info.cells, styles)
+        _cell_ticks(info, ax, looks)
     else:
         swept = [x for series in info.series for x, _ in series.places]
-        log_axis(ax, swept, swept, whole=True)
-        ax.set_xlabel(_AXIS_LABELS[info.axis])
+        log_axis(ax, swept, swept, whole=info.axis != "steps", margin=_margin(info))
+        ax.set_xlabel(AXIS_LABELS[info.axis])
     _accuracy_axis(info, ax)
-    _write_labels(ax, labels, 0.07 if len(info.cells) <= MANY or info.axis else 0.03)
-    ax.set_title("Test accuracy" if info.axis is None else f"Test accuracy by {info.axis}", loc="left")
+    colours = {f"{one.name}: ": looks[one.name].colour for one in info.references}
+    labels = [(height, text, _label_colour(text, colours)) for height, text in _labels(info)]
+    write_labels(ax, labels, 0.07 if len(info.cells) <= MANY or info.axis else 0.03)
+    ax.set_title(f"Test accuracy by {info.axis}" if info.axis else "Test accuracy", loc="left")
 
 
-def draw_against_params(info: AnswerInfo, ax: Axes, styles: dict[str, ArchStyle]) -> None:
+def _margin(info: AnswerInfo) -> float:
+    """Free ends of an axis with several series side by side at each place."""
+    return 0.12 + 0.015 * (len(info.series) - 1)
+
+
+def _labels(info: AnswerInfo) -> list[tuple[float, str]]:
+    """What stands beside the left panel, with its height."""
+    lines = [(line.value, f"{line.label} {line.value:.3f}") for line in info.lines]
+    scored = [(each.cell.score.iqm.value, each.name) for each in info.references if each.cell.score]
+    return lines + [(value, f"{name}: {value:.3f}") for value, name in scored]
+
+
+def _label_colour(text: str, references: Mapping[str, Any]) -> Any:
+    fixed = style.CEILING if text.startswith("ceiling") else style.REFERENCE
+    return next((colour for name, colour in references.items() if text.startswith(name)), fixed)
+
+
+def draw_against_params(info: AnswerInfo, ax: Axes, looks: Mapping[str, Look]) -> None:
     """Test accuracy against true parameter counts."""
     _draw_lines(info, ax)
-    lines = [(series.arch, series.cells) for series in info.series] + [(c.arch, (c,)) for c in info.references]
-    counted = [(arch, [(c.num_params, c) for c in cells if c.num_params is not None]) for arch, cells in lines]
-    for arch, cells in counted:
-        _draw_series(cells, ax, styles[arch])
+    lines = [(each.name, each.cells) for each in info.series] + [(r.name, (r.cell,)) for r in info.references]
+    counted = [(name, [(c.num_params, c) for c in cells if c.num_params is not None]) for name, cells in lines]
+    asides, abreast = slots(info.series)
+    for (name, cells), aside in zip(counted, asides, strict=False):
+        draw_series(cells, ax, looks[name], aside, abreast)
+    for name, cells in counted[len(asides) :]:
+        draw_series(cells, ax, looks[name], abreast=1)
     marked = [params for _, cells in counted[: len(info.series)] for params, _ in cells]
     shown = [params for _, cells in counted for params, _ in cells]
     _accuracy_axis(info, ax)
@@ -137,52 +202,59 @@ def draw_against_params(info: AnswerInfo, ax: Axes, styles: dict[str, ArchStyle]
         ax.set_xticks([])
         say(ax, _UNCOUNTED)
         return
-    log_axis(ax, marked or shown, shown)
+    log_axis(ax, marked or shown, shown, margin=_margin(info))
     if unknown := [c.label for c in info.cells if c.num_params is None]:
         note = textwrap.fill(f"parameters unknown: {', '.join(unknown)}", 44)
         ax.text(0.98, 0.02, note, transform=ax.transAxes, ha="right", size=7, color=style.REFERENCE)
 
 
-def draw_curves(info: AnswerInfo, ax: Axes, styles: dict[str, ArchStyle]) -> None:
-    """Validation accuracy over training by depth: median over seeds, band from the lowest to the highest."""
+def draw_curves(info: AnswerInfo, ax: Axes, looks: Mapping[str, Look]) -> None:
+    """Validation accuracy over training: median over seeds, band from the lowest to the highest."""
     for line in info.lines[-1:]:
         ax.axhline(line.value, color=style.CEILING, lw=0.8, ls=(0, (1, 1.5)), zorder=0)
-        ax.text(
-            0.01,
-            line.value,
-            f"{line.label} (test set)",
-            size=7,
-            va="bottom",
-            transform=ax.get_yaxis_transform(),
-        )
-    for number, swept in enumerate(info.curves):
-        alike, curve = [c for c in info.curves if c.arch == swept.arch], swept.curve
-        colour = shade(styles[swept.arch].colour, alike.index(swept), len(alike))
-        layers = "depth unknown" if swept.x is None else f"{swept.x} layer{'s' if swept.x > 1 else ''}"
-        name = f"{styles[swept.arch].label}, {layers}"
-        dashes = ["-", (0, (5, 1.5)), (0, (2, 1)), (0, (5, 1, 1, 1))][number % 4]
-        alone = styles[swept.arch].marker if len(curve.steps) == 1 else None  # a line of one point can't be seen
-        ax.plot(curve.steps, curve.median, marker=alone, color=colour, ls=dashes, ms=4, label=name)
-        ax.fill_between(curve.steps, curve.low, curve.high, color=colour, alpha=0.2, lw=0)
+        where = ax.get_yaxis_transform()
+        ax.text(0.01, line.value, f"{line.label} (test set)", size=7, va="bottom", transform=where)
+    for swept in info.curves:
+        look, curve = _curve_look(info, swept, looks), swept.curve
+        alone = look.marker if len(curve.steps) == 1 else None  # a line of one point can't be seen
+        line_look: dict[str, Any] = {"color": look.colour, "ls": look.dashes, "label": look.label}
+        ax.plot(curve.steps, curve.median, marker=alone, ms=4, **line_look)
+        ax.fill_between(curve.steps, curve.low, curve.high, color=look.colour, alpha=0.15, lw=0)
     _accuracy_axis(info, ax)
-    ax.set_xlabel("epoch" if info.imported else "step")
-    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-    what = "Validation accuracy" if info.imported else "Validation accuracy: median and range"
-    ax.set_title(what, loc="left")
-    if info.curves:
-        ax.legend(loc="best", handlelength=2.6)
+    ax.set_xlabel("epoch" if info.imported else "step (log scale)" if info.kind == "budget" else "step")
+    if info.kind == "budget" and info.curves:
+        ends = [step for swept in info.curves for step in (swept.curve.steps[0], swept.curve.steps[-1])]
+        log_axis(ax, [min(ends), *(x for each in info.series for x, _ in each.places)], ends, margin=0.03)
     else:
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    what = "Validation accuracy" if info.imported else "Validation accuracy, median, range"
+    ax.set_title(what, loc="left")
+    if not info.curves:
         say(ax, "no measure trial yet")
+    elif not info.far_ends:
+        ax.legend(loc="best", handlelength=2.6)
 
 
-def draw_params(cells: Sequence[CellPoints], ax: Axes, styles: dict[str, ArchStyle]) -> None:
+def _curve_look(info: AnswerInfo, swept: SweptCurve, looks: Mapping[str, Look]) -> Look:
+    """Its series' look where each series has one curve; else a shade of its architecture by place on the axis."""
+    if info.far_ends:
+        return looks[swept.series]
+    alike = [each for each in info.curves if each.arch == swept.arch]
+    own = arch_styles([each.arch for each in info.curves])[swept.arch]
+    said = "unknown place" if swept.x is None else in_words(info.axis or "", swept.x)
+    name = swept.series if swept.series.endswith(said) else f"{swept.series}, {said}"
+    rank, number = alike.index(swept), info.curves.index(swept)
+    return Look(shade(own.colour, rank, len(alike)), own.marker, style.DASHES[number % len(style.DASHES)], name)
+
+
+def draw_params(info: AnswerInfo, ax: Axes, looks: Mapping[str, Look]) -> None:
     """Parameters of every cell as bars, the count above each."""
-    if any(cell.num_params is not None for cell in cells):
-        for x, cell in enumerate(cells):
-            _draw_bar(ax, x, cell, styles[cell.arch])
-    _cell_ticks(ax, cells, styles)
+    if any(cell.num_params is not None for cell in info.cells):
+        for x, series in enumerate(info.series):
+            _draw_bar(ax, x, series.cells[0], looks[series.name])
+    _cell_ticks(info, ax, looks)
     ax.set_title("Parameters", loc="left")
-    if all(cell.num_params is None for cell in cells):
+    if all(cell.num_params is None for cell in info.cells):
         ax.set_yticks([])
         say(ax, _UNCOUNTED)
         return
@@ -191,7 +263,7 @@ def draw_params(cells: Sequence[CellPoints], ax: Axes, styles: dict[str, ArchSty
     ax.set_ylabel("parameters")
 
 
-def _draw_bar(ax: Axes, x: int, cell: CellPoints, look: ArchStyle) -> None:
+def _draw_bar(ax: Axes, x: int, cell: CellPoints, look: Look) -> None:
     """A cell's parameters with their count, or the word that nobody knows them."""
     height, known = cell.num_params or 0, cell.num_params is not None
     ax.bar(x, height, color=look.colour, width=0.62)
@@ -200,73 +272,12 @@ def _draw_bar(ax: Axes, x: int, cell: CellPoints, look: ArchStyle) -> None:
     ax.annotate(label, (x, height), (0, 2), textcoords="offset points", ha="center", size=7.5, **shown)
 
 
-def _draw_lines(info: AnswerInfo, ax: Axes) -> list[tuple[float, str, str]]:
-    """Ladder and ceiling as horizontal lines; returns their labels: height, text, colour."""
-    labels = []
+def _draw_lines(info: AnswerInfo, ax: Axes) -> None:
+    """Ladder and ceiling as horizontal lines."""
     for line in info.lines:
         top = line.label.startswith("ceiling")
         colour = style.CEILING if top else style.REFERENCE
         ax.axhline(line.value, color=colour, lw=0.8 if top else 0.6, ls=(0, (1, 1.5)), zorder=0)
-        labels.append((line.value, f"{line.label} {line.value:.3f}", colour))
-    return labels
-
-
-def _draw_series(
-    cells: Sequence[tuple[float, CellPoints]], ax: Axes, look: ArchStyle, aside: float = 0.0, abreast: int = 3
-) -> None:
-    """IQMs with intervals joined by a line, `aside` points from their x; a word where there is none yet."""
-    place = shifted(ax, aside)
-    known = [(x, cell.score.iqm) for x, cell in cells if cell.score]
-    if len(known) > 1:
-        middles = [iqm.value for _, iqm in known]
-        ax.plot([x for x, _ in known], middles, color=look.colour, lw=0.9, alpha=0.6, transform=place)
-    for x, iqm in known:
-        ax.plot([x], [iqm.value], look.marker, ms=4, color=look.colour, transform=place, zorder=4)
-        if iqm.interval:
-            ends = [iqm.interval.low, iqm.interval.high]
-            ax.plot([x, x], ends, marker="_", ms=6, color=look.colour, lw=1.2, transform=place, zorder=3)
-    for x, cell in cells:
-        if cell.outcomes != ("finished",):  # a single seed is its own mean
-            _draw_seeds(x, cell, ax, look, aside, abreast)
-        if cell.score is None:
-            word = "failed: no winner" if cell.failed else "no seed yet"
-            above = ax.get_xaxis_transform()
-            ax.text(x, 0.03, word, transform=above, rotation=90, ha="center", size=7, color=look.colour)
-
-
-def _write_numbers(cells: Sequence[tuple[float, CellPoints]], ax: Axes, look: ArchStyle, aside: float) -> None:
-    """The accuracy above each cell of a single seed, which has no spread to be drawn."""
-    for x, cell in cells:
-        if cell.score and len(cell.seeds) == 1:
-            value, place = cell.score.iqm.value, shifted(ax, aside)
-            where: dict[str, Any] = {"xycoords": place, "textcoords": "offset points", "ha": "center"}
-            ax.annotate(f"{value:.3f}", (x, value), (0, 5), size=7, color=look.colour, **where)
-
-
-def _draw_seeds(x: float, cell: CellPoints, ax: Axes, look: ArchStyle, aside: float, abreast: int) -> None:
-    """Every seed right of the IQM, `abreast` so that equal ones show; a cross where it has no score."""
-    for number, (value, outcome) in enumerate(zip(cell.seeds, cell.outcomes, strict=True)):
-        place = shifted(ax, aside + (6.5 if abreast > 1 else 3.5) + 3.2 * (number % abreast))
-        marker = look.marker if outcome == "finished" else "x"
-        ax.plot([x], [value], marker, ms=2.6, mfc="none", mec=look.colour, mew=0.6, transform=place)
-
-
-def _draw_reference(
-    cell: CellPoints, ax: Axes, look: ArchStyle, number: int, count: int
-) -> list[tuple[float, str, str]]:
-    """A line with a band across the panel; dashes take turns, so that lines on one another all show."""
-    if cell.score is None:
-        return []
-    iqm = cell.score.iqm
-    ax.axhline(iqm.value, color=look.colour, lw=1.3, ls=(5 * number, (5, 5 * max(count - 1, 0.2))), zorder=2)
-    if iqm.interval:
-        ax.axhspan(iqm.interval.low, iqm.interval.high, color=look.colour, alpha=0.15, lw=0, zorder=1)
-    return [(iqm.value, f"{_name(cell, look)} {iqm.value:.3f}", look.colour)]
-
-
-def _name(cell: CellPoints, look: ArchStyle, between: str = " ") -> str:
-    size = cell.label.removeprefix(f"{cell.arch}-")
-    return f"{look.label}{between}{size}"
 
 
 def _accuracy_axis(info: AnswerInfo, ax: Axes) -> None:
@@ -277,40 +288,60 @@ def _accuracy_axis(info: AnswerInfo, ax: Axes) -> None:
     ax.set_ylabel("accuracy")
 
 
-def _cell_ticks(ax: Axes, cells: Sequence[CellPoints], styles: dict[str, ArchStyle]) -> None:
-    every = -(-len(cells) // _MAX_TICKS)
-    named = cells[::every]
-    between = "\n" if len(cells) <= _LEVEL_NAMES else " "
-    ax.set_xticks(range(0, len(cells), every), [_name(cell, styles[cell.arch], between) for cell in named])
-    ax.set_xlim(-0.6, len(cells) - 0.4)
-    if len(cells) > _LEVEL_NAMES:
+def _cell_names(info: AnswerInfo, looks: Mapping[str, Look]) -> list[str]:
+    """What the cells of a spectrum are called below the panel: broken into lines where they stand side by side."""
+    sizes = [(looks[each.name].label, each.name.removeprefix(f"{each.arch}-")) for each in info.series]
+    if len(sizes) > _LEVEL_NAMES:
+        return [f"{arch} {size}" for arch, size in sizes]
+    return ["\n".join([arch, *_broken(size)]) for arch, size in sizes]
+
+
+def _broken(size: str) -> list[str]:
+    """d64-L1-relu-identity in lines: d64-L1, relu, identity."""
+    width, *more = size.split("-")
+    return ["-".join([width, *more[:1]]), *more[1:]]
+
+
+def _level(info: AnswerInfo, looks: Mapping[str, Look]) -> bool:
+    """Whether the names fit side by side."""
+    lines = [line for name in _cell_names(info, looks) for line in name.split("\n")]
+    panel = _SIDES / (2 + _between(info))
+    return len(info.series) <= _LEVEL_NAMES and all(_LETTER * len(line) * len(info.series) <= panel for line in lines)
+
+
+def _cell_ticks(info: AnswerInfo, ax: Axes, looks: Mapping[str, Look]) -> None:
+    names = _cell_names(info, looks)
+    every = -(-len(names) // _MAX_TICKS)
+    level = _level(info, looks)
+    shown = names if level else [name.replace("\n", " ") for name in names]
+    ax.set_xticks(range(0, len(names), every), shown[::every])
+    ax.set_xlim(-0.6, len(names) - 0.4)
+    if not level:
         ax.tick_params(axis="x", rotation=90, labelsize=7)
 
 
-def _write_labels(ax: Axes, labels: list[tuple[float, str, str]], aside: float) -> None:
-    """Labels right of the panel at their lines' heights, moved apart where they would touch, with leaders."""
-    low, high = ax.get_ylim()
-    labels = sorted(labels)
-    heights = [(value - low) / (high - low) for value, _, _ in labels]
-    places = spread(heights, _LABEL_GAP, 0.0, 1.02)
-    for height, place, (_, text, colour) in zip(heights, places, labels, strict=True):
-        ax.text(1 + aside, place, text, transform=ax.transAxes, va="center", size=7, color=colour)
-        leader = Line2D(
-            [1.0, 1 + 0.85 * aside], [height, place], transform=ax.transAxes, color=colour, lw=0.5, clip_on=False
-        )
-        ax.add_artist(leader)
+def _columns(looks: Mapping[str, Look]) -> int:
+    """Names abreast in the legend."""
+    longest = max((len(look.label) for look in looks.values()), default=0)
+    return max(1, min(len(looks), int(0.96 * style.WIDTH / (0.5 + _LETTER * longest))))
 
 
-def _legend(info: AnswerInfo, figure: Any, styles: dict[str, ArchStyle]) -> None:
+def _legend(info: AnswerInfo, figure: Any, looks: Mapping[str, Look]) -> None:
     """What colours and marks mean, below the panels."""
     share = style.HEIGHT / figure.get_figheight()
-    handles = [Line2D([], [], color=s.colour, marker=s.marker, ms=5, lw=1, label=s.label) for s in styles.values()]
-    figure.legend(handles=handles, loc="lower left", ncols=len(handles), bbox_to_anchor=(0.06, 0.07 * share))
+    named = {look.label: look for look in looks.values()}
+    handles = [
+        Line2D([], [], color=look.colour, marker=look.marker, ms=4.5, lw=1, ls=look.dashes, label=label)
+        for label, look in named.items()
+    ]
+    columns = _columns(named)
+    place = (0.06, 0.07 * share)
+    figure.legend(handles=handles, loc="lower left", ncols=columns, bbox_to_anchor=place, handlelength=3)
     notes = ["Large marks: IQM; bars: 95 % interval; small marks: seeds."]
     if info.imported:
         notes = ["Imported: one run per cell, seed unknown, so no interval; ladder and ceiling unknown."]
     if info.references and info.axis:
-        notes.append("Dashes: cells at one size." if info.imported else "Dashes, bands: base-size references.")
+        notes.append("Lines across: cells at one size." if info.imported else "Lines across, bands: references.")
     if any(outcome != "finished" for cell in info.cells for outcome in cell.outcomes):
         notes.append("Crosses: diverged or failed.")
     if not info.imported and any(cell.score and cell.score.iqm.num_units < MIN_SEEDS for cell in info.cells):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analysis.figures import (
     answer_drawing,
+    best_rates,
     breakthrough,
     collapse,
     in_context,
@@ -24,6 +25,7 @@ _MODULES = (
     matchings,
     collapse,
     learning_rates,
+    best_rates,
     search,
     timeline,
 )

@@ -71,11 +71,17 @@ def shifted(ax: Axes, points: float) -> Any:
 
 
 def log_axis(
-    ax: Axes, marked: Sequence[float], shown: Sequence[float], room: float = 0.13, whole: bool = False
+    ax: Axes,
+    marked: Sequence[float],
+    shown: Sequence[float],
+    room: float = 0.13,
+    whole: bool = False,
+    margin: float = 0.12,
 ) -> None:
     """A log axis over `shown`; its ticks are those of `marked` that leave `room`, a share of it, for their labels.
 
-    `whole`: ticks are settings, written in full (1024), not counts, which are rounded (1.02k).
+    `whole`: ticks are settings, written in full (1024), not counts, which are rounded (1.02k). `margin` is left free
+    at both ends, as a share of what is shown.
     """
     span = max(shown) / min(shown)
     ticks: list[float] = []
@@ -86,8 +92,8 @@ def log_axis(
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_major_formatter(FixedFormatter([f"{tick:g}" if whole else compact(tick) for tick in ticks]))
     ax.xaxis.set_minor_locator(NullLocator())
-    margin = max(span**0.12, 1.1)
-    ax.set_xlim(min(shown) / margin, max(shown) * margin)
+    beyond = max(span**margin, 1.1)
+    ax.set_xlim(min(shown) / beyond, max(shown) * beyond)
 
 
 def compact(number: float) -> str:

@@ -79,7 +79,7 @@ class Look:
     label: str
 
 
-_DASHES: list[Any] = ["-", (0, (5, 1.5)), (0, (2, 1)), (0, (5, 1, 1, 1))]
+DASHES: list[Any] = ["-", (0, (5, 1.5)), (0, (2, 1)), (0, (5, 1, 1, 1))]
 
 
 def cell_looks(cells: Iterable[ManifestCell], shown: Container[str]) -> dict[str, Look]:
@@ -95,7 +95,27 @@ def cell_looks(cells: Iterable[ManifestCell], shown: Container[str]) -> dict[str
                 continue
             colour = shade(style.colour, rank, len(rising))
             name = f"{style.label} {cell.label.removeprefix(f'{arch}-')}"
-            looks[cell.label] = Look(colour, style.marker, _DASHES[rank % len(_DASHES)], name)
+            looks[cell.label] = Look(colour, style.marker, DASHES[rank % len(DASHES)], name)
+    return looks
+
+
+_MARKERS = ["D", "v", "P", "X", "<", ">", "h", "p"]
+
+
+def series_looks(series: Iterable[tuple[str, str]]) -> dict[str, Look]:
+    """Looks of lines, given as (name, architecture), by name: within one architecture shades, dashes and markers."""
+    by_arch: dict[str, list[str]] = {}
+    for name, arch in series:
+        by_arch.setdefault(arch, []).append(name)
+    styles = arch_styles(by_arch)
+    looks = {}
+    for arch, names in by_arch.items():
+        taken = {each.marker for each in styles.values()}
+        markers = [styles[arch].marker, *(marker for marker in _MARKERS if marker not in taken)]
+        for rank, name in enumerate(names):
+            # The lightest shade is left out: thin lines of it can't be seen.
+            colour = shade(styles[arch].colour, 2 * rank + 1, 2 * len(names) if len(names) > 1 else 1)
+            looks[name] = Look(colour, markers[rank % len(markers)], DASHES[rank % len(DASHES)], name)
     return looks
 
 

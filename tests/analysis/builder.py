@@ -64,10 +64,17 @@ class Plan:
     """Share of the budget at which a shallow cell's first seed leaves the plateau."""
     repeats: int = 1
     """Searches; measure seed j belongs to search j mod repeats."""
+    rates: Sequence[float] = (0.01,)
+    """Learning rate of each winner, by repeat."""
 
     @property
     def label(self) -> str:
-        return f"{self.arch}-d{self.d_model}-L{self.num_layers}"
+        more = "".join(f"-{name}={value}" for name, value in self.more.items())
+        return f"{self.arch}-d{self.d_model}-L{self.num_layers}{more}"
+
+    @property
+    def steps(self) -> int:
+        return int(self.more.get("steps", STEPS))
 
     @property
     def num_params(self) -> int:
@@ -228,7 +235,7 @@ def _end(plan: Plan, outcome: str, test: TestScore | None, place: int) -> TrialE
     started = STARTED + 10 * (place // 2)
     return TrialEnd.model_validate(
         {"outcome": outcome, "test": test, "num_params": plan.num_params, "state_size": plan.d_model}
-        | {"flops_per_token": 2 * plan.num_params, "steps": STEPS if outcome == "finished" else STEPS // 3}
+        | {"flops_per_token": 2 * plan.num_params, "steps": plan.steps if outcome == "finished" else plan.steps // 3}
         | {"seconds": 9.5, "steps_per_second": 70.0, "tokens_per_second": 1e5, "peak_memory_bytes": 10**8}
         | {
             "started_at": started,
@@ -241,28 +248,29 @@ def _end(plan: Plan, outcome: str, test: TestScore | None, place: int) -> TrialE
     )
 
 
-def _reports(final: float, jump: float, until: int) -> list[Report]:
+def _reports(final: float, jump: float, until: int, budget: int) -> list[Report]:
     """A plateau, then a jump at the share `jump` of the budget."""
-    steps = [s for s in range(30, STEPS + 1, 30) if s <= until]
+    steps = [s for s in range(budget // 20, budget + 1, budget // 20) if s <= until]
     low = min(0.5, final)
-    curve = {s: low + (final - low) / (1 + np.exp(-(s / STEPS - jump) * 25)) for s in steps}
+    curve = {s: low + (final - low) / (1 + np.exp(-(s / budget - jump) * 25)) for s in steps}
     return [Report(step=s, metrics={"val/accuracy": float(v), "val/loss": 1.2 - float(v)}) for s, v in curve.items()]
 
 
 def _record(plan: Plan, phase: str, index: int, outcome: str, accuracy: float | None) -> TrialRecord:
     test = None if accuracy is None or phase == "search" else test_score(accuracy, index)
-    until = STEPS if outcome == "finished" else STEPS // 3
+    until = plan.steps if outcome == "finished" else plan.steps // 3
+    named = {name: value for name, value in plan.more.items() if name not in ("steps", "learning_rate")}
     final = 0.55 if accuracy is None else accuracy
     config = {
         "phase": phase,
         "seed": index,
         "optimizer": {"learning_rate": 0.002 * (index + 1) if phase == "search" else 0.01},
-        "model": {"arch": plan.arch, "d_model": plan.d_model, "num_layers": plan.num_layers},
+        "model": {"arch": plan.arch, "d_model": plan.d_model, "num_layers": plan.num_layers, **named},
     }
     return TrialRecord(
         hash=hash_of(plan.label, phase, index),
         config=config,
-        reports=_reports(final, plan.jump + 0.05 * plan.num_layers + 0.02 * index, until),
+        reports=_reports(final, plan.jump + 0.05 * plan.num_layers + 0.02 * index, until, plan.steps),
         end=_end(plan, outcome, test, index + (len(plan.search) if phase == "measure" else 0)),
         commit="0" * 40,
         dirty=False,
@@ -292,14 +300,17 @@ def _cell(plan: Plan) -> ManifestCell:
         for i in range(count)
     ]
     best = max(len(plan.search) - 1, 0)
-    winner = Winner(
-        repeat=0,
-        index=best,
-        hash=hash_of(plan.label, "search", best),
-        params={"learning_rate": 0.01},
-        at_edge=list(plan.at_edge),
-        still_rising=plan.still_rising,
-    )
+    winners = [
+        Winner(
+            repeat=repeat,
+            index=best,
+            hash=hash_of(plan.label, "search", best),
+            params={"learning_rate": rate},
+            at_edge=list(plan.at_edge),
+            still_rising=plan.still_rising,
+        )
+        for repeat, rate in enumerate(plan.rates)
+    ]
     return ManifestCell(
         label=plan.label,
         fields={"arch": plan.arch, "d_model": plan.d_model, "num_layers": plan.num_layers, **plan.more},
@@ -307,9 +318,9 @@ def _cell(plan: Plan) -> ManifestCell:
         num_params=plan.num_params,
         state_size=plan.d_model,
         flops_per_token=2 * plan.num_params,
-        steps=STEPS,
+        steps=plan.steps,
         wanted=wanted,
-        winners=[] if plan.failed or not plan.search else [winner],
+        winners=[] if plan.failed or not plan.search else winners,
         num_proposals=len(plan.search),
         num_seeds=len(plan.scores),
         failed=plan.failed,

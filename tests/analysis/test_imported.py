@@ -55,8 +55,8 @@ def test_each_question_takes_the_cells_that_it_is_about(folder: Path) -> None:
 
 def test_figures_have_the_notebooks_axes(folder: Path) -> None:
     width = answer_info(asked(folder, "capacity"))
-    assert [(s.name, [x for x, _ in s.places]) for s in width.series] == [("rnn", [256, 512, 1024])]
-    assert [cell.arch for cell in width.references] == ["gru", "lstm", "s4"]
+    assert [(s.name, [x for x, _ in s.places]) for s in width.series] == [("RNN", [256, 512, 1024])]
+    assert [one.cell.arch for one in width.references] == ["gru", "lstm", "s4"]
     assert {cell.label: cell.num_params for cell in width.cells}["s4-d256-L4"] is None
     depth = answer_info(asked(folder, "depth"))
     assert [[x for x, _ in s.places] for s in depth.series] == [[2, 5]]

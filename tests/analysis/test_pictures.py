@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from analysis.figures import breakthrough, collapse, in_context, learning_curves, learning_rates, matchings, timeline
+from analysis.figures import (
+    best_rates,
+    breakthrough,
+    collapse,
+    in_context,
+    learning_curves,
+    learning_rates,
+    matchings,
+    timeline,
+)
 from analysis.figures import search as search_figure
 from analysis.figures.every import pictures
 from analysis.figures.picture import NotDrawn, Picture
@@ -52,7 +61,7 @@ def test_what_is_not_drawn_says_why(tmp_path: Path) -> None:
     reasons = {found.name: found.reason for found in pictures(load(tmp_path, NOTHING)) if isinstance(found, NotDrawn)}
     assert reasons["learning_curves"] == "no measure trial has ended"
     assert reasons["learning_rates"] == "no proposal has ended"
-    assert len(reasons) == 8
+    assert len(reasons) == 9
 
 
 def test_breakthroughs_are_first_reports_at_the_threshold(tmp_path: Path) -> None:
@@ -170,4 +179,52 @@ def test_equal_sweeps_give_equal_tables(tmp_path: Path) -> None:
         for name in ("a", "b")
     )
     for one, other in zip(first, second, strict=True):
-        assert drawn(one).table.equals(drawn(other).table)
+        if isinstance(one, NotDrawn):
+            assert (one.name, one) == ("best_rates", other)
+            continue
+        assert one.table.equals(drawn(other).table)
+
+
+def searched_widths() -> list[Plan]:
+    """A series by width, searched twice each; another variant with a fixed rate; a reference."""
+    rates = {16: (0.01, 0.04), 32: (0.005, 0.02), 64: (0.002, 0.008)}
+    series = [Plan("rnn", d_model=d, rates=rates[d], at_edge=["learning_rate"] if d == 64 else []) for d in rates]
+    fixed = [Plan("rnn", d_model=d, search=[], more={"nonlinearity": "relu"}) for d in rates]
+    return [*series, *fixed, Plan("gru", rates=(0.03, 0.03))]
+
+
+def test_best_rates_are_each_searchs_winner_along_the_axis(tmp_path: Path) -> None:
+    sweep = load(tmp_path, searched_widths(), sweep="capacity", repeats=2)
+    found = drawn(best_rates.picture(sweep))
+    columns = ["series", "axis", "x", "repeat", "learning_rate", "at_edge"]
+    assert found.table[columns].to_numpy().tolist() == [
+        ["RNN, tanh", "d_model", 16, 0, 0.01, False],
+        ["RNN, tanh", "d_model", 16, 1, 0.04, False],
+        ["RNN, tanh", "d_model", 32, 0, 0.005, False],
+        ["RNN, tanh", "d_model", 32, 1, 0.02, False],
+        ["RNN, tanh", "d_model", 64, 0, 0.002, True],
+        ["RNN, tanh", "d_model", 64, 1, 0.008, True],
+        ["GRU, d_model 64", "d_model", 64, 0, 0.03, False],
+        ["GRU, d_model 64", "d_model", 64, 1, 0.03, False],
+    ]
+    assert "rnn-d16-L1-nonlinearity=relu, rnn-d32-L1" in found.text
+    (ax,) = found.draw().axes
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert ax.lines[0].get_xydata().ravel().tolist() == pytest.approx([16, 0.02, 32, 0.01, 64, 0.004])  # type: ignore[union-attr]
+
+
+def test_best_rates_need_an_axis_and_a_search(tmp_path: Path) -> None:
+    spectral = best_rates.picture(load(tmp_path / "a", spectrum()))
+    assert spectral == NotDrawn("best_rates", "no cells differ along an axis only")
+    fixed = [Plan("rnn", d_model=d, search=[]) for d in (16, 32)]
+    unsearched = best_rates.picture(load(tmp_path / "b", fixed, sweep="capacity"))
+    assert unsearched == NotDrawn("best_rates", "no search of a learning rate has a winner")
+    lone = best_rates.picture(load(tmp_path / "c", [Plan("rnn"), Plan("gru")], sweep="capacity"))
+    assert lone == NotDrawn("best_rates", "no cells differ along an axis only")
+
+
+def test_best_rates_stand_behind_the_searches_that_they_come_from(tmp_path: Path) -> None:
+    found = pictures(load(tmp_path, searched_widths(), sweep="capacity", repeats=2))
+    names = [each.name for each in found if isinstance(each, Picture)]
+    assert names[0] == "capacity"
+    assert names[names.index("learning_rates") + 1] == "best_rates"

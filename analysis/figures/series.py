@@ -1,0 +1,137 @@
+"""Which cells of a sweep form a line along its axis, and what each line is called.
+
+A series is all cells that are equal in every coordinate but the axis. A coordinate that a cell's grid entry does not
+name has the default that its records state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from analysis.figures.style import arch_styles
+from analysis.load import Sweep
+from analysis.summary import CellSummary, summarise
+from fsm_icl.records import ManifestCell
+
+Kind = Literal["spectrum", "capacity", "depth", "budget"]
+AXES: dict[Kind, str | None] = {"spectrum": None, "capacity": "d_model", "depth": "num_layers", "budget": "steps"}
+_DEFAULTS = {"nonlinearity": "tanh", "init": "orthogonal", "residual": False, "norm": "none", "state_dropout": 0.0}
+"""What a model has whose records say nothing: records of earlier versions lack these, and a cell may have none yet."""
+_WORDS: dict[str, Callable[[Any], str]] = {
+    "nonlinearity": lambda value: "ReLU" if value == "relu" else str(value),
+    "init": lambda value: f"{str(value).replace('_', ' ')} start",
+    "residual": lambda value: "residual" if value else "",
+    "norm": lambda value: {"none": "", "layer": "LayerNorm", "rms": "RMSNorm"}.get(value, f"norm {value}"),
+    "state_dropout": lambda value: f"state dropout {value:g}" if value else "",
+    "num_layers": lambda value: f"{value} layer{'' if value == 1 else 's'}",
+    "steps": lambda value: f"{value:,} steps",
+    "learning_rate": lambda value: f"learning rate {value:g}",
+}
+"""How a coordinate's value is said; "" for one that a plain network has."""
+
+
+def in_words(name: str, value: Any) -> str:
+    """A coordinate's value as a reader says it, e.g. "ReLU", "identity start", "residual", "d_model 64"."""
+    if name in _WORDS:
+        return _WORDS[name](value)
+    if isinstance(value, bool):
+        return name.replace("_", " ") if value else ""
+    return f"{name if name == 'd_model' else name.replace('_', ' ')} {value}"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cells that are equal in every coordinate but the axis, in its order."""
+
+    name: str
+    """The architecture and what tells the group from others of it, e.g. "RNN, ReLU, identity start"."""
+    arch: str
+    cells: tuple[CellSummary, ...]
+
+
+def kind_of(sweep: Sweep) -> Kind:
+    """By the sweep's name; else by the axis that most of its cells vary along, a spectrum where no axis leads."""
+    kinds: dict[str, Kind] = {kind: kind for kind in AXES}
+    if sweep.manifest.sweep in kinds:
+        return kinds[sweep.manifest.sweep]
+    varying = {kind: sum(map(len, swept_cells(sweep, axis))) for kind, axis in AXES.items() if axis}
+    leading = [kind for kind, count in varying.items() if count and count == max(varying.values())]
+    return leading[0] if len(leading) == 1 else "spectrum"
+
+
+def groups(sweep: Sweep, axis: str) -> list[Group]:
+    """All groups, by architecture and then in the order of the grid; cells that have no place on the axis are left out.
+
+    A group's name says what differs between the architecture's groups; where all are alike, there is one.
+    """
+    coordinates = _coordinates(sweep)
+    found: dict[tuple[Any, ...], list[CellSummary]] = {}
+    for summary in summarise(sweep).values():
+        if place(summary.cell, axis) is not None:
+            rest = {name: value for name, value in coordinates[summary.label].items() if name != axis}
+            found.setdefault((summary.cell.task, *sorted(rest.items())), []).append(summary)
+    ordered = sorted(found.values(), key=lambda cells: arch_rank(cells[0].cell))
+    names = _names([coordinates[cells[0].label] for cells in ordered], axis)
+    return [
+        Group(name, arch_of(cells[0].cell), tuple(sorted(cells, key=lambda each: place(each.cell, axis) or 0)))
+        for name, cells in zip(names, ordered, strict=True)
+    ]
+
+
+def swept_cells(sweep: Sweep, axis: str) -> list[list[ManifestCell]]:
+    """The cells of every group that varies along `axis`, in its order."""
+    return [[each.cell for each in group.cells] for group in groups(sweep, axis) if len(group.cells) > 1]
+
+
+def place(cell: ManifestCell, axis: str) -> int | None:
+    """Where the cell stands on the axis; None where an imported file does not say."""
+    if axis == "steps":
+        return cell.steps
+    return int(cell.fields[axis]) if axis in cell.fields else None
+
+
+def arch_of(cell: ManifestCell) -> str:
+    """The cell's architecture."""
+    return str(cell.fields["arch"])
+
+
+def arch_rank(cell: ManifestCell) -> tuple[int, str]:
+    """rnn, gru, lstm, then the others by name."""
+    known, arch = list(arch_styles(["rnn", "gru", "lstm"])), arch_of(cell)
+    return (known.index(arch) if arch in known else len(known)), arch
+
+
+def _coordinates(sweep: Sweep) -> dict[str, dict[str, Any]]:
+    """By label, the value of every coordinate that any cell's grid entry names; those that a model lacks left out."""
+    names = {name for cell in sweep.manifest.cells for name in cell.fields}
+    return {s.label: {name: value for name in names if (value := _value(s, name)) is not None} for s in _cells(sweep)}
+
+
+def _cells(sweep: Sweep) -> Iterable[CellSummary]:
+    return summarise(sweep).values()
+
+
+def _value(summary: CellSummary, name: str) -> Any:
+    fields = summary.cell.fields
+    if name == "steps":
+        return summary.cell.steps
+    return fields.get(name, summary.model.get(name, _DEFAULTS.get(name)))
+
+
+def _names(found: Sequence[Mapping[str, Any]], axis: str) -> list[str]:
+    """The architecture's label and, in the order of the words' table, what differs within it."""
+    order = [*_WORDS, *sorted({name for each in found for name in each})]
+    names = []
+    for mine in found:
+        alike = [each for each in found if each["arch"] == mine["arch"]]
+        differing = [
+            name
+            for name in dict.fromkeys(order)
+            if name not in ("arch", axis) and len({each.get(name) for each in alike}) > 1
+        ]
+        said = [in_words(name, mine[name]) for name in differing if name in mine]
+        arch = str(mine["arch"])
+        names.append(", ".join([arch_styles([arch])[arch].label, *filter(None, said)]))
+    return names
