@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from analysis.conclusion import not_tested
-from analysis.declarations import heading, remark
+from analysis.declarations import heading, remark, withdrawn_lines
 from analysis.describe import cell_notes, cell_texts, protocol
 from analysis.figures import answer_drawing
 from analysis.figures.picture import Picture
@@ -80,6 +80,7 @@ def _lines(sweep: Sweep, name: str) -> Iterator[str]:
     yield from (f"- {note}" for note in cell_notes(rows))
     yield from ("", protocol(sweep), "", f"**{heading(sweep)}**", "")
     yield from (f"- {verdict.sentence}{remark(sweep, verdict.name)}" for verdict in judge(sweep))
+    yield from (f"- Withdrawn: {line}" for line in withdrawn_lines(sweep))
     yield from ("", "**Not tested**", "", *(f"- {one}" for one in not_tested(sweep)), "")
 
 
@@ -92,7 +93,7 @@ def _run(sweep: Sweep, name: str) -> Iterator[str]:
     hours = sum(record.end.seconds or 0.0 for record in records) / 3600
     torch = " and ".join(came_from.trained_with.get("torch", ["of an unknown version"]))
     day = datetime.fromtimestamp(max(ended), UTC).date().isoformat() if ended else "an unknown day"
-    yield f"- Run: `python -m fsm_icl.tune {manifest.sweep} --scale {manifest.scale}`, {len(records)} trials, "
-    yield f"  {hours:.1f} hours of one core ({', '.join(cpus)}), torch {torch}, ended on {day}."
+    yield f"- Run: `python -m fsm_icl.tune {manifest.sweep} --scale {manifest.scale}`; {len(records)} trials took"
+    yield f"  {hours:.1f} hours one after the other ({', '.join(cpus)}, torch {torch}) and ended on {day}."
     yield f"- Code: commit {', '.join(came_from.commits)}."
     yield f"- Every figure and table again: `python -m analysis report docs/findings/{name}`."
