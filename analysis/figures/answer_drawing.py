@@ -15,7 +15,18 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import style
 from analysis.figures.answer import AnswerInfo, CellPoints, SweptCurve, answer_info
-from analysis.figures.marks import LABEL_INCHES, draw_reference, draw_series, slots, write_labels, write_numbers
+from analysis.figures.answer_axes import (
+    LETTER,
+    accuracy_axis,
+    between,
+    cell_names,
+    cell_ticks,
+    draw_lines,
+    labels,
+    margin,
+    side_by_side,
+)
+from analysis.figures.marks import draw_reference, draw_series, slots, write_labels, write_numbers
 from analysis.figures.panels import compact, log_axis, say
 from analysis.figures.picture import Picture
 from analysis.figures.series import in_words
@@ -32,9 +43,6 @@ AXIS_LABELS = {
 }
 MANY = 12
 """Cells of a spectrum from which on they need the whole width; their parameters are in another figure anyway."""
-_MAX_TICKS = 55
-_LEVEL_NAMES = 5
-"""Cells of a spectrum whose names fit side by side; those of more stand upright."""
 _UNCOUNTED = "no imported file gives\na parameter count"
 _TITLES = {
     "spectrum": "From no gates to many",
@@ -43,12 +51,8 @@ _TITLES = {
     "budget": "Accuracy by training steps",
 }
 _REFERENCE: Any = (0, (4, 2))
-_LETTER = 0.06
-"""Width of a letter of 7.5 points, in inches."""
 _ROW = 0.17
 """Height of a line of the legend, in inches."""
-_SIDES = 0.91 * style.WIDTH
-"""Inches from the left panel's left end to the right panel's right end."""
 
 
 def picture(sweep: Sweep) -> Picture:
@@ -109,7 +113,7 @@ def draw(info: AnswerInfo) -> Figure:
         if alone:
             figure.subplots_adjust(right=0.85, **frame)
         else:
-            figure.subplots_adjust(right=0.985, wspace=_between(info), **frame)
+            figure.subplots_adjust(right=0.985, wspace=between(info), **frame)
             _draw_right(info, panels[1], looks)
         draw_accuracy(info, panels[0], looks)
         _legend(info, figure, looks)
@@ -125,26 +129,20 @@ def _draw_right(info: AnswerInfo, ax: Axes, looks: Mapping[str, Look]) -> None:
         draw_params(info, ax, looks)
 
 
-def _between(info: AnswerInfo) -> float:
-    """Room between the panels as a share of one: the left one's longest label, and the right one's ticks."""
-    gap = max(1.55, 0.75 + LABEL_INCHES * max((len(text) for _, text in _labels(info)), default=0))
-    return gap / ((_SIDES - gap) / 2)
-
-
 def _below(info: AnswerInfo, looks: Mapping[str, Look], least: float) -> float:
     """Inches below the panels: room for the legend, and for the names of a spectrum's cells."""
     if info.axis is not None:
         columns = _columns(looks)
         return least + _ROW * (-(-len(looks) // columns) - 1)
-    names = _cell_names(info, looks)
-    if _level(info, looks):
+    names = cell_names(info, looks)
+    if side_by_side(info, looks):
         return least + 0.13 * max((name.count("\n") - 1 for name in names), default=0)
-    return max(least, 0.6 + _LETTER * max(map(len, names)))
+    return max(least, 0.6 + LETTER * max(map(len, names)))
 
 
 def draw_accuracy(info: AnswerInfo, ax: Axes, looks: Mapping[str, Look]) -> None:
     """Test accuracy along the axis, or by cell: seeds, IQM with interval, ladder, ceiling, references."""
-    _draw_lines(info, ax)
+    draw_lines(info, ax)
     asides, abreast = slots(info.series) if info.axis else ([0.0] * len(info.series), 3)
     if info.axis is None and len(info.cells) > MANY:
         abreast = 1
@@ -154,28 +152,16 @@ def draw_accuracy(info: AnswerInfo, ax: Axes, looks: Mapping[str, Look]) -> None
     for number, one in enumerate(info.references):
         draw_reference(one, ax, looks[one.name], number, len(info.references))
     if info.axis is None:
-        _cell_ticks(info, ax, looks)
+        cell_ticks(info, ax, looks)
     else:
         swept = [x for series in info.series for x, _ in series.places]
-        log_axis(ax, swept, swept, whole=info.axis != "steps", margin=_margin(info))
+        log_axis(ax, swept, swept, whole=info.axis != "steps", margin=margin(info))
         ax.set_xlabel(AXIS_LABELS[info.axis])
-    _accuracy_axis(info, ax)
+    accuracy_axis(info, ax)
     colours = {f"{one.name}: ": looks[one.name].colour for one in info.references}
-    labels = [(height, text, _label_colour(text, colours)) for height, text in _labels(info)]
-    write_labels(ax, labels, 0.07 if len(info.cells) <= MANY or info.axis else 0.03)
+    beside = [(height, text, _label_colour(text, colours)) for height, text in labels(info)]
+    write_labels(ax, beside, 0.07 if len(info.cells) <= MANY or info.axis else 0.03)
     ax.set_title(f"Test accuracy by {info.axis}" if info.axis else "Test accuracy", loc="left")
-
-
-def _margin(info: AnswerInfo) -> float:
-    """Free ends of an axis with several series side by side at each place."""
-    return 0.12 + 0.015 * (len(info.series) - 1)
-
-
-def _labels(info: AnswerInfo) -> list[tuple[float, str]]:
-    """What stands beside the left panel, with its height."""
-    lines = [(line.value, f"{line.label} {line.value:.3f}") for line in info.lines]
-    scored = [(each.cell.score.iqm.value, each.name) for each in info.references if each.cell.score]
-    return lines + [(value, f"{name}: {value:.3f}") for value, name in scored]
 
 
 def _label_colour(text: str, references: Mapping[str, Any]) -> Any:
@@ -185,7 +171,7 @@ def _label_colour(text: str, references: Mapping[str, Any]) -> Any:
 
 def draw_against_params(info: AnswerInfo, ax: Axes, looks: Mapping[str, Look]) -> None:
     """Test accuracy against true parameter counts."""
-    _draw_lines(info, ax)
+    draw_lines(info, ax)
     lines = [(each.name, each.cells) for each in info.series] + [(r.name, (r.cell,)) for r in info.references]
     counted = [(name, [(c.num_params, c) for c in cells if c.num_params is not None]) for name, cells in lines]
     asides, abreast = slots(info.series)
@@ -195,14 +181,14 @@ def draw_against_params(info: AnswerInfo, ax: Axes, looks: Mapping[str, Look]) -
         draw_series(cells, ax, looks[name], abreast=1)
     marked = [params for _, cells in counted[: len(info.series)] for params, _ in cells]
     shown = [params for _, cells in counted for params, _ in cells]
-    _accuracy_axis(info, ax)
+    accuracy_axis(info, ax)
     ax.set_xlabel("parameters (log scale)")
     ax.set_title("Test accuracy by parameters", loc="left")
     if not shown:
         ax.set_xticks([])
         say(ax, _UNCOUNTED)
         return
-    log_axis(ax, marked or shown, shown, margin=_margin(info))
+    log_axis(ax, marked or shown, shown, margin=margin(info))
     if unknown := [c.label for c in info.cells if c.num_params is None]:
         note = textwrap.fill(f"parameters unknown: {', '.join(unknown)}", 44)
         ax.text(0.98, 0.02, note, transform=ax.transAxes, ha="right", size=7, color=style.REFERENCE)
@@ -220,7 +206,7 @@ def draw_curves(info: AnswerInfo, ax: Axes, looks: Mapping[str, Look]) -> None:
         line_look: dict[str, Any] = {"color": look.colour, "ls": look.dashes, "label": look.label}
         ax.plot(curve.steps, curve.median, marker=alone, ms=4, **line_look)
         ax.fill_between(curve.steps, curve.low, curve.high, color=look.colour, alpha=0.15, lw=0)
-    _accuracy_axis(info, ax)
+    accuracy_axis(info, ax)
     ax.set_xlabel("epoch" if info.imported else "step (log scale)" if info.kind == "budget" else "step")
     if info.kind == "budget" and info.curves:
         ends = [step for swept in info.curves for step in (swept.curve.steps[0], swept.curve.steps[-1])]
@@ -252,7 +238,7 @@ def draw_params(info: AnswerInfo, ax: Axes, looks: Mapping[str, Look]) -> None:
     if any(cell.num_params is not None for cell in info.cells):
         for x, series in enumerate(info.series):
             _draw_bar(ax, x, series.cells[0], looks[series.name])
-    _cell_ticks(info, ax, looks)
+    cell_ticks(info, ax, looks)
     ax.set_title("Parameters", loc="left")
     if all(cell.num_params is None for cell in info.cells):
         ax.set_yticks([])
@@ -272,58 +258,10 @@ def _draw_bar(ax: Axes, x: int, cell: CellPoints, look: Look) -> None:
     ax.annotate(label, (x, height), (0, 2), textcoords="offset points", ha="center", size=7.5, **shown)
 
 
-def _draw_lines(info: AnswerInfo, ax: Axes) -> None:
-    """Ladder and ceiling as horizontal lines."""
-    for line in info.lines:
-        top = line.label.startswith("ceiling")
-        colour = style.CEILING if top else style.REFERENCE
-        ax.axhline(line.value, color=colour, lw=0.8 if top else 0.6, ls=(0, (1, 1.5)), zorder=0)
-
-
-def _accuracy_axis(info: AnswerInfo, ax: Axes) -> None:
-    values = [value for cell in info.cells for value in cell.seeds] + [line.value for line in info.lines]
-    lowest = [*values, *(low for curve in info.curves for low in curve.curve.low)]
-    low, high = min(lowest, default=0.0) - 0.04, max([1.0, *values]) + 0.02
-    ax.set_ylim(low, high + (0.07 * (high - low) if info.imported else 0.0))  # numbers stand above imported cells
-    ax.set_ylabel("accuracy")
-
-
-def _cell_names(info: AnswerInfo, looks: Mapping[str, Look]) -> list[str]:
-    """What the cells of a spectrum are called below the panel: broken into lines where they stand side by side."""
-    sizes = [(looks[each.name].label, each.name.removeprefix(f"{each.arch}-")) for each in info.series]
-    if len(sizes) > _LEVEL_NAMES:
-        return [f"{arch} {size}" for arch, size in sizes]
-    return ["\n".join([arch, *_broken(size)]) for arch, size in sizes]
-
-
-def _broken(size: str) -> list[str]:
-    """d64-L1-relu-identity in lines: d64-L1, relu, identity."""
-    width, *more = size.split("-")
-    return ["-".join([width, *more[:1]]), *more[1:]]
-
-
-def _level(info: AnswerInfo, looks: Mapping[str, Look]) -> bool:
-    """Whether the names fit side by side."""
-    lines = [line for name in _cell_names(info, looks) for line in name.split("\n")]
-    panel = _SIDES / (2 + _between(info))
-    return len(info.series) <= _LEVEL_NAMES and all(_LETTER * len(line) * len(info.series) <= panel for line in lines)
-
-
-def _cell_ticks(info: AnswerInfo, ax: Axes, looks: Mapping[str, Look]) -> None:
-    names = _cell_names(info, looks)
-    every = -(-len(names) // _MAX_TICKS)
-    level = _level(info, looks)
-    shown = names if level else [name.replace("\n", " ") for name in names]
-    ax.set_xticks(range(0, len(names), every), shown[::every])
-    ax.set_xlim(-0.6, len(names) - 0.4)
-    if not level:
-        ax.tick_params(axis="x", rotation=90, labelsize=7)
-
-
 def _columns(looks: Mapping[str, Look]) -> int:
     """Names abreast in the legend."""
     longest = max((len(look.label) for look in looks.values()), default=0)
-    return max(1, min(len(looks), int(0.96 * style.WIDTH / (0.5 + _LETTER * longest))))
+    return max(1, min(len(looks), int(0.96 * style.WIDTH / (0.5 + LETTER * longest))))
 
 
 def _legend(info: AnswerInfo, figure: Any, looks: Mapping[str, Look]) -> None:
