@@ -1,17 +1,20 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from analysis import coverage
 from analysis.coverage import simulate
 from analysis.coverage_page import markdown
 
 
+@pytest.mark.timeout(300)
 def test_a_few_worlds_cover() -> None:
-    rows = {(row.what, row.num_seeds): row for row in simulate(12, 600)}
+    rows = {(row.what, row.num_seeds): row for row in simulate(6, 400)}
     for what in ("solved", "plateau", "solved - plateau"):
         covered = [rows[what, n].covered for n in coverage.NUM_SEEDS]
         assert all(share is not None for share in covered)
-        assert sum(share or 0 for share in covered) / len(covered) >= 0.85  # 3.5 standard errors of 60 worlds
+        assert sum(share or 0 for share in covered) / len(covered) >= 0.8  # 3.5 standard errors of 30 worlds
     assert rows["mixed - plateau", 5].covered is None  # a mixed cell's IQM has no interval
     wrong = [row.supported for row in rows.values() if row.supported is not None]
     assert sum(wrong) / len(wrong) < 0.1

@@ -100,6 +100,7 @@ def raised(draw: np.random.Generator, correct: FloatArray) -> FloatArray:
 )
 @settings(max_examples=150, deadline=None, derandomize=True)
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_better_seed_never_weakens_a_supported_claim(
     seed: int, n: int, m: int, margin: float, claimed: float
 ) -> None:
