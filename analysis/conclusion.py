@@ -66,6 +66,8 @@ def not_tested(sweep: Sweep) -> list[str]:
         found.append(f"any claim about {_listed(unclaimed)}: none was declared")
     if manifest.imported:
         found += ["other seeds", "other hyperparameters: none was searched, as far as the files say"]
+    elif not any(cell.num_proposals for cell in manifest.cells):
+        found.append("other hyperparameters: all were fixed and none was searched")
     elif manifest.repeats == 1:
         found.append("whether another search would have chosen other hyperparameters: each cell was searched once")
     return found

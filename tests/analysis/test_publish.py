@@ -17,7 +17,7 @@ from tests.analysis.builder import hypothesis, spectrum, write_sweep
 
 DOCS = Path(fsm_icl.__file__).parents[1] / "docs"
 PAGES = sorted((DOCS / "findings").glob("*.md"))
-NAMES = ["budget", "capacity", "depth", "spectrum"]
+NAMES = ["budget", "capacity", "depth", "source", "spectrum"]
 LARGEST = 300_000
 """Bytes of a page's snapshot."""
 
