@@ -43,8 +43,7 @@ def overall(verdicts: Sequence[Verdict]) -> str:
 def not_tested(sweep: Sweep) -> list[str]:
     """What the sweep says nothing about, one statement each."""
     manifest = sweep.manifest
-    # A cell that names no nonlinearity was trained with one all the same: its trials' model says which.
-    fields = [{**summary.model, **summary.cell.fields} for summary in summarise(sweep).values()]
+    fields = [summary.coordinates for summary in summarise(sweep).values()]
     names = dict.fromkeys(name for cell in manifest.cells for name in cell.fields)
     tried = {name: list(dict.fromkeys(each[name] for each in fields if name in each)) for name in names}
     open_ended = {name: values for name, values in tried.items() if set(values) != {True, False}}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from analysis.conclusion import not_tested
 from analysis.declarations import heading, remark, withdrawn_lines
-from analysis.describe import cell_notes, cell_texts, protocol
+from analysis.describe import CELL_HEADS, cell_notes, cell_texts, protocol
 from analysis.figures import answer_drawing
 from analysis.figures.picture import Picture
 from analysis.load import Sweep
@@ -23,14 +23,14 @@ from analysis.verdicts import judge
 
 BEGIN, END = "<!-- computed: begin -->", "<!-- computed: end -->"
 _COLUMNS = {
-    "cell": 0,
-    "parameters": 1,
-    "seeds": 3,
-    "test accuracy, IQM [95 %]": 4,
-    "solved": 8,
-    "best learning rate": 10,
+    "cell": "cell",
+    "parameters": "params",
+    "seeds": "seeds",
+    "test accuracy, IQM [95 %]": "IQM [95 %]",
+    "solved": "success [Wilson]",
+    "best learning rate": "best lr",
 }
-"""Heads of the table, and which of `cell_texts` stands below each."""
+"""Heads of the table, and which of CELL_HEADS stands below each."""
 
 
 def publish(sweep: Sweep, page: Path, command: str) -> list[Path]:
@@ -44,12 +44,13 @@ def publish(sweep: Sweep, page: Path, command: str) -> list[Path]:
     folder = page.with_suffix("")
     folder.mkdir(exist_ok=True)
     written = write_snapshot(sweep, folder, origin(sweep, command))
-    picture = answer_drawing.picture(sweep)
+    published = load_snapshot(folder)
+    picture = answer_drawing.picture(published)
     if isinstance(picture, Picture):
         png, pdf = replace(picture, name="answer").save(folder)
         pdf.unlink()  # pages show the PNG; whoever wants another format renders the snapshot
         written.append(png)
-    page.write_text(f"{before}{BEGIN}\n{computed(load_snapshot(folder), page.stem)}{END}{after}", encoding="utf-8")
+    page.write_text(f"{before}{BEGIN}\n{computed(published, page.stem)}{END}{after}", encoding="utf-8")
     return [page, *written]
 
 
@@ -74,8 +75,8 @@ def _lines(sweep: Sweep, name: str) -> Iterator[str]:
     yield f"| {' | '.join(_COLUMNS)} |"
     yield "|" + " --- |" * len(_COLUMNS)
     for row in rows.to_dict("records"):
-        texts = cell_texts(row)
-        yield f"| {' | '.join(texts[place] for place in _COLUMNS.values())} |"
+        texts = dict(zip(CELL_HEADS, cell_texts(row), strict=True))
+        yield f"| {' | '.join(texts[head] for head in _COLUMNS.values())} |"
     yield ""
     yield from (f"- {note}" for note in cell_notes(rows))
     yield from ("", protocol(sweep), "", f"**{heading(sweep)}**", "")

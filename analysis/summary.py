@@ -58,6 +58,11 @@ class CellSummary:
     """It was still learning when its budget ended."""
 
     @property
+    def coordinates(self) -> Mapping[str, Any]:
+        """What the grid says of the cell; of a nonlinearity that it does not name, what its records' model says."""
+        return {**self.model, **self.cell.fields}
+
+    @property
     def label(self) -> str:
         """The cell's label."""
         return self.cell.label

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -67,19 +67,6 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
     lines = rate_lines(sweep, info)
     if not lines:
         return NotDrawn(NAME, "no search of a learning rate has a winner")
-    rows = [
-        {
-            "series": line.name,
-            "cell": at.cell.label,
-            "arch": at.cell.arch,
-            "axis": info.axis,
-            "x": at.x,
-            **best.__dict__,
-        }
-        for line in lines
-        for at in line.places
-        for best in at.best
-    ]
     text = (
         f"The learning rate of each search's winner against {info.axis}, both on log scales. Hollow: in the outer "
         "tenth of the range that was searched, so a better one may lie beyond it."
@@ -93,9 +80,20 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
         NAME,
         f"Best learning rate by {info.axis}",
         text,
-        pd.DataFrame(rows, columns=_COLUMNS),
+        _table(lines, info.axis),
         lambda: draw(lines, info.axis or "", looks),
     )
+
+
+def _table(lines: list[RateLine], axis: str) -> pd.DataFrame:
+    """One row per search."""
+    rows = [
+        {"series": line.name, "cell": at.cell.label, "arch": at.cell.arch, "axis": axis, "x": at.x, **asdict(best)}
+        for line in lines
+        for at in line.places
+        for best in at.best
+    ]
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def rate_lines(sweep: Sweep, info: AnswerInfo) -> list[RateLine]:

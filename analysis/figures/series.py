@@ -6,7 +6,7 @@ name has the default that its records state.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -106,18 +106,14 @@ def arch_rank(cell: ManifestCell) -> tuple[int, str]:
 def _coordinates(sweep: Sweep) -> dict[str, dict[str, Any]]:
     """By label, the value of every coordinate that any cell's grid entry names; those that a model lacks left out."""
     names = {name for cell in sweep.manifest.cells for name in cell.fields}
-    return {s.label: {name: value for name in names if (value := _value(s, name)) is not None} for s in _cells(sweep)}
-
-
-def _cells(sweep: Sweep) -> Iterable[CellSummary]:
-    return summarise(sweep).values()
+    return {
+        summary.label: {name: value for name in names if (value := _value(summary, name)) is not None}
+        for summary in summarise(sweep).values()
+    }
 
 
 def _value(summary: CellSummary, name: str) -> Any:
-    fields = summary.cell.fields
-    if name == "steps":
-        return summary.cell.steps
-    return fields.get(name, summary.model.get(name, _DEFAULTS.get(name)))
+    return summary.cell.steps if name == "steps" else summary.coordinates.get(name, _DEFAULTS.get(name))
 
 
 def _names(found: Sequence[Mapping[str, Any]], axis: str) -> list[str]:
