@@ -10,7 +10,7 @@
 
     summary.py   every cell's measure trials -> estimates whose intervals share their class draws
     searches.py  every cell's search trials -> what the search cost and brought
-    evidence.py  how strongly two cells' seeds say that one is better, which better seeds never weaken
+    evidence.py  how strongly two cells' seeds say that one is better, better seeds not held against it
     findings.py  one declared hypothesis and its cells -> p-values and reasons
     verdicts.py  all of them, corrected by family -> supported, refuted, saturated, not learnt or inconclusive
     declarations.py  when each was declared, and what was withdrawn

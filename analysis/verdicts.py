@@ -5,8 +5,8 @@ family that is exactly where the interval lies wholly beyond the threshold. It i
 opposite is, corrected alike, and the base left room to go beyond; without that room it is saturated. It is not learnt
 where none of the compared cells does better than a strategy that only counts.
 
-Better seeds of the cell that a claim favours never turn *supported* into anything else (evidence.py), as long as they
-make no other claim of the family less sure: Holm's factor depends on how many of these are surer.
+Better seeds of the cell that a claim favours do not turn *supported* into anything else (evidence.py says where they
+still can), as long as they make no other claim of the family less sure: Holm's factor depends on how many are surer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Better seeds of the better cell never turn *supported* into anything else: thousands of adversarial worlds."""
+"""Better seeds of the better cell never turn a clearly *supported* claim into anything else: 150 adversarial worlds."""
 
 from __future__ import annotations
 
