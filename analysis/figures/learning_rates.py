@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,6 +17,8 @@ from analysis.load import Sweep
 from analysis.searches import CellSearch, cell_search
 
 _COLUMNS = ["cell", "repeat", "index", "learning_rate", "accuracy", "outcome", "winner"]
+_TITLE = 26
+"""Letters of a title that fit above one of four panels abreast."""
 
 
 def picture(sweep: Sweep) -> Picture | NotDrawn:
@@ -76,6 +80,6 @@ def _draw_cell(ax: Axes, each: CellSearch, look: Look) -> None:
             ax.plot(x, y, "o", ms=9, mfc="none", mec=style.CEILING, mew=0.9)
     best = sorted(proposal.learning_rate for proposal in each.proposals if proposal.winner)
     rates = f": {' to '.join(f'{rate:.2g}' for rate in dict.fromkeys((best[0], best[-1])))}" if best else ""
-    ax.set_title(f"{look.label}{rates}", loc="left", size=8)
+    ax.set_title(textwrap.fill(f"{look.label}{rates}", _TITLE), loc="left", size=8)
     if each.flags:
         ax.text(0.02, 0.03, "\n".join(each.flags), transform=ax.transAxes, size=7, va="bottom", weight="bold")

@@ -1,5 +1,6 @@
 """The numbers of every figure, and that each can be drawn of every sweep."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -228,3 +229,12 @@ def test_best_rates_stand_behind_the_searches_that_they_come_from(tmp_path: Path
     names = [each.name for each in found if isinstance(each, Picture)]
     assert names[0] == "capacity"
     assert names[names.index("learning_rates") + 1] == "best_rates"
+
+
+def test_titles_of_learning_rate_panels_stay_apart(tmp_path: Path) -> None:
+    long = {"nonlinearity": "relu", "init": "identity"}
+    plans = [Plan("rnn"), Plan("rnn", more=long), Plan("gru"), Plan("lstm"), Plan("lstm", d_model=32)]
+    figure = drawn(learning_rates.picture(load(tmp_path, plans))).draw()
+    figure.draw_without_rendering()
+    boxes = [ax._left_title.get_window_extent() for ax in figure.axes[:4]]  # type: ignore[attr-defined]
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
