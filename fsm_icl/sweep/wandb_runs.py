@@ -29,7 +29,7 @@ class Runs:
 
     def __init__(self, folder: Path, sweep: str, sweep_id: str, scale: str, mode: Mode) -> None:
         """`folder` is the sweep's; see `Tracker`."""
-        self.folder = folder / "wandb"
+        self.folder = folder.absolute() / "wandb"  # wandb opens files from the folder that its service was started in
         self.sweep, self.sweep_id, self.scale, self.mode = sweep, sweep_id, scale, mode
         self.problem: str | None = None
         """The first thing that went wrong, for the sweep's last lines."""

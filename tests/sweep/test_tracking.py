@@ -147,3 +147,16 @@ def test_a_trial_costs_the_thread_less_than_a_tenth_of_a_cpu_second(folder: Path
     logged.catch_up(ended[1:])
     logged.close()
     assert (time.process_time() - before) / (len(ended) - 1) < 0.1
+
+
+def test_a_relative_folder_is_the_drivers_whoever_started_wandb(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """wandb's service, maybe inherited through WANDB_SERVICE, opens files from the folder that it was started in."""
+    Runs(folder, "spectrum", "0123abcd", "laptop", "offline").start()
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    (planned, record), *_ = trials(1)
+    logged = tracker(Path("results"))
+    logged.record(planned, record)
+    logged.close()
+    assert read_run(Path("results"), planned.hash)
