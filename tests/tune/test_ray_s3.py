@@ -70,6 +70,7 @@ def test_a_sweep_at_a_uri_survives_its_driver(
     kept = found(uri)
     taken_over = said(*sweep[1:])
     assert "waiting up to 20 s for a sign of life" in taken_over
+    assert "W&B: " not in taken_over, taken_over
     assert found(uri) == records(undisturbed)
     assert kept.items() <= found(uri).items()
 
