@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
+from fsm_icl.tune.interruptions import interruptions, say_why
 from fsm_icl.tune.options import MAX_TRIALS, Asked, RunOptions, duration
 
 if TYPE_CHECKING:
@@ -16,12 +18,6 @@ if TYPE_CHECKING:
     from fsm_icl.sweep.store import Store
     from fsm_icl.tune.packing import Capacity, Packing
     from fsm_icl.tune.plan import View
-
-_INTERRUPTIONS = {
-    "TimeLimitReached": ("the time limit is reached", 124),
-    "Terminated": ("terminated", 143),
-}
-"""What ended a run early -> how to say it, and the exit code (as timeout(1) and shells have it)."""
 
 
 def _duration(text: str) -> float:
@@ -72,24 +68,24 @@ def tune(
     """Search each cell's hyperparameters, then measure each winner on fresh seeds. Run it again to go on."""
     from fsm_icl.sweep.yaml_file import SpecError  # imported late: --help answers at once
 
+    if sys.stdout is None:
+        _refuse("standard output is closed; send it to a file, as in `> log.txt`")
     # A process that a script starts with `&` inherits SIGINT ignored, and Ctrl-C would do nothing.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     settings = [*(sets or []), *([f"seed={seed}"] if seed is not None else [])]
     try:
-        capacity = _capacity(address)
-        options = RunOptions(
-            address=address,
-            time_limit=time_limit,
-            max_failures=max_failures,
-            stall_limit=stall_limit,
-        )
-        asked = Asked(sweep, scale, settings, results, plan, yes, retry_failed, fresh, wandb)
-        code = _run(asked, options, capacity, max_concurrent)
+        with interruptions(time_limit):
+            capacity = _capacity(address)
+            options = RunOptions(address=address, max_failures=max_failures, stall_limit=stall_limit)
+            asked = Asked(sweep, scale, settings, results, plan, yes, retry_failed, fresh, wandb)
+            code = _run(asked, options, capacity, max_concurrent)
     except SpecError as error:
         _refuse("\n".join(error.problems))
     except KeyboardInterrupt as error:
-        why, code = _INTERRUPTIONS.get(type(error).__name__, ("stopped", 130))
-        print(f"\n{why}; what has ended is kept, the same command goes on from there", file=sys.stderr)
+        code = say_why(error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at its end
+        _refuse("whoever read standard output has closed it; what has ended is kept, the same command goes on")
     raise typer.Exit(code)
 
 
@@ -122,14 +118,20 @@ def _run(asked: Asked, options: RunOptions, capacity: Capacity, max_concurrent: 
         if why is not None:
             console.print(why, highlight=False, markup=False)
         options = replace(options, wandb=mode)
+        if not view.planner.complete:
+            _check_machine(options.address)
         store = _open(view, asked, packing)
     except (StoreError, TrackingError) as error:
         _refuse(str(error))
     from fsm_icl.tune.ended import print_end
+    from fsm_icl.tune.session import SessionError
     from fsm_icl.tune.sweep import run_sweep
 
     with store:
-        ended = run_sweep(view.loaded, store, options, packing, console)
+        try:
+            ended = run_sweep(view.loaded, store, options, packing, console)
+        except SessionError as error:
+            _refuse(str(error))
     print_end(ended, view.folder, console)
     return 0 if ended.sound else 1
 
@@ -153,6 +155,15 @@ def _capacity(address: str | None) -> Capacity:
     try:
         return of_this_machine() if address is None else of_cluster(address)
     except ValueError as error:
+        _refuse(str(error))
+
+
+def _check_machine(address: str | None) -> None:
+    from fsm_icl.tune.session import SessionError, check_this_machine
+
+    try:
+        check_this_machine(address)
+    except SessionError as error:
         _refuse(str(error))
 
 

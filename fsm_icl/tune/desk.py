@@ -45,6 +45,8 @@ class InFlight:
     last_sign: float = field(default_factory=time.time)
     """Unix seconds of its begin, newest report or newest checkpoint seen."""
     last_look: float = field(default_factory=time.time)
+    running: bool = False
+    """A worker has it; until then it waits for a machine."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,21 @@ class Desk:
             flight.last_sign = time.time()
             self.tracker.report(flight.planned, report)
 
+    def started(self, trial_id: str) -> None:
+        """A worker has begun the trial, or gone on with it."""
+        if (flight := self.in_flight.get(trial_id)) is not None:
+            flight.running, flight.last_sign = True, time.time()
+
+    def waits(self, trial_id: str) -> None:
+        """The trial has lost its worker and waits for another."""
+        if (flight := self.in_flight.get(trial_id)) is not None:
+            flight.running = False
+
+    def silence(self) -> float:
+        """Seconds since the last sign of life of any trial that a worker has; 0 where no worker has one."""
+        running = [flight for flight in list(self.in_flight.values()) if flight.running]
+        return min((self.silent_seconds(flight) for flight in running), default=0.0)
+
     def silent_seconds(self, flight: InFlight) -> float:
         """Seconds since a trial's last sign of life: it writes a checkpoint at least every minute."""
         now = time.time()
@@ -161,6 +178,11 @@ class Desk:
             self.broken = "".join(traceback.format_exception(error))
             return
         self.tracker.record(planned, record)
+
+    def last_words(self) -> None:
+        """Leave the manifest as it stands, as well as can be: the process ends. Raises OSError."""
+        if self.broken is None:
+            self.store.write_manifest(self.manifest())
 
     def _write_manifest(self) -> None:
         began = time.monotonic()

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-import signal
-from collections.abc import Iterator
 from dataclasses import dataclass
-from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,18 +38,8 @@ class RunOptions:
     """A running Ray cluster; None starts Ray on this machine."""
     max_failures: int = 3
     """How often a trial is begun again after its worker died, before it is left to the next run."""
-    time_limit: float | None = None
-    """Seconds after which the driver ends; the same command goes on from there."""
     stall_limit: float = 1800.0
     """Seconds without a report after which a trial's worker is given up as hung."""
-
-
-class TimeLimitReached(KeyboardInterrupt):
-    """The time limit has passed. Like Ctrl-C it passes through everything on its way out."""
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: a scheduler or a shutdown wants the machine."""
 
 
 def duration(text: str) -> float:
@@ -67,24 +53,3 @@ def duration(text: str) -> float:
     if not seconds:
         raise ValueError(f"expected a duration such as 90s, 45m, 2h or 1h30m, found {text!r}")
     return float(seconds)
-
-
-@contextlib.contextmanager
-def interruptions(time_limit: float | None) -> Iterator[None]:
-    """Inside, SIGTERM and the end of the time limit raise in the main thread, as Ctrl-C does."""
-    why: list[type[KeyboardInterrupt]] = []
-
-    def end(number: int, _: FrameType | None) -> None:
-        why.append(TimeLimitReached if number == signal.SIGALRM else Terminated)
-        raise why[0]
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGALRM, signal.SIGTERM)}
-    try:
-        signal.setitimer(signal.ITIMER_REAL, time_limit or 0)
-        yield
-    except KeyboardInterrupt:
-        raise (why[0] if why else KeyboardInterrupt) from None  # Ray's own code turns each into a plain one
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -57,6 +57,14 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
     def on_trial_complete(self, *_: Any, **__: Any) -> None:
         """Tune's own line for a trial: none."""
 
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        """A worker has the trial."""
+        self.desk.started(trial.trial_id)
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        """The trial's worker was lost; Tune asks for another."""
+        self.desk.waits(trial.trial_id)
+
     def on_trial_error(self, *_: Any, **__: Any) -> None:
         """Tune's own lines for an error: none; the last table has them."""
 

@@ -30,12 +30,13 @@ from fsm_icl.task.episodes import evaluation_set
 from fsm_icl.tune.desk import Desk
 from fsm_icl.tune.ended import Ended, ended_trials, share
 from fsm_icl.tune.footprints import measure
-from fsm_icl.tune.options import RunOptions, interruptions
+from fsm_icl.tune.options import RunOptions
 from fsm_icl.tune.packing import Packing, at_once, measured
 from fsm_icl.tune.plan import print_doubts
 from fsm_icl.tune.progress import Progress
 from fsm_icl.tune.search import ProtocolSearcher, StopWhenBroken
 from fsm_icl.tune.trainable import TrialTrainable, requested
+from fsm_icl.tune.watch import Watch
 
 
 class ManifestMaker:
@@ -117,8 +118,9 @@ def _tune(desk: Desk, options: RunOptions, console: Console) -> None:
     packing = desk.packing
     cpus = max(packing.capacity.cpus, _slots(desk) * packing.resources.cpus_per_trial)  # --max-concurrent may ask more
     with (
+        Watch(desk.silence, options.stall_limit, desk.last_words) as watch,
         session(options.address, cpus) as folder,
-        interruptions(options.time_limit),  # after Ray has put its own handler on SIGTERM
+        watch.looking(),
     ):
         if packing.measures:
             _measure(desk, console)

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 import torch
 from ray import tune
 
-from fsm_icl.files import append, as_folder, is_local
+from fsm_icl.files import append, as_folder, is_local, told
 from fsm_icl.records import Report
 from fsm_icl.sweep.logs import STACK
 from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.shared import problem_here
+from fsm_icl.training.checkpoint import CheckpointNotWrittenError
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.run import run_trial
 from fsm_icl.tune.packing import SAFE
@@ -76,7 +77,11 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         cutoffs = {int(step): value for step, value in env["cutoffs"].items()}
         where = RunEnv(device=_device(env["gpu"]), threads=env["cpu"], folder=folder, cutoffs=cutoffs)
         self._stall_limit: float = env["stall_limit"]
-        self._stack = _stack_file(folder)
+        try:
+            self._stack = _stack_file(folder)
+        except OSError as error:
+            self._problem = f"{platform.node()}: {told(error)}"
+            return
         self._reports = run_trial(TrialConfig.model_validate_json(config["trial"]), where)
 
     def step(self) -> dict[str, Any]:
@@ -92,6 +97,8 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray is untyped
             report = next(self._reports)
         except torch.OutOfMemoryError as error:  # unlike other errors of CUDA it leaves the process in order
             return {"out_of_memory": f"{platform.node()}: {error}", "done": True}
+        except CheckpointNotWrittenError as error:  # no other trial will fare better
+            return {"storage": f"{platform.node()}: {error}", "done": True}
         finally:
             faulthandler.cancel_dump_traceback_later()
         return {"report": report.model_dump_json(), "done": report.end is not None}
