@@ -8,7 +8,6 @@ import fcntl
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +15,6 @@ PREFIX = "fsm-"
 LOCK = "lock"
 LONGEST = 24
 """Characters of the parent folder's path: Ray's unix sockets lie far below it, and their paths may have 107."""
-FORMING_SECONDS = 60.0
-"""A scratch folder without a lock that is younger may be another driver's that has just made it."""
 NEEDED_BYTES = 2**20
 
 
@@ -35,8 +32,9 @@ def scratch_folder() -> Iterator[Path]:
     _clear(parent)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
     try:
-        with (folder / LOCK).open("w") as lock:
+        with (folder / "new-lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            (folder / "new-lock").rename(folder / LOCK)  # so that it is never seen unlocked
             _check_room(folder)
             yield folder
     finally:
@@ -64,18 +62,16 @@ def _check_room(folder: Path) -> None:
 
 
 def _clear(parent: Path) -> None:
-    for folder in parent.glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError):
-            if folder.is_dir() and folder.stat().st_uid == os.getuid() and _is_left_over(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+    for lock in parent.glob(f"{PREFIX}*/{LOCK}"):
+        with contextlib.suppress(OSError):  # another user's, or gone meanwhile
+            if lock.stat().st_uid == os.getuid() and _is_free(lock):
+                shutil.rmtree(lock.parent, ignore_errors=True)
 
 
-def _is_left_over(folder: Path) -> bool:
-    try:
-        with (folder / LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-    except BlockingIOError:
-        return False
-    except FileNotFoundError:
-        return time.time() - folder.stat().st_mtime > FORMING_SECONDS
+def _is_free(lock: Path) -> bool:
+    with lock.open() as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True

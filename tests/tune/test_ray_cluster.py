@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from ray.cluster_utils import Cluster
 from fsm_icl.folders import read_records
 from fsm_icl.records import Report
 from fsm_icl.tune.trainable import TrialTrainable
+from tests.tune.leaks import ONE_TRIAL, SECRETS, Leaks
 from tests.tune.smoke import QUIET, command, records
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(280)]
@@ -87,6 +89,18 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
             made.add_node(**NODE)
         yield made
         made.shutdown()
+
+
+def test_no_secret_of_the_driver_travels_to_a_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    environment = {**os.environ, **SECRETS}
+    driver = [sys.executable, "-c", DRIVER, *command(tmp_path, *ONE_TRIAL, "--address", cluster.address)[3:]]
+    leaks = Leaks(Path(os.environ["RAY_TMPDIR"]), tmp_path)
+    with subprocess.Popen(driver, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as run:
+        leaks.look_until_it_ends(run)
+        said, _ = run.communicate()
+    assert run.returncode == 0, said
+    assert leaks.found == set()
+    assert any(name.startswith("runtime_env_agent") for name in leaks.looked_at)
 
 
 def in_flight(results: Path) -> set[str]:

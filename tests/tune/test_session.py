@@ -162,7 +162,6 @@ def test_the_scratch_folder_of_a_driver_that_lives_is_left_alone(
 ) -> None:
     """Also where the two can't see one another's processes: in containers that share the folder."""
     monkeypatch.setattr(scratch, "_parent", lambda: tmp_path)
-    monkeypatch.setattr(scratch, "FORMING_SECONDS", 0.0)
     with scratch.scratch_folder() as first:
         with scratch.scratch_folder() as second:
             assert first.is_dir()
