@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from fsm_icl.files import as_folder, exists, found, is_local, listed, read_all, read_bytes, told
+from fsm_icl.record_checks import contradictions
 from fsm_icl.records import Manifest, TrialRecord
 
 if TYPE_CHECKING:
@@ -49,11 +50,19 @@ def read_records(folder: Folder, places: Mapping[str, str] | None = None) -> dic
     except OSError as error:
         raise ValueError(f"cannot be read: {told(error)}") from None
     for path, content in contents.items():
-        record = parse_json(path, content, TrialRecord, (places or {}).get(path.stem))
-        if record.hash != path.stem:
-            raise ValueError(f"{path}: holds the record of {record.hash}, so it is not where it belongs; move it away")
-        records[record.hash] = record
+        row = (places or {}).get(path.stem)
+        records[path.stem] = _checked(path, parse_json(path, content, TrialRecord, row), row)
     return records
+
+
+def _checked(path: Folder, record: TrialRecord, row: str | None) -> TrialRecord:
+    """The record, where it lies where it belongs and agrees with itself. Raises ValueError where it does not."""
+    if record.hash != path.stem:
+        raise ValueError(f"{path}: holds the record of {record.hash}, so it is not where it belongs; move it away")
+    for problem in () if record.imported else contradictions(record):
+        where = f"{path} ({row})" if row else str(path)
+        raise ValueError(f"{where}: {problem}; move the file away, and the trial is trained again")
+    return record
 
 
 def read_manifest(folder: Folder) -> Manifest:
@@ -83,7 +92,7 @@ Model = TypeVar("Model", bound=BaseModel)
 def parse_json(path: Folder, content: bytes, model: type[Model], row: str | None = None) -> Model:
     """A file's content as a `model`. Raises ValueError naming the file, its row and the first field that is wrong."""
     try:
-        return model.model_validate_json(content)
+        return model.model_validate_json(content, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         field = ".".join(map(str, first["loc"]))

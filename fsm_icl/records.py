@@ -140,9 +140,11 @@ class Report(FrozenModel):
 
     @model_validator(mode="after")
     def _known_metrics(self) -> Report:
-        for name in self.metrics:
-            if name not in METRICS:
+        for name, value in self.metrics.items():
+            if (metric := METRICS.get(name)) is None:
                 raise ValueError(f"unknown metric {name!r}; known: {', '.join(METRICS)}")
+            if not metric.low <= value <= metric.high:
+                raise ValueError(f"{name} at step {self.step} is {value}, not within {metric.low} and {metric.high}")
         return self
 
     def metric(self, name: str) -> float:

@@ -90,15 +90,14 @@ def tune(
 
 
 def _run(asked: Asked, options: RunOptions, capacity: Capacity, max_concurrent: int | None) -> int:
-    from rich.console import Console
-
     from fsm_icl.sweep.claim_checks import bounds_of, doubts
     from fsm_icl.sweep.store import StoreError
     from fsm_icl.sweep.wandb_mode import TrackingError, decide
+    from fsm_icl.tune.console import sweep_console
     from fsm_icl.tune.packing import Packing, at_once
     from fsm_icl.tune.plan import headline, look, print_doubts, print_plan
 
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = sweep_console()
     try:
         view = look(asked)
         packing = Packing(view.loaded.spec.resources, capacity, max_concurrent)

@@ -12,11 +12,13 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from pydantic import ValidationError
 
 from fsm_icl.files import modified, told
+from fsm_icl.record_checks import report_steps
 from fsm_icl.records import Manifest, Report, TrialEnd
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.search import Planned
@@ -140,7 +142,7 @@ class Desk:
             return
         closing = _readable(result)
         if closing is not None and closing.end is not None:
-            self._keep(flight, _checked(flight, closing, closing.end))
+            self._keep(flight.planned, *_checked(flight, closing.end))
         elif self.broken is None:
             self._no_outcome(flight.planned, result or {})
 
@@ -162,12 +164,11 @@ class Desk:
         except OSError as error:
             self.broken = told(error)
 
-    def _keep(self, flight: InFlight, closing: TrialEnd) -> None:
-        assert closing.seconds is not None, "a trial of ours knows how long it took"
-        self.worked_seconds += closing.seconds
-        planned = flight.planned
+    def _keep(self, planned: Planned, reports: list[Report], end: TrialEnd) -> None:
+        assert end.seconds is not None, "a trial of ours knows how long it took"
+        self.worked_seconds += end.seconds
         try:
-            record = self.store.write(planned, list(flight.reports.values()), closing)
+            record = self.store.write(planned, reports, end)
             self.planner.advance(planned)
             if time.monotonic() > self._manifest_due:
                 self._write_manifest()
@@ -191,11 +192,17 @@ class Desk:
         self._manifest_due = began + max(MANIFEST_SECONDS, took / MANIFEST_SHARE)
 
 
-def _checked(flight: InFlight, closing: Report, end: TrialEnd) -> TrialEnd:
-    """The end as the worker told it, unless the report that it rests on never came."""
-    if end.outcome in ("finished", "pruned") and closing.step not in flight.reports:
-        return end.model_copy(update={"outcome": "failed", "reason": f"no valid report at step {closing.step}"})
-    return end
+def _checked(flight: InFlight, end: TrialEnd) -> tuple[list[Report], TrialEnd]:
+    """The reports, and the end as the worker told it, unless one of the reports that it rests on never came."""
+    budget = flight.planned.config.budget
+    due = [step for step in report_steps(budget.steps, budget.report_every) if step <= end.steps]
+    reports = [flight.reports[step] for step in takewhile(flight.reports.__contains__, due)]
+    if len(reports) == len(due):
+        return reports, end
+    missing = due[len(reports)]
+    if end.outcome in ("finished", "pruned"):
+        end = end.model_copy(update={"outcome": "failed", "reason": f"no valid report at step {missing}", "test": None})
+    return reports, end if missing == due[-1] else end.model_copy(update={"steps": missing})
 
 
 def _readable(result: dict[str, Any] | None) -> Report | None:

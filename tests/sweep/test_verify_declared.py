@@ -35,7 +35,8 @@ def learner(planned: Planned) -> TrialRecord:
     record = simulate.train(planned)
     better = planned.config.model.nonlinearity == "relu"  # type: ignore[union-attr]
     test = score_of(0.60 + 0.04 * better + 0.002 * planned.index, planned.index)
-    end = record.end.model_copy(update={"ended_at": time.time(), "outcome": "finished", "test": None})
+    whole = {"ended_at": time.time(), "outcome": "finished", "test": None, "steps": planned.config.budget.steps}
+    end = record.end.model_copy(update=whole)
     if planned.phase == "measure":
         end = end.model_copy(update={"test": test})
     return record.model_copy(update={"end": end, "reports": simulate.curve(planned)})

@@ -21,6 +21,8 @@ from fsm_icl.tune.packing import Capacity, Packing
 from fsm_icl.tune.trainable import requested
 from tests.sweep import simulate
 
+STEPS = 750
+DUE = list(range(30, STEPS + 1, 30))
 PACKING = Packing(ResourcesSpec(), Capacity(cpus=2, gpus=0))
 
 
@@ -38,16 +40,16 @@ def row(step: int, accuracy: float = 0.5) -> dict[str, Any]:
 
 
 def closing(outcome: str = "finished") -> dict[str, Any]:
-    return {"report": Report(step=600, end=simulate.end(outcome, 600)).model_dump_json(), "done": True}
+    return {"report": Report(step=STEPS, end=simulate.end(outcome, STEPS)).model_dump_json(), "done": True}
 
 
 def test_a_trial_becomes_a_record_with_each_report_once(desk: Desk, tmp_path: Path) -> None:
     assert desk.next("a")
-    for step in (30, 60, 30, 60, 600):  # lost its worker after 60, and said its reports again
+    for step in (30, 60, *DUE):  # lost its worker after 60, and said its reports again
         desk.heard("a", row(step))
     desk.ended("a", closing())
     (record,) = read_records(tmp_path).values()
-    assert [r.step for r in record.reports] == [30, 60, 600]
+    assert [r.step for r in record.reports] == DUE
     assert desk.in_flight == {}
 
 
@@ -107,10 +109,21 @@ def test_a_machine_that_lacks_the_folder_stops_the_sweep_and_is_named(desk: Desk
 
 def test_an_end_whose_last_report_never_came_is_a_failure(desk: Desk, tmp_path: Path) -> None:
     assert desk.next("a")
-    desk.heard("a", row(30))
+    for step in DUE[:-1]:
+        desk.heard("a", row(step))
     desk.ended("a", closing())
     (record,) = read_records(tmp_path).values()
-    assert (record.end.outcome, record.end.reason) == ("failed", "no valid report at step 600")
+    assert (record.end.outcome, record.end.reason) == ("failed", f"no valid report at step {STEPS}")
+
+
+def test_a_report_that_never_came_is_a_failure_from_there_on(desk: Desk, tmp_path: Path) -> None:
+    assert desk.next("a")
+    for step in (step for step in DUE if step != 60):
+        desk.heard("a", row(step))
+    desk.ended("a", closing())
+    (record,) = read_records(tmp_path).values()
+    assert (record.end.outcome, record.end.reason, record.end.steps) == ("failed", "no valid report at step 60", 60)
+    assert [report.step for report in record.reports] == [30]
 
 
 def test_unknown_trials_are_ignored(desk: Desk) -> None:
@@ -138,7 +151,7 @@ def test_a_record_that_cannot_be_written_stops_the_sweep_and_stays_in_memory(
 def test_an_error_of_our_own_stops_the_sweep_and_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Planner, "advance", lambda *_: 1 / 0)
     assert desk.next("a")
-    desk.heard("a", row(600))
+    desk.heard("a", row(STEPS))
     desk.ended("a", closing())
     assert desk.broken is not None
     assert "ZeroDivisionError" in desk.broken
