@@ -8,22 +8,24 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from fsm_icl.sweep.space import Range
-from fsm_icl.sweep.yaml_file import Located, Path_, nearest, shortened, shown
+from fsm_icl.sweep.yaml_file import VALUE, Located, Path_, nearest, shortened, shown
 
 
 def explain(error: ValidationError, located: Located, model: type[BaseModel]) -> list[str]:
     """Pydantic's complaints as `file:line: field: what is wrong; what would be right`, one line a field."""
     problems: dict[Path_, list[str]] = {}
     given: dict[Path_, str] = {}
+    stands: dict[Path_, Path_] = {}
     # A misspelt key first: that others are missing then is often its consequence, and long lists are cut.
     for item in sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden"):
         path = _field(item, located.value)
         problems.setdefault(path, []).append(_message(item, path, model))
         given[path] = _given(item)
+        stands[path] = as_written(path, located) + ((VALUE,) if given[path] else ())
     lines = []
     for path, messages in problems.items():
         what = f"{_either(messages)}{given[path]}"
-        lines.append(f"{located.where(as_written(path, located))}: {dotted(path)}: {what}")
+        lines.append(f"{located.where(stands[path])}: {dotted(path)}: {what}")
     return lines
 
 
