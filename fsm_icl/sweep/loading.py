@@ -87,7 +87,8 @@ def load_sweep(sweep: str, scale: str | None = None, sets: Sequence[str] = ()) -
 
 
 def _checked(located: Located) -> tuple[SweepSpec, Located]:
-    located = Located({**located.value, "grid": _grid_as_list(located.value.get("grid"))}, located.origin)
+    if "grid" in located.value:
+        located = Located({**located.value, "grid": _grid_as_list(located.value["grid"])}, located.origin)
     try:
         return strictly(SweepSpec, located.value), located
     except ValidationError as error:
@@ -99,12 +100,26 @@ def find_sweep_file(sweep: str) -> Folder:
     if not sweep.isprintable():
         raise SpecError([f"{shown(sweep)}: a sweep's name has no control characters"])
     if Path(sweep).suffix in (".yaml", ".yml") or os.path.isfile(sweep):
-        return _folder(sweep)
-    shipped = {p.stem: p for p in SHIPPED.glob("*.yaml")}
+        return _folder(_no_editors_file(sweep))
+    shipped = {p.stem: p for p in SHIPPED.glob("*.yaml") if not _is_editors(p.name)}
     if sweep in shipped:
         return shipped[sweep]
     what = "a folder" if os.path.isdir(sweep) else "no sweep"
     raise SpecError([f"{what} named {shown(sweep)}: {nearest(sweep, shipped)} (or give a path to a YAML file)"])
+
+
+def _is_editors(name: str) -> bool:
+    """Whether a file is hidden, or one that an editor or a file manager keeps beside another: .#x, ._x, .x.swp, x~."""
+    return name.startswith((".", "#")) or name.endswith(("~", "#", ".swp", ".swo"))
+
+
+def _no_editors_file(sweep: str) -> str:
+    name = sweep.rpartition("/")[2]
+    if not _is_editors(name):
+        return sweep
+    meant = re.sub(r"^(?:\.[#_]|\.|#)|(?:~|#|\.sw[op])$", "", name)
+    hint = f"; did you mean {shown(meant)}?" if meant else ""
+    raise SpecError([f"{shown(sweep)}: a hidden file, or one that an editor keeps, is no sweep{hint}"])
 
 
 def _folder(text: str) -> Folder:
@@ -253,10 +268,11 @@ def _grid_as_list(grid: Any) -> Any:
 
     A mapping inside an entry is a range, which stays what it is.
     """
-    entries = grid if isinstance(grid, list) else [grid]
+    if not isinstance(grid, list | dict):
+        return grid
     return [
         {key: value if isinstance(value, list | dict) else [value] for key, value in entry.items()}
         if isinstance(entry, dict)
         else entry
-        for entry in entries
+        for entry in (grid if isinstance(grid, list) else [grid])
     ]

@@ -198,8 +198,9 @@ def _mapping(node: MappingNode, path: Path_, source: str, origin: dict[Path_, st
             first = origin[(*path, key)].rsplit(":", 1)[-1]
             raise SpecError([f"{here}: duplicate key {shortened(key)!r}, first given on line {first}"])
         origin[(*path, key)] = here
-        if isinstance(value_node, ScalarNode) and value_node.start_mark.line != key_node.start_mark.line:
-            origin[(*path, key, VALUE)] = f"{source}:{value_node.start_mark.line + 1}"
+        line = value_node.start_mark.line
+        if isinstance(value_node, ScalarNode) and value_node.value and line != key_node.start_mark.line:
+            origin[(*path, key, VALUE)] = f"{source}:{line + 1}"
         values[key] = _plain(value_node, (*path, key), source, origin)
     return values
 
