@@ -6,11 +6,10 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.sources import FORMS, RESULTS, load
-from fsm_icl.files import told
+from fsm_icl.files import on_this_machine, told
 from fsm_icl.runs import PROJECT
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def _report(args: argparse.Namespace, sweep: Sweep) -> int:
 def _publish(args: argparse.Namespace, sweep: Sweep) -> int:
     from analysis.publish import publish
 
-    for path in publish(sweep, Path(args.page), args.typed):
+    for path in publish(sweep, on_this_machine(args.page), args.typed):
         print(f"wrote {path}")
     return 0
 

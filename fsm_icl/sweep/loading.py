@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 import fsm_icl
-from fsm_icl.files import as_folder, is_local
-from fsm_icl.folders import default_scale
+from fsm_icl.files import as_folder, is_local, normal, told
+from fsm_icl.folders import default_scale, refuse_sweep
 from fsm_icl.sweep.explain import as_written, dotted, explain
 from fsm_icl.sweep.space import SweepSpec
 from fsm_icl.sweep.yaml_file import (
@@ -82,8 +82,9 @@ def load_sweep(sweep: str, scale: str | None = None, sets: Sequence[str] = ()) -
     spec, located = _checked(located)
     scales = written.value.get("scales") or {}
     others = [_with_scale(written, name, str(path)) for name in scales if name != chosen]
-    loaded = [LoadedSweep(path.stem, name, *_checked(other)) for other, name in others]
-    return LoadedSweep(path.stem, chosen, spec, located, tuple(loaded))
+    sweep = normal(path.stem)
+    loaded = [LoadedSweep(sweep, name, *_checked(other)) for other, name in others]
+    return LoadedSweep(sweep, chosen, spec, located, tuple(loaded))
 
 
 def _checked(located: Located) -> tuple[SweepSpec, Located]:
@@ -131,14 +132,20 @@ def _folder(text: str) -> Folder:
 
 def results_folder(text: str) -> Folder:
     """The folder or URI that `--results` names. Raises SpecError where it can't be one."""
-    if not text.isprintable():
-        raise SpecError([f"--results {shown(text)}: a folder's name has no control characters"])
     results = _folder(text)
+    if not f"{text}{results}".isprintable():
+        raise SpecError([f"--results {shown(text)}: a folder's name has no control characters"])
     for path in (results, *results.parents) if is_local(results) else ():
         if os.path.lexists(path):
+            if not path.exists():
+                raise SpecError([f"--results {results}: {path} is a link to {os.readlink(path)}, which is not there"])
             if not path.is_dir():
                 raise SpecError([f"--results {results}: {path} is a file; expected a folder"])
             break
+    try:
+        refuse_sweep(results)
+    except (ValueError, OSError) as error:
+        raise SpecError([told(error) if isinstance(error, OSError) else str(error)]) from None
     return results
 
 
