@@ -58,7 +58,6 @@ def _content(folder: Path) -> dict[str, bytes]:
 
 def _log() -> None:
     """Log what lies in ./sweep; . is the sweep's `wandb/`."""
-    import pandas as pd
     import wandb
 
     _keep_paths_relative(wandb.Artifact)
@@ -78,13 +77,20 @@ def _log() -> None:
         settings=settings(),
     )
     shown = {f"figures/{path.stem}": wandb.Image(str(path)) for path in sorted(CONTENT.glob("*.png"))}
-    tables = {path.stem: pd.read_csv(path) for path in sorted(CONTENT.glob("*.csv"))}
+    tables = {path.stem: _table(path) for path in sorted(CONTENT.glob("*.csv"))}
     run.log({**shown, **{f"tables/{name}": wandb.Table(dataframe=table) for name, table in tables.items()}})
     artifact = wandb.Artifact(group_of(manifest.sweep, manifest.id), type=SWEEP_JOB)
     for path in sorted(CONTENT.iterdir()):
         artifact.add_file(str(path), policy="immutable", skip_cache=True)
     run.log_artifact(artifact)
     run.finish()
+
+
+def _table(path: Path) -> Any:
+    """A CSV as a data frame in which only what is empty is missing: a claim may be called NA."""
+    import pandas as pd
+
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
 def _keep_paths_relative(artifact: Any) -> None:
