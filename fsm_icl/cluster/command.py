@@ -66,11 +66,11 @@ def render(
     from fsm_icl.cluster.files import filled, placeholders
 
     with refusing():
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8")
         names = placeholders(text)
         if names:
             with account(region) as aws:
-                file.write_text(filled(text, values(aws, bucket, ami)))
+                file.write_text(filled(text, values(aws, bucket, ami)), encoding="utf-8")
     print(f"{file}: filled {', '.join(names)}" if names else f"{file}: nothing to fill")
 
 

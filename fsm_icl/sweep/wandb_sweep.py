@@ -46,7 +46,9 @@ def log_sweep(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
         (home / CONTENT / name).write_bytes(content)
     command = [sys.executable, "-P", "-m", "fsm_icl.sweep.wandb_sweep"]
     environment = child_environment() | {"WANDB_DATA_DIR": str((home / _STAGING).absolute())}  # else the home folder
-    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run(
+        command, cwd=home, env=environment, capture_output=True, encoding="utf-8", errors="replace", timeout=SECONDS
+    )
     if done.returncode:
         raise OSError((done.stderr.splitlines() or ["no reason given"])[-1])
     return [path.parent for path in home.glob(f"*run-*-{run_id}/*.wandb") if not path.parent.is_symlink()]
