@@ -50,10 +50,15 @@ def read_records(folder: Folder, places: Mapping[str, str] | None = None) -> dic
         raise ValueError(f"cannot be read: {told(error)}") from None
     for path, content in contents.items():
         record = parse_json(path, content, TrialRecord, (places or {}).get(path.stem))
-        if record.hash != path.stem:
-            raise ValueError(f"{path}: holds the record of {record.hash}, so it is not where it belongs; move it away")
+        check_place(path, record.hash)
         records[record.hash] = record
     return records
+
+
+def check_place(path: Folder, trial: str) -> None:
+    """Raises ValueError where the record of `trial` lies in another's file, as in a copy that a file manager made."""
+    if trial != path.stem:
+        raise ValueError(f"{path}: holds the record of {trial}, so it is not where it belongs; move it away")
 
 
 def read_manifest(folder: Folder) -> Manifest:
