@@ -6,11 +6,11 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.sources import FORMS, RESULTS, load
-from fsm_icl.files import told
+from fsm_icl.files import on_this_machine, told
+from fsm_icl.output import steady_output
 from fsm_icl.runs import PROJECT
 
 if TYPE_CHECKING:
@@ -25,11 +25,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     typed = given if {*given[:1]} & {*COMMANDS, "-h", "--help"} else ["present", *given]
     args = _parser().parse_args(typed)
     args.typed = shlex.join(["python", "-m", "analysis", *given])
-    try:
-        return COMMANDS[args.command](args, load(args.sweep, args.scale, args.results))
-    except (ValueError, OSError) as error:
-        print(f"error: {told(error) if isinstance(error, OSError) else error}", file=sys.stderr)
-        return 2
+    with steady_output():
+        try:
+            return COMMANDS[args.command](args, load(args.sweep, args.scale, args.results))
+        except (ValueError, OSError) as error:
+            print(f"error: {told(error) if isinstance(error, OSError) else error}", file=sys.stderr)
+            return 2
 
 
 def _present(args: argparse.Namespace, sweep: Sweep) -> int:
@@ -57,7 +58,7 @@ def _report(args: argparse.Namespace, sweep: Sweep) -> int:
 def _publish(args: argparse.Namespace, sweep: Sweep) -> int:
     from analysis.publish import publish
 
-    for path in publish(sweep, Path(args.page), args.typed):
+    for path in publish(sweep, on_this_machine(args.page), args.typed):
         print(f"wrote {path}")
     return 0
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
+from analysis import escaping
 from analysis.conclusion import conclusion, not_tested
 from analysis.declarations import WITHDRAWN_HEADS, caution, heading, of_sweep, remark, withdrawn_rows
 from analysis.describe import (
@@ -95,15 +97,23 @@ def markdown(sweep: Sweep, command: str) -> str:
 
 
 def _rendered(name: str, contents: dict[str, Any]) -> str:
+    html = name.endswith(".html")
     environment = Environment(
         loader=PackageLoader("analysis"),
-        autoescape=lambda template: template is not None and ".html" in template,
+        autoescape=True,  # in Markdown, too: what a macro has made is Markup, and not escaped once more
+        finalize=None if html else _in_markdown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["markdown"] = lambda text: str(text).replace("|", "/").replace("\n", " ")
+    environment.filters["code"] = lambda text: Markup(escaping.code(text))
+    environment.filters["label"] = lambda text: Markup(escaping.label(text))
     return environment.get_template(f"{name}.j2").render(contents)
+
+
+def _in_markdown(value: Any) -> Markup:
+    """Every expression of report.md, so that none can be forgotten."""
+    return value if isinstance(value, Markup) else Markup(escaping.markdown(value))
 
 
 def _contents(

@@ -14,6 +14,7 @@ from pathlib import Path
 from analysis.conclusion import not_tested
 from analysis.declarations import heading, remark, withdrawn_lines
 from analysis.describe import CELL_HEADS, cell_notes, cell_texts, protocol
+from analysis.escaping import code, label, markdown
 from analysis.figures import answer_drawing
 from analysis.figures.picture import Picture
 from analysis.load import Sweep
@@ -71,18 +72,18 @@ def computed(sweep: Sweep, name: str) -> str:
 
 def _lines(sweep: Sweep, name: str) -> Iterator[str]:
     rows = cell_table(sweep)
-    yield from ("", f"![{sweep.manifest.question}]({name}/answer.png)", "", *_run(sweep, name), "")
+    yield from ("", f"![{label(sweep.manifest.question)}]({name}/answer.png)", "", *_run(sweep, name), "")
     yield f"| {' | '.join(_COLUMNS)} |"
     yield "|" + " --- |" * len(_COLUMNS)
     for row in rows.to_dict("records"):
         texts = dict(zip(CELL_HEADS, cell_texts(row), strict=True))
-        yield f"| {' | '.join(texts[head] for head in _COLUMNS.values())} |"
+        yield f"| {' | '.join(markdown(texts[head]) for head in _COLUMNS.values())} |"
     yield ""
-    yield from (f"- {note}" for note in cell_notes(rows))
-    yield from ("", protocol(sweep), "", f"**{heading(sweep)}**", "")
-    yield from (f"- {verdict.sentence}{remark(sweep, verdict.name)}" for verdict in judge(sweep))
-    yield from (f"- Withdrawn: {line}" for line in withdrawn_lines(sweep))
-    yield from ("", "**Not tested**", "", *(f"- {one}" for one in not_tested(sweep)), "")
+    yield from (f"- {markdown(note)}" for note in cell_notes(rows))
+    yield from ("", markdown(protocol(sweep)), "", f"**{heading(sweep)}**", "")
+    yield from (f"- {markdown(verdict.sentence + remark(sweep, verdict.name))}" for verdict in judge(sweep))
+    yield from (f"- Withdrawn: {markdown(line)}" for line in withdrawn_lines(sweep))
+    yield from ("", "**Not tested**", "", *(f"- {markdown(one)}" for one in not_tested(sweep)), "")
 
 
 def _run(sweep: Sweep, name: str) -> Iterator[str]:
@@ -94,7 +95,8 @@ def _run(sweep: Sweep, name: str) -> Iterator[str]:
     hours = sum(record.end.seconds or 0.0 for record in records) / 3600
     torch = " and ".join(came_from.trained_with.get("torch", ["of an unknown version"]))
     day = datetime.fromtimestamp(max(ended), UTC).date().isoformat() if ended else "an unknown day"
-    yield f"- Run: `python -m fsm_icl.tune {manifest.sweep} --scale {manifest.scale}`; {len(records)} trials took"
+    command = code(f"python -m fsm_icl.tune {manifest.sweep} --scale {manifest.scale}")
+    yield f"- Run: {command}; {len(records)} trials took"
     yield f"  {hours:.1f} hours one after the other ({', '.join(cpus)}, torch {torch}) and ended on {day}."
     yield f"- Code: commit {', '.join(came_from.commits)}."
     yield f"- Every figure and table again: `python -m analysis report docs/findings/{name}`."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analysis.escaping import csv
 from analysis.figures.answer_drawing import picture
 from analysis.load import Sweep
 from analysis.page import markdown
@@ -14,6 +15,6 @@ def files_to_share(sweep: Sweep) -> dict[str, bytes]:
     folder.mkdir(exist_ok=True)
     answer = picture(sweep)
     png, _ = answer.save(folder)
-    tables = {f"{name}.csv": table.to_csv(index=False).encode() for name, table in tables_of(sweep, [answer]).items()}
+    tables = {f"{name}.csv": csv(table) for name, table in tables_of(sweep, [answer]).items()}
     text = markdown(sweep, f"python -m analysis {sweep.manifest.sweep} --scale {sweep.manifest.scale}")
     return {png.name: png.read_bytes(), **tables, "report.md": text.encode()}

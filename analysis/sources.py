@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.questions import QUESTIONS
-from fsm_icl.files import as_folder, exists
+from fsm_icl.files import as_folder, exists, is_local, on_this_machine
 from fsm_icl.folders import is_imported, sweep_folder
 
 if TYPE_CHECKING:
@@ -35,15 +35,16 @@ def load(sweep: str | None, scale: str | None, results: str) -> Sweep:
     if sweep is not None and sweep.startswith((ONLINE, OFFLINE)):
         results, sweep = sweep, None
     if not results.startswith((ONLINE, OFFLINE)):
-        if sweep is not None and is_snapshot(Path(sweep)):
-            return load_snapshot(Path(sweep))
+        place = as_folder(sweep or "")
+        if sweep is not None and is_local(place) and is_snapshot(place):
+            return load_snapshot(place)
         if sweep in QUESTIONS and is_imported(as_folder(results)):
             return load_sweep(as_folder(results), QUESTIONS[sweep])
         return load_sweep(_folder(sweep, scale, as_folder(results)))
     from analysis import wandb_source
 
     if results.startswith(OFFLINE):
-        found = wandb_source.read_logs(Path(results.removeprefix(OFFLINE)))
+        found = wandb_source.read_logs(on_this_machine(results.removeprefix(OFFLINE)))
     else:
         path = results.removeprefix(ONLINE)
         if not re.fullmatch(r"[^/]+/[^/]+/[^/]+", path):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.escaping import code
 from analysis.figures.series import kind_of
 from analysis.load import Sweep
 from analysis.page import markdown
@@ -55,7 +57,7 @@ def report_of(sweep: Sweep, entity: str, project: str) -> Any:
     )
     figure = wr.MediaBrowser(title="Figure", media_keys=[f"figures/{kind_of(sweep)}"])
     trials = wr.WeavePanelSummaryTable(table_name="tables/trials")
-    title, *rest = markdown(sweep, _command(sweep)).split("\n", 1)
+    _, *rest = markdown(sweep, _command(sweep)).split("\n", 1)
     blocks = [
         wr.MarkdownBlock(text="".join(rest).strip()),
         wr.H2(text="Measured: fresh seeds of each cell's winner"),
@@ -65,9 +67,9 @@ def report_of(sweep: Sweep, entity: str, project: str) -> Any:
         wr.H2(text="Figure and tables"),
         wr.PanelGrid(runsets=[runs("the sweep", SWEEP_JOB)], panels=[figure, trials]),
         wr.H2(text="Run it again"),
-        wr.MarkdownBlock(text=f"```bash\n{_command(sweep)}\n```\nThe artifact `{group}` holds the sweep file."),
+        wr.MarkdownBlock(text=f"```bash\n{_command(sweep)}\n```\nThe artifact {code(group)} holds the sweep file."),
     ]
-    title = title.removeprefix("# ")[:128]
+    title = " ".join(manifest.question.split())[:128]
     return wr.Report(
         entity=entity, project=project, title=title, description=_mark(group), blocks=blocks, width="fluid"
     )
@@ -111,4 +113,5 @@ def _mark(group: str) -> str:
 
 def _command(sweep: Sweep) -> str:
     manifest = sweep.manifest
-    return f"python -m fsm_icl.tune {manifest.sweep} --scale {manifest.scale} --seed {manifest.seed}"
+    typed = ["python", "-m", "fsm_icl.tune", manifest.sweep, "--scale", manifest.scale, "--seed", str(manifest.seed)]
+    return shlex.join(typed)

@@ -135,7 +135,7 @@ def _cached(run: Run, path: Path) -> TrialRecord:
         if known.end == end_of(run.config, run.summary):
             return known
     record = _record(run)
-    path.write_text(record.model_dump_json())
+    path.write_text(record.model_dump_json(), encoding="utf-8")
     return record
 
 
@@ -180,10 +180,10 @@ def _inspected(path: Path) -> Iterator[dict[str, Any]]:
     from wandb.util import get_core_path
 
     command = [get_core_path(), "leet", "inspect", "--json", "--run-file", str(path), str(path.parent.parent)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         raise ValueError(f"{path}: cannot be read: {done.stderr.strip()}")
-    return (json.loads(line) for line in done.stdout.splitlines())
+    return (json.loads(line) for line in done.stdout.split("\n") if line)
 
 
 def _tracked(items: Iterable[Any], total: int, what: str) -> Iterable[Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.declarations import declaration_table, of_sweep
+from analysis.escaping import csv
 from analysis.figures.every import pictures
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.load import Sweep
@@ -51,5 +52,5 @@ def tables_of(sweep: Sweep, found: Sequence[Picture | NotDrawn]) -> dict[str, pd
 
 def _write_csv(table: pd.DataFrame, path: Path) -> Path:
     # Six digits: enough for every reader, and the last bits differ between CPU models.
-    table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n", encoding="utf-8")
+    path.write_bytes(csv(table, float_format="%.6g"))
     return path

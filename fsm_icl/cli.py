@@ -9,6 +9,7 @@ import typer
 
 from fsm_icl.cluster.command import app as cluster
 from fsm_icl.cluster.command import doctor, refusing
+from fsm_icl.output import steady_output
 from fsm_icl.tune.command import tune
 
 if TYPE_CHECKING:
@@ -20,6 +21,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Which recurrent architecture learns finite-state machines in context, and how sure are we?",
 )
+
+
+@app.callback()
+def _begin(context: typer.Context) -> None:
+    context.with_resource(steady_output())
+
+
 app.command()(tune)
 app.add_typer(cluster, name="cluster")
 app.command()(doctor)

@@ -10,11 +10,12 @@ import contextlib
 import errno
 import os
 import shutil
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -23,15 +24,18 @@ if TYPE_CHECKING:
 
 
 def as_folder(text: str | Folder) -> Folder:
-    """What a command line calls a folder: a path, `file:///...` or a URI such as s3://bucket/results.
+    """What a command line calls a folder: a path, `~/...`, `file:///...` or a URI such as s3://bucket/results.
 
     Raises:
-        ValueError: the protocol is unknown, or what it needs is not installed; the message says what would help.
+        ValueError: there is no such user, the protocol is unknown, or what it needs is not installed; the message says
+            what would help.
     """
-    if not isinstance(text, str) or "://" not in text:
-        return Path(text) if isinstance(text, str) else text
-    if text.startswith("file://"):
-        return Path(urlsplit(text).path)
+    if not isinstance(text, str):
+        return text
+    if text[:5].lower() == "file:":
+        return _as_on_disk(_of_file_uri(text))
+    if "://" not in text:
+        return _as_on_disk(_of_path(text))
     from upath import UPath  # here, because a trial on one machine needs no more than torch, numpy and pydantic
 
     try:
@@ -43,6 +47,53 @@ def as_folder(text: str | Folder) -> Folder:
         install = "; pip install -c constraints.txt -e '.[aws]'" if "s3" in message else ""
         raise ValueError(f"{text}: {message}{install}") from None
     return folder
+
+
+def on_this_machine(text: str) -> Path:
+    """The folder or file of that name in this machine's file system. Raises ValueError as `as_folder`, or for a URI."""
+    folder = as_folder(text)
+    if not is_local(folder):
+        raise ValueError(f"{text}: expected a path on this machine")
+    return folder
+
+
+def _of_path(text: str) -> Path:
+    """A shell leaves the ~ of `--results=~/x` as it is."""
+    try:
+        return Path(text).expanduser() if text.startswith("~") else Path(text)
+    except RuntimeError:
+        raise ValueError(f"{text}: no such user; a folder of that name is ./{text}") from None
+
+
+def _of_file_uri(text: str) -> Path:
+    """`file:///a%20b` -> `/a b`. What a URI has behind # and ? is part of the path: files have no such parts."""
+    path = text[5:]
+    if path.startswith("//"):
+        host, slash, rest = path[2:].partition("/")
+        path = f"{slash}{rest}" if host.lower() in ("", "localhost") else ""
+    if not path.startswith("/"):
+        raise ValueError(f"{text}: expected file:///FOLDER, an absolute path on this machine")
+    return Path(os.fsdecode(unquote_to_bytes(path)))
+
+
+def normal(name: str) -> str:
+    """A name as it compares: a Mac writes é as an e and an accent, which is another name to other systems."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _as_on_disk(path: Path) -> Path:
+    """The path as the disk spells it, where it has one that reads the same."""
+    if str(path).isascii() or os.path.lexists(path):
+        return path
+    found = Path(path.anchor)
+    for part in path.relative_to(path.anchor).parts:
+        spelled = found / part
+        if not part.isascii() and not os.path.lexists(spelled):
+            with contextlib.suppress(OSError):
+                same = sorted(name for name in os.listdir(found) if normal(name) == normal(part))
+                spelled = found / (same or [part])[0]
+        found = spelled
+    return found
 
 
 def is_local(folder: Folder) -> TypeGuard[Path]:

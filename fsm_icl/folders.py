@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from fsm_icl.files import as_folder, exists, found, is_local, listed, read_all, read_bytes, told
+from fsm_icl.files import as_folder, exists, found, is_local, listed, normal, read_all, read_bytes, told
 from fsm_icl.record_checks import contradictions
 from fsm_icl.records import Manifest, TrialRecord
 
@@ -57,12 +57,17 @@ def read_records(folder: Folder, places: Mapping[str, str] | None = None) -> dic
 
 def _checked(path: Folder, record: TrialRecord, row: str | None) -> TrialRecord:
     """The record, where it lies where it belongs and agrees with itself. Raises ValueError where it does not."""
-    if record.hash != path.stem:
-        raise ValueError(f"{path}: holds the record of {record.hash}, so it is not where it belongs; move it away")
+    check_place(path, record.hash)
     for problem in () if record.imported else contradictions(record):
         where = f"{path} ({row})" if row else str(path)
         raise ValueError(f"{where}: {problem}; move the file away, and the trial is trained again")
     return record
+
+
+def check_place(path: Folder, trial: str) -> None:
+    """Raises ValueError where the record of `trial` lies in another's file, as in a copy that a file manager made."""
+    if trial != path.stem:
+        raise ValueError(f"{path}: holds the record of {trial}, so it is not where it belongs; move it away")
 
 
 def read_manifest(folder: Folder) -> Manifest:
@@ -103,16 +108,37 @@ def parse_json(path: Folder, content: bytes, model: type[Model], row: str | None
 
 def sweep_folders(sweep: str, scale: str, results: Folder) -> list[Folder]:
     """Folders of one sweep and scale, oldest first: results/<sweep>-<scale>, then what --fresh made: -2, -3, ..."""
+    sweep = normal(sweep)
     name = re.compile(re.escape(f"{sweep}-{scale}") + r"(?:-(\d+))?")
-    numbered = {path: name.fullmatch(path.name) for path in listed(results)}
+    numbered = {path: name.fullmatch(normal(path.name)) for path in listed(results)}
     order = {path: int(match[1] or 1) for path, match in numbered.items() if match}
     return [path for path in sorted(order, key=order.__getitem__) if _named(path) in ((sweep, scale), None)]
 
 
 def fresh_folder(sweep: str, scale: str, results: Folder) -> Folder:
     """The next folder of one sweep and scale that does not exist yet."""
+    taken = {normal(path.name) for path in listed(results)}
     names = (f"{sweep}-{scale}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, 10**6))))
-    return next(results / name for name in names if not exists(results / name))
+    return next(results / name for name in names if normal(name) not in taken)
+
+
+def sweep_around(folder: Folder) -> Folder | None:
+    """The sweep's folder that `folder` is, or lies in; None where it is none, and may hold sweeps."""
+    for path in (folder, *folder.absolute().parents) if is_local(folder) else (folder,):
+        if exists(path / "manifest.json") and _named(path) not in (None, ("", "")):
+            return path
+        if exists(path / "id") and exists(path / "records"):
+            return path
+    return None
+
+
+def refuse_sweep(results: Folder) -> None:
+    """Raises ValueError where `results`, which is to hold sweeps' folders, is or lies in one."""
+    if (sweep := sweep_around(results)) is not None:
+        where = "is itself" if sweep == results else f"lies in {sweep}, which is"
+        raise ValueError(
+            f"--results {results} {where} a sweep's folder; name the folder that holds it: --results {sweep.parent}"
+        )
 
 
 def sweep_folder(sweep: str, scale: str | None, results: Folder) -> Folder:
@@ -126,13 +152,14 @@ def sweep_folder(sweep: str, scale: str | None, results: Folder) -> Folder:
     folder = as_folder(sweep)
     if not is_local(folder) or exists(folder / "manifest.json"):
         return folder
-    there = [path.parent for path in found(results, "*/manifest.json")]
+    there, sweep = [path.parent for path in found(results, "*/manifest.json")], normal(sweep)
     scales = {named[1] for path in there if (named := _named(path)) and named[0] == sweep}
     chosen = scale or default_scale()
     if scale is None and chosen not in scales and len(scales) == 1:
         (chosen,) = scales
     folders = [path for path in sweep_folders(sweep, chosen, results) if path in there]
     if not folders:
+        refuse_sweep(results)
         names = ", ".join(path.name for path in there) or "none"
         raise ValueError(f"no sweep at {sweep!r} nor at {results / f'{sweep}-{chosen}'} (in {results}: {names})")
     return folders[-1]
@@ -142,7 +169,7 @@ def _named(folder: Folder) -> tuple[str, str] | None:
     """Sweep and scale of a folder: two fields of its manifest, read without checking the rest; None without one."""
     try:
         plain = json.loads(read_bytes(folder / "manifest.json"))
-        return str(plain["sweep"]), str(plain["scale"])
+        return normal(str(plain["sweep"])), str(plain["scale"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):

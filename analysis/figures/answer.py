@@ -125,7 +125,7 @@ _COLUMNS += ["value", "low", "high", "num_seeds"]
 
 
 def answer_info(sweep: Sweep) -> AnswerInfo:
-    """The figure that fits the sweep: by its name, else by what varies in its grid."""
+    """The figure that fits the sweep, by what varies in its grid."""
     kind = kind_of(sweep)
     axis = AXES[kind]
     series, references = _along(sweep, axis) if axis else (_side_by_side(sweep), ())

@@ -123,7 +123,7 @@ def _best(sweep: Sweep, label: str) -> tuple[Best, ...]:
     return tuple(
         Best(winner.repeat, winner.params["learning_rate"], "learning_rate" in winner.at_edge)
         for winner in winners
-        if "learning_rate" in winner.params
+        if "learning_rate" in winner.params and winner.hash in sweep.records
     )
 
 

@@ -52,13 +52,51 @@ class Group:
 
 
 def kind_of(sweep: Sweep) -> Kind:
-    """By the sweep's name; else by the axis that most of its cells vary along, a spectrum where no axis leads."""
+    """By the axis that most of the sweep's cells vary along, a spectrum where no axis leads; whatever it is called.
+
+    Imported results are about the question that they were selected for.
+    """
     kinds: dict[str, Kind] = {kind: kind for kind in AXES}
-    if sweep.manifest.sweep in kinds:
+    if sweep.manifest.imported and sweep.manifest.sweep in kinds:
         return kinds[sweep.manifest.sweep]
-    varying = {kind: sum(map(len, swept_cells(sweep, axis))) for kind, axis in AXES.items() if axis}
+    varying = {kind: _num_varying(sweep, axis) for kind, axis in AXES.items() if axis}
     leading = [kind for kind, count in varying.items() if count and count == max(varying.values())]
     return leading[0] if len(leading) == 1 else "spectrum"
+
+
+def _num_varying(sweep: Sweep, axis: str) -> int:
+    """How many cells vary along the axis.
+
+    None where they are fewer than half, and do so only because of cells of another width that have as many parameters
+    as another architecture: those are there to compare architectures.
+    """
+    chains = swept_cells(sweep, axis)
+    count = sum(map(len, chains))
+    if axis != "d_model" or 2 * count > len(sweep.manifest.cells):
+        return count
+    matched = _matched(sweep)
+    widths = ([cell for cell in chain if cell.label not in matched] for chain in chains)
+    return count if any(len(chain) > 1 for chain in widths) else 0
+
+
+_ALIKE = 0.1
+"""By what share numbers of parameters may differ that are meant to be the same."""
+
+
+def _matched(sweep: Sweep) -> set[str]:
+    """Labels of cells beside those at the width that most architectures share, with another one's parameters there."""
+    archs: dict[Any, set[str]] = {}
+    for cell in sweep.manifest.cells:
+        archs.setdefault(cell.fields.get("d_model"), set()).add(arch_of(cell))
+    base = max(archs, key=lambda width: len(archs[width]), default=None)
+    there = [cell for cell in sweep.manifest.cells if cell.fields.get("d_model") == base and cell.num_params]
+    return {
+        cell.label
+        for cell in sweep.manifest.cells
+        if cell.fields.get("d_model") != base and cell.num_params and arch_of(cell) in map(arch_of, there)
+        for other in there
+        if arch_of(other) != arch_of(cell) and abs(cell.num_params / (other.num_params or 1) - 1) <= _ALIKE
+    }
 
 
 def groups(sweep: Sweep, axis: str) -> list[Group]:

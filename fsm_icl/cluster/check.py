@@ -28,7 +28,7 @@ def problems(path: Path) -> list[str]:
         found = _launched(config)
     else:
         raise ValueError(f"{path}: neither a cluster file of `ray up` (it has no provider) nor a RayJob")
-    names = placeholders(path.read_text())
+    names = placeholders(path.read_text(encoding="utf-8"))
     unfilled = [f"<{name}> is not filled in" for name in names]
     return [f"{path}: {problem}" for problem in (*unfilled, *found)]
 

@@ -66,11 +66,11 @@ def render(
     from fsm_icl.cluster.files import filled, placeholders
 
     with refusing():
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8")
         names = placeholders(text)
         if names:
             with account(region) as aws:
-                file.write_text(filled(text, values(aws, bucket, ami)))
+                file.write_text(filled(text, values(aws, bucket, ami)), encoding="utf-8")
     print(f"{file}: filled {', '.join(names)}" if names else f"{file}: nothing to fill")
 
 
@@ -96,14 +96,14 @@ def submit(
 @app.command()
 def fetch(
     file: ClusterFile,
-    results: Annotated[Path, typer.Option(help="Folder here that will hold the sweeps' folders.")] = Path("results"),
+    results: Annotated[str, typer.Option(help="Folder here that will hold the sweeps' folders.")] = "results",
     trials: Annotated[bool, typer.Option("--trials", help="Bring checkpoints and logs, too.")] = False,
 ) -> None:
     """Bring a cluster's results home, or what is new of them, so that `python -m analysis` works here."""
     from fsm_icl.cluster.home import fetch as brought
 
     with refusing():
-        for folder in brought(file, results, trials):
+        for folder in brought(file, _here(results), trials):
             print(f"{folder}: next: python -m analysis {folder}")
 
 
@@ -122,7 +122,7 @@ def down(file: ClusterFile) -> None:
 
 def doctor(
     cluster: Annotated[Path | None, typer.Option(help="Check this cluster file instead of the machine.")] = None,
-    results: Annotated[Path, typer.Option(help="Folder that holds the sweeps' folders.")] = Path("results"),
+    results: Annotated[str, typer.Option(help="Folder that holds the sweeps' folders.")] = "results",
 ) -> None:
     """Check that sweeps can run here, or that a cluster file is safe; exit code 1 when something is wrong."""
     from fsm_icl.cluster.check import problems
@@ -130,12 +130,22 @@ def doctor(
 
     with refusing():
         if cluster is None:
-            found = list(findings(results))
+            found = list(findings(_here(results)))
             print("\n".join(finding.line for finding in found))
             raise typer.Exit(1 if any(finding.fix for finding in found) else 0)
         wrong = problems(cluster)
     print("\n".join(wrong) or f"{cluster}: nothing wrong")
     raise typer.Exit(1 if wrong else 0)
+
+
+def _here(results: str) -> Path:
+    """The folder on this machine that `--results` names. Raises ValueError where it is none, or a sweep's own."""
+    from fsm_icl.files import on_this_machine
+    from fsm_icl.folders import refuse_sweep
+
+    folder = on_this_machine(results)
+    refuse_sweep(folder)
+    return folder
 
 
 @contextlib.contextmanager

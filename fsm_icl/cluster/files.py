@@ -17,7 +17,7 @@ _PLACEHOLDER = re.compile(r"<([A-Z][A-Z_]*)>")
 def read_cluster_file(path: Path) -> dict[str, Any]:
     """The file's values. Raises ValueError when it is no YAML mapping."""
     try:
-        values = YAML(typ="safe", pure=True).load(path.read_text())
+        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except YAMLError as error:
         raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     except UnicodeDecodeError:
@@ -49,5 +49,5 @@ def pinned() -> dict[str, str]:
     path = ROOT / "constraints.txt"
     if not path.is_file():
         raise ValueError(f"{path}: not found; run from a checkout of the repository")
-    lines = (line.partition("==") for line in path.read_text().splitlines() if not line.startswith("#"))
+    lines = (line.partition("==") for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
     return {name.lower(): version for name, _, version in lines}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fsm_icl.files import as_folder
+from fsm_icl.folders import refuse_sweep
 from fsm_icl.records import Manifest
 from fsm_icl.source.choosing import choose
 from fsm_icl.source.content import SourceError, displayed
@@ -38,6 +39,7 @@ def import_files(paths: Sequence[Path], results: str, name: str) -> int:
     """
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}", name):
         raise ValueError(f"--name {name!r}: expected up to 60 letters, digits, dots, hyphens and underscores")
+    refuse_sweep(as_folder(results))
     folder = imported_folder(as_folder(results), name)
     reading = read_all(paths)
     choice = choose(reading.runs)

@@ -15,9 +15,10 @@ from fsm_icl.models import ModelSpec
 from fsm_icl.models.spec import CoreSpec
 from fsm_icl.records import Phase, sha256_of
 from fsm_icl.seeding import derive
-from fsm_icl.sweep.explain import fields_at, in_our_words
+from fsm_icl.sweep.explain import fields_at, in_our_words, suggestion
 from fsm_icl.sweep.limits import check_memory, count
 from fsm_icl.sweep.loading import LoadedSweep, strictly
+from fsm_icl.sweep.other_tools import written_here
 from fsm_icl.sweep.protocol import rung_steps
 from fsm_icl.sweep.space import PARAMETERS, Range, Scalar, SweepSpec
 from fsm_icl.sweep.yaml_file import Path_, SpecError, nearest, shortened, shown
@@ -143,7 +144,7 @@ def _check_key(loaded: LoadedSweep, entry: int, key: str) -> None:
     ]
     path: Path_ = ("grid", entry, key)
     if key not in known:
-        raise loaded.error(path, f"unknown key; {nearest(key, known)}")
+        raise loaded.error(path, f"unknown key; {suggestion(key, known)}")
     if SHORT.get(key, key) != key and SHORT[key] in loaded.spec.grid[entry]:
         raise loaded.error(path, f"given twice, also as {SHORT[key]}")
     if isinstance(loaded.spec.grid[entry][key], Range) and SHORT.get(key, key) not in PARAMETERS:
@@ -253,12 +254,13 @@ def _check_model(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], 
         raise loaded.error(("grid", entry), "every grid entry needs `arch`")
     if not isinstance(arch, str) or arch not in _ARCHITECTURES:
         path: Path_ = ("grid", entry, "arch") if "arch" in fields else ("model", "arch")
-        raise loaded.error(path, f"unknown architecture {shown(arch)}; {nearest(str(arch), _ARCHITECTURES)}")
+        hint = written_here("arch", arch, in_grid=path[0] == "grid") or nearest(str(arch), _ARCHITECTURES)
+        raise loaded.error(path, f"unknown architecture {shown(arch)}; {hint}")
     for key in model:
         if key not in _ARCHITECTURES[arch].model_fields:
             path = ("grid", entry, key) if key in fields else ("model", key)
             if key not in _MODEL_FIELDS:
-                raise loaded.error(path, f"unknown key; {nearest(key, _MODEL_FIELDS)}")
+                raise loaded.error(path, f"unknown key; {suggestion(key, [*_MODEL_FIELDS])}")
             known = nearest(key, _ARCHITECTURES[arch].model_fields)
             hint = f"{arch} has no such field ({known}); give the architectures that have it a grid entry of their own"
             raise loaded.error(path, hint)
@@ -273,7 +275,9 @@ def _complaint(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], it
         path = _written(loaded, entry, name)
     elif name in loaded.spec.search.settings():
         path = ("search", name)
-    return str(loaded.error(path, f"{in_our_words(item['msg'])}, found {shown(item['input'])}"))
+    hint = written_here(name, item["input"], in_grid=path[0] == "grid")
+    said = f"{in_our_words(item['msg'])}, found {shown(item['input'])}"
+    return str(loaded.error(path, f"{said}; {hint}" if hint else said))
 
 
 def _check_rungs(loaded: LoadedSweep, config: TrialConfig) -> None:

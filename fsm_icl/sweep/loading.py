@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 import fsm_icl
-from fsm_icl.files import as_folder, is_local
-from fsm_icl.folders import default_scale
+from fsm_icl.files import as_folder, is_local, normal, told
+from fsm_icl.folders import default_scale, refuse_sweep
 from fsm_icl.sweep.explain import as_written, dotted, explain
 from fsm_icl.sweep.space import SweepSpec
 from fsm_icl.sweep.yaml_file import (
@@ -82,12 +82,14 @@ def load_sweep(sweep: str, scale: str | None = None, sets: Sequence[str] = ()) -
     spec, located = _checked(located)
     scales = written.value.get("scales") or {}
     others = [_with_scale(written, name, str(path)) for name in scales if name != chosen]
-    loaded = [LoadedSweep(path.stem, name, *_checked(other)) for other, name in others]
-    return LoadedSweep(path.stem, chosen, spec, located, tuple(loaded))
+    sweep = normal(path.stem)
+    loaded = [LoadedSweep(sweep, name, *_checked(other)) for other, name in others]
+    return LoadedSweep(sweep, chosen, spec, located, tuple(loaded))
 
 
 def _checked(located: Located) -> tuple[SweepSpec, Located]:
-    located = Located({**located.value, "grid": _grid_as_list(located.value.get("grid"))}, located.origin)
+    if "grid" in located.value:
+        located = Located({**located.value, "grid": _grid_as_list(located.value["grid"])}, located.origin)
     try:
         return strictly(SweepSpec, located.value), located
     except ValidationError as error:
@@ -99,12 +101,26 @@ def find_sweep_file(sweep: str) -> Folder:
     if not sweep.isprintable():
         raise SpecError([f"{shown(sweep)}: a sweep's name has no control characters"])
     if Path(sweep).suffix in (".yaml", ".yml") or os.path.isfile(sweep):
-        return _folder(sweep)
-    shipped = {p.stem: p for p in SHIPPED.glob("*.yaml")}
+        return _folder(_no_editors_file(sweep))
+    shipped = {p.stem: p for p in SHIPPED.glob("*.yaml") if not _is_editors(p.name)}
     if sweep in shipped:
         return shipped[sweep]
     what = "a folder" if os.path.isdir(sweep) else "no sweep"
     raise SpecError([f"{what} named {shown(sweep)}: {nearest(sweep, shipped)} (or give a path to a YAML file)"])
+
+
+def _is_editors(name: str) -> bool:
+    """Whether a file is hidden, or one that an editor or a file manager keeps beside another: .#x, ._x, .x.swp, x~."""
+    return name.startswith((".", "#")) or name.endswith(("~", "#", ".swp", ".swo"))
+
+
+def _no_editors_file(sweep: str) -> str:
+    name = sweep.rpartition("/")[2]
+    if not _is_editors(name):
+        return sweep
+    meant = re.sub(r"^(?:\.[#_]|\.|#)|(?:~|#|\.sw[op])$", "", name)
+    hint = f"; did you mean {shown(meant)}?" if meant else ""
+    raise SpecError([f"{shown(sweep)}: a hidden file, or one that an editor keeps, is no sweep{hint}"])
 
 
 def _folder(text: str) -> Folder:
@@ -116,14 +132,20 @@ def _folder(text: str) -> Folder:
 
 def results_folder(text: str) -> Folder:
     """The folder or URI that `--results` names. Raises SpecError where it can't be one."""
-    if not text.isprintable():
-        raise SpecError([f"--results {shown(text)}: a folder's name has no control characters"])
     results = _folder(text)
+    if not f"{text}{results}".isprintable():
+        raise SpecError([f"--results {shown(text)}: a folder's name has no control characters"])
     for path in (results, *results.parents) if is_local(results) else ():
         if os.path.lexists(path):
+            if not path.exists():
+                raise SpecError([f"--results {results}: {path} is a link to {os.readlink(path)}, which is not there"])
             if not path.is_dir():
                 raise SpecError([f"--results {results}: {path} is a file; expected a folder"])
             break
+    try:
+        refuse_sweep(results)
+    except (ValueError, OSError) as error:
+        raise SpecError([told(error) if isinstance(error, OSError) else str(error)]) from None
     return results
 
 
@@ -253,10 +275,11 @@ def _grid_as_list(grid: Any) -> Any:
 
     A mapping inside an entry is a range, which stays what it is.
     """
-    entries = grid if isinstance(grid, list) else [grid]
+    if not isinstance(grid, list | dict):
+        return grid
     return [
         {key: value if isinstance(value, list | dict) else [value] for key, value in entry.items()}
         if isinstance(entry, dict)
         else entry
-        for entry in entries
+        for entry in (grid if isinstance(grid, list) else [grid])
     ]

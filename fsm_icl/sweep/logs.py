@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fsm_icl.files import exists, found, read_bytes
 from fsm_icl.files import listed as content_of
-from fsm_icl.folders import parse_json, read_manifest
+from fsm_icl.folders import check_place, parse_json, read_manifest
 from fsm_icl.records import Manifest, ManifestCell, TrialRecord, WantedTrial
 from fsm_icl.sweep.status import cell_of, log_path
 
@@ -27,7 +27,7 @@ def find_trial(folder: Folder, prefix: str) -> str:
     known = {path.stem for path in found(folder / "records", "[!.]*.json")}
     known |= {path.name for path in content_of(folder / "trials")}
     known |= {wanted.hash for cell in read_manifest(folder).cells for wanted in cell.wanted}
-    matching = sorted(trial for trial in known if prefix and trial.startswith(prefix.lower()))
+    matching = sorted(trial for trial in known if prefix and trial.isalnum() and trial.startswith(prefix.lower()))
     if len(matching) != 1:
         some = f"{len(matching)} trials begin with {prefix!r}: {', '.join(t[:12] for t in matching[:8])}, ..."
         none = f"no trial begins with {prefix!r}"
@@ -39,9 +39,11 @@ def read_record(folder: Folder, trial: str) -> TrialRecord | None:
     """The trial's record, None when it has not ended. Raises ValueError, with its path, when it can't be read."""
     path = folder / "records" / f"{trial}.json"
     try:
-        return parse_json(path, read_bytes(path), TrialRecord)
+        record = parse_json(path, read_bytes(path), TrialRecord)
     except FileNotFoundError:
         return None
+    check_place(path, record.hash)
+    return record
 
 
 def place_of(manifest: Manifest, trial: str, record: TrialRecord | None) -> str:

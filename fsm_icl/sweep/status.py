@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fsm_icl.files import exists, modified, read_all
-from fsm_icl.folders import read_manifest
+from fsm_icl.folders import check_place, read_manifest
 from fsm_icl.records import Manifest, ManifestCell, Outcome, Phase, WantedTrial
 from fsm_icl.sweep.lock import driver_of
 
@@ -64,6 +64,8 @@ class Status:
     """Hash -> Unix seconds of its last checkpoint, of trials begun and not ended: running, or interrupted."""
     no_longer_wanted: int
     unreadable: list[Folder]
+    misplaced: list[str]
+    """What is wrong with each record that lies in another trial's file; none of them counts."""
     driver: str | None
     """Who holds the folder, e.g. "pid 12 on host"; None when nobody does."""
     last_activity: float
@@ -91,18 +93,15 @@ def read_status(folder: Folder) -> Status:
     """
     manifest = read_manifest(folder)
     written = (folder / "manifest.json").stat().st_mtime
-    newest, unreadable, stray = written, [], 0
+    newest, stray = written, 0
     ended: dict[str, list[tuple[_Ended, Phase, Outcome]]] = {cell.label: [] for cell in manifest.cells}
     wanted = {w.hash: (cell.label, w) for cell in manifest.cells for w in cell.wanted}
     hashes = set()
     changes = modified(folder / "records", "[!.]*.json")
-    for path, content in read_all(folder / "records", "[!.]*.json").items():
+    unreadable: list[Folder] = []
+    misplaced: list[str] = []
+    for path, record in _records(folder, unreadable, misplaced):
         changed = changes.get(path, time.time())
-        try:
-            record = _Ended.model_validate_json(content)
-        except ValidationError:
-            unreadable.append(path)
-            continue
         newest = max(newest, changed)
         hashes.add(record.hash)
         label, place = wanted.get(record.hash, (None, None))
@@ -127,9 +126,24 @@ def read_status(folder: Folder) -> Status:
         in_flight=in_flight,
         no_longer_wanted=stray,
         unreadable=unreadable,
+        misplaced=misplaced,
         driver=driver_of(folder),
         last_activity=max([newest, *in_flight.values()]),
     )
+
+
+def _records(folder: Folder, unreadable: list[Folder], misplaced: list[str]) -> Iterator[tuple[Folder, _Ended]]:
+    """The records with their files; what is none, or not where it belongs, is added to the lists."""
+    for path, content in read_all(folder / "records", "[!.]*.json").items():
+        try:
+            record = _Ended.model_validate_json(content)
+            check_place(path, record.hash)
+        except ValidationError:
+            unreadable.append(path)
+        except ValueError as error:
+            misplaced.append(str(error))
+        else:
+            yield path, record
 
 
 def _as_read(record: _Ended, place: WantedTrial | None) -> Outcome:
@@ -167,7 +181,8 @@ def _cell_status(cell: ManifestCell, trials: list[tuple[_Ended, Phase, Outcome]]
 
 def begun(folder: Folder) -> dict[str, float]:
     """Hash -> Unix seconds of its checkpoint, of every trial that has one."""
-    return {path.parent.name: changed for path, changed in modified(folder / "trials", "*/checkpoint.pt").items()}
+    found = {path.parent.name: changed for path, changed in modified(folder / "trials", "*/checkpoint.pt").items()}
+    return {trial: changed for trial, changed in found.items() if trial.isalnum()}  # and no file manager's copy
 
 
 def failure(folder: Folder, trial: str, cell: str, phase: Phase, outcome: str, reason: str | None) -> Failure:
@@ -208,9 +223,11 @@ def print_status(status: Status, console: Console, now: float | None = None) -> 
         say(f"{status.no_longer_wanted} records no longer wanted")
     for path in status.unreadable:
         say(f"{path}: not a trial record")
+    for line in status.misplaced:
+        say(line)
     if status.failures:
         console.print(failures_table(status.failures))
-    if not missing:
+    if not missing and not status.unreadable and not status.misplaced:
         say(f"next: python -m analysis {status.folder}")
     elif status.driver is None:
         say("the command that began it goes on from here")

@@ -46,7 +46,9 @@ def log_sweep(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
         (home / CONTENT / name).write_bytes(content)
     command = [sys.executable, "-P", "-m", "fsm_icl.sweep.wandb_sweep"]
     environment = child_environment() | {"WANDB_DATA_DIR": str((home / _STAGING).absolute())}  # else the home folder
-    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run(
+        command, cwd=home, env=environment, capture_output=True, encoding="utf-8", errors="replace", timeout=SECONDS
+    )
     if done.returncode:
         raise OSError((done.stderr.splitlines() or ["no reason given"])[-1])
     return [path.parent for path in home.glob(f"*run-*-{run_id}/*.wandb") if not path.parent.is_symlink()]
@@ -58,7 +60,6 @@ def _content(folder: Path) -> dict[str, bytes]:
 
 def _log() -> None:
     """Log what lies in ./sweep; . is the sweep's `wandb/`."""
-    import pandas as pd
     import wandb
 
     _keep_paths_relative(wandb.Artifact)
@@ -78,13 +79,20 @@ def _log() -> None:
         settings=settings(),
     )
     shown = {f"figures/{path.stem}": wandb.Image(str(path)) for path in sorted(CONTENT.glob("*.png"))}
-    tables = {path.stem: pd.read_csv(path) for path in sorted(CONTENT.glob("*.csv"))}
+    tables = {path.stem: _table(path) for path in sorted(CONTENT.glob("*.csv"))}
     run.log({**shown, **{f"tables/{name}": wandb.Table(dataframe=table) for name, table in tables.items()}})
     artifact = wandb.Artifact(group_of(manifest.sweep, manifest.id), type=SWEEP_JOB)
     for path in sorted(CONTENT.iterdir()):
         artifact.add_file(str(path), policy="immutable", skip_cache=True)
     run.log_artifact(artifact)
     run.finish()
+
+
+def _table(path: Path) -> Any:
+    """A CSV as a data frame in which only what is empty is missing: a claim may be called NA."""
+    import pandas as pd
+
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
 def _keep_paths_relative(artifact: Any) -> None:

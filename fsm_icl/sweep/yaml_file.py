@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from fsm_icl.files import as_os_errors, is_local
+from fsm_icl.sweep.unseen import conflict_in, culprit, escaped, lines_of
+from fsm_icl.sweep.yaml_text import composed, events, kind_of, text_of
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from fsm_icl.files import Folder
 
 Path_ = tuple[str | int, ...]
+VALUE = -1
+"""Ends the path of a plain value that stands on another line than its key."""
 _CORE = ("int", "float", "bool", "null", "str")
 _BOOLS = {"true": True, "false": False}
 _TURNING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
@@ -45,11 +48,6 @@ class SpecError(ValueError):
         if len(every) > MAX_PROBLEMS:
             self.problems.append(f"and {len(every) - MAX_PROBLEMS:,} more problems")
         super().__init__("\n".join(self.problems))
-
-
-def escaped(text: str) -> str:
-    """`text` on one line, what a terminal would act on written as in Python."""
-    return "".join(c if c.isprintable() or c == "\N{NO-BREAK SPACE}" else repr(c)[1:-1] for c in text)
 
 
 def shortened(text: str, most: int = 60) -> str:
@@ -104,21 +102,22 @@ def read_yaml_file(path: Folder) -> Located:
 def read_yaml(text: str, source: str) -> Located:
     """The values of one YAML document; `source` names it in origins and errors."""
     origin: dict[Path_, str] = {}
+    if (conflict := conflict_in(text)) is not None:
+        number, line = conflict
+        raise SpecError([f"{source}:{number}: {shortened(line)!r}: a merge that Git left to you; keep one version"])
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an anchor defined twice, say: refused below
             if text.count("[") + text.count("{") > _MANY_BRACKETS:
                 _refuse_depth(text, source)
-            node = YAML(typ="rt", pure=True).compose(text)
+            node = composed(text)
         return Located(_plain(node, (), source, origin) if node is not None else None, origin)
     except SpecError:
         raise
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f":{mark.line + 1}" if mark else ""
-        raise SpecError([f"{source}{line}: not valid YAML: {error.problem or error.context}"]) from error
+        raise SpecError([_no_yaml(error, text, source)]) from error
     except ReaderError as error:
-        number = text.count("\n", 0, error.position) + 1
+        number = len(lines_of(text[: error.position]))
         what = f"a control character ({text[error.position : error.position + 1]!r})"
         raise SpecError([f"{source}:{number}: not valid YAML: {what}"]) from error
     except RecursionError as error:
@@ -128,7 +127,26 @@ def read_yaml(text: str, source: str) -> Located:
         raise SpecError([f"{source}:1: not valid YAML: {why}"]) from error
 
 
-_RUAMEL_SLIPS = (ValueError, ArithmeticError, LookupError, AttributeError, TypeError, AssertionError)
+def _no_yaml(error: MarkedYAMLError, text: str, source: str) -> str:
+    """The complaint about a text that is no YAML, on the line at fault."""
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return f"{source}: not valid YAML: {error.problem or error.context}"
+    if text[mark.index : mark.index + 1] == "\t":
+        return f"{source}:{mark.line + 1}: not valid YAML: a tab ('\\t'); indent with spaces"
+    number, why = culprit(text, mark.line + 1) or (mark.line + 1, f"{error.problem or error.context}")
+    return f"{source}:{number}: not valid YAML: {why}"
+
+
+_RUAMEL_SLIPS = (
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    AssertionError,
+    NotImplementedError,
+)
 """What ruamel raises on some texts that are no YAML, instead of a YAMLError."""
 
 
@@ -138,7 +156,7 @@ _MANY_BRACKETS = 500
 
 def _refuse_depth(text: str, source: str) -> None:
     depth = 0
-    for event in YAML(typ="rt", pure=True).parse(text):
+    for event in events(text):
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise SpecError([f"{source}:{event.start_mark.line + 1}: nested too deeply"])
@@ -170,9 +188,9 @@ def _mapping(node: MappingNode, path: Path_, source: str, origin: dict[Path_, st
     for key_node, value_node in node.value:
         here = f"{source}:{key_node.start_mark.line + 1}"
         _refuse_anchor(key_node, here)
-        key = key_node.value
-        if not isinstance(key_node, ScalarNode) or not isinstance(key, str):
+        if not isinstance(key_node, ScalarNode):
             raise SpecError([f"{here}: a key must be a plain word"])
+        key = text_of(key_node)
         _refuse_controls(key, here)
         if key == "<<":
             raise SpecError([f"{here}: merge keys (<<) are not used here; write the values out"])
@@ -180,16 +198,18 @@ def _mapping(node: MappingNode, path: Path_, source: str, origin: dict[Path_, st
             first = origin[(*path, key)].rsplit(":", 1)[-1]
             raise SpecError([f"{here}: duplicate key {shortened(key)!r}, first given on line {first}"])
         origin[(*path, key)] = here
+        line = value_node.start_mark.line
+        if isinstance(value_node, ScalarNode) and value_node.value and line != key_node.start_mark.line:
+            origin[(*path, key, VALUE)] = f"{source}:{line + 1}"
         values[key] = _plain(value_node, (*path, key), source, origin)
     return values
 
 
 def _scalar(node: ScalarNode, here: str) -> Any:
-    standard, _, kind = str(node.tag).rpartition(":")
-    text = str(node.value)
-    if not standard or kind not in (*_CORE, "timestamp"):
+    kind, text = kind_of(node), text_of(node)
+    if kind not in _CORE:
         raise SpecError([f"{here}: tag {node.tag} is not used here; write a plain value"])
-    if kind in ("str", "timestamp"):
+    if kind == "str":
         _refuse_controls(text, here)
         return text
     try:

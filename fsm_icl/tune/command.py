@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
+from fsm_icl.output import end_without_reader
 from fsm_icl.tune.interruptions import interruptions, say_why
 from fsm_icl.tune.options import MAX_TRIALS, Asked, RunOptions, duration
 
@@ -68,7 +68,8 @@ def tune(
     """Search each cell's hyperparameters, then measure each winner on fresh seeds. Run it again to go on."""
     from fsm_icl.sweep.yaml_file import SpecError  # imported late: --help answers at once
 
-    if sys.stdout is None:
+    end_without_reader()
+    if sys.__stdout__ is None:
         _refuse("standard output is closed; send it to a file, as in `> log.txt`")
     # A process that a script starts with `&` inherits SIGINT ignored, and Ctrl-C would do nothing.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -84,7 +85,6 @@ def tune(
     except KeyboardInterrupt as error:
         code = say_why(error)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at its end
         _refuse("whoever read standard output has closed it; what has ended is kept, the same command goes on")
     raise typer.Exit(code)
 

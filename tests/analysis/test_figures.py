@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,10 +11,13 @@ from hypothesis import strategies as st
 from analysis.figures.answer import AnswerInfo, answer_info
 from analysis.figures.answer_drawing import draw, looks_of, picture
 from analysis.figures.panels import compact
+from analysis.figures.series import kind_of
 from analysis.figures.style import arch_styles, shade, spread
 from analysis.load import load_sweep
 from analysis.tables import gains
+from fsm_icl.sweep.loading import load_sweep as read_sweep_file
 from tests.analysis.builder import CEILING, LADDER, STEPS, Plan, around, spectrum, write_sweep
+from tests.sweep import folders
 
 GATED = [Plan("gru", around(0.989, 0.001)), Plan("lstm", around(0.990, 0.001))]
 
@@ -146,10 +150,32 @@ def test_spectrum_orders_base_cells_by_architecture_and_matched_ones_after(tmp_p
 
 @pytest.mark.parametrize(
     ("plans", "kind"),
-    [(widths(), "capacity"), (depths(), "depth"), (budgets(), "budget"), (spectrum()[:3], "spectrum")],
+    [
+        (widths(), "capacity"),
+        ([*widths()[:2], *GATED], "capacity"),
+        (depths(), "depth"),
+        (budgets(), "budget"),
+        (spectrum()[:3], "spectrum"),
+        (spectrum(), "spectrum"),
+        ([*spectrum(), Plan("rnn", more=IDENTITY)], "spectrum"),
+        ([Plan(arch, d_model=d, num_layers=n) for arch in ("rnn", "gru") for d in (8, 16) for n in (1, 2)], "spectrum"),
+    ],
 )
-def test_other_sweeps_get_the_figure_of_what_varies(tmp_path: Path, plans: list[Plan], kind: str) -> None:
-    assert info_of(tmp_path, plans, "mine").kind == kind
+def test_a_sweep_gets_the_figure_of_what_varies_whatever_it_is_called(
+    tmp_path: Path, plans: list[Plan], kind: str
+) -> None:
+    for name in ("mine", "spectrum", "capacity", "depth", "budget"):
+        assert info_of(tmp_path, plans, name).kind == kind
+
+
+@pytest.mark.parametrize("name", ["spectrum", "capacity", "depth", "budget"])
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "paper"])
+def test_a_copy_of_a_shipped_sweep_has_its_figure(tmp_path: Path, name: str, scale: str) -> None:
+    loaded = read_sweep_file(name, scale)
+    folders.write(tmp_path / "mine", replace(loaded, name="mine"), stop_after=0)
+    mine = load_sweep(tmp_path / "mine")
+    assert mine.manifest.sweep == "mine"
+    assert kind_of(mine) == name
 
 
 def test_cells_of_different_tasks_have_no_common_lines(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,9 +13,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from fsm_icl.sweep.logs import find_trial, listed, told
+from fsm_icl.folders import read_records
+from fsm_icl.sweep.logs import find_trial, listed, read_record, told
 from fsm_icl.sweep.status import Status, driver_of, print_status, read_status
-from fsm_icl.sweep.store import Store
+from fsm_icl.sweep.store import Store, StoreError
 from tests.sweep import folders, simulate
 
 TRIALS = 5 * (8 + 6)
@@ -113,6 +115,29 @@ while time.monotonic() < end:
         for _ in range(100):
             Store(tmp_path).close()
         looking.kill()
+
+
+def test_a_file_managers_copy_counts_nowhere_and_is_told_alike_everywhere(tmp_path: Path) -> None:
+    folders.write(tmp_path, simulate.loaded())
+    first = min((tmp_path / "records").iterdir())
+    copy = first.with_name(f"{first.stem} (1).json")
+    copy.write_bytes(first.read_bytes())
+    shutil.copytree(tmp_path / "trials", tmp_path / "trials" / f"{first.stem} (1)")
+    status = read_status(tmp_path)
+    said = f"{copy}: holds the record of {first.stem}, so it is not where it belongs; move it away"
+    assert counts(tmp_path) == (TRIALS, 0)
+    assert status.misplaced == [said]
+    assert said in shown(status).splitlines()
+    assert "next: python -m analysis" not in shown(status)
+    assert find_trial(tmp_path, first.stem[:12]) == first.stem
+    for reader in (Store, read_records):
+        with pytest.raises((ValueError, StoreError)) as caught:
+            reader(tmp_path)
+        assert str(caught.value) == said
+    copy.replace(first.with_name(f"{'a' * 64}.json"))
+    with pytest.raises(ValueError, match="holds the record of"):
+        read_record(tmp_path, "a" * 64)
+    assert counts(tmp_path) == (TRIALS, 0)
 
 
 def test_an_unreadable_record_is_named_and_the_rest_is_shown(tmp_path: Path) -> None:
