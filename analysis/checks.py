@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fsm_icl.records import Manifest, TrialRecord, WantedTrial
+from fsm_icl.records import Manifest, ManifestCell, TrialRecord, WantedTrial
 
 _COORDINATES = ("arch", "d_model", "num_layers")
 
@@ -52,6 +52,7 @@ def check_records(manifest: Manifest, records: Mapping[str, TrialRecord], places
             record, row = records[wanted.hash], f"{places[wanted.hash]} ({wanted.hash[:8]})"
             if record.config.get("phase") != wanted.phase:
                 raise ValueError(f"{row}: the record's phase is {record.config.get('phase')!r}")
+            _check_settings(cell, wanted, record, row)
             if wanted.phase == "measure" and record.end.outcome == "finished":
                 _check_score(record, row)
     by_task: dict[str, tuple[object, str]] = {}
@@ -62,6 +63,20 @@ def check_records(manifest: Manifest, records: Mapping[str, TrialRecord], places
                 first, row = by_task.setdefault(cell.task, (episodes, places[wanted.hash]))
                 if first != episodes:
                     raise ValueError(f"{places[wanted.hash]} and {row} were not scored on the same test episodes")
+
+
+def _check_settings(cell: ManifestCell, wanted: WantedTrial, record: TrialRecord, row: str) -> None:
+    """The record was trained with what the manifest says: its cell's size and the hyperparameters it was given."""
+    model, optimizer = record.config.get("model") or {}, record.config.get("optimizer") or {}
+    for name, value in cell.fields.items():
+        if name in _COORDINATES and name in model and model[name] != value:
+            raise ValueError(f"{row}: the record's model.{name} is {model[name]!r}, the manifest's {value!r}")
+    for name, value in wanted.params.items():
+        for section, settings in (("optimizer", optimizer), ("model", model)):
+            if name in settings and settings[name] != value:
+                raise ValueError(
+                    f"{row}: the record's {section}.{name} is {settings[name]!r}, the manifest's {value!r}"
+                )
 
 
 def _check_score(record: TrialRecord, row: str) -> None:

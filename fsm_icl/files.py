@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import shutil
+import stat
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 from urllib.parse import unquote_to_bytes
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
     from upath import UPath
 
     Folder: TypeAlias = Path | UPath
+
+
+TEMPORARY = ".tmp"
+"""Ends the name of a file that is being written. One that stays was a writer's that died."""
 
 
 def as_folder(text: str | Folder) -> Folder:
@@ -104,7 +111,23 @@ def is_local(folder: Folder) -> TypeGuard[Path]:
 def read_bytes(path: Folder) -> bytes:
     """The file's content. Raises OSError, whatever library is behind it; FileNotFoundError where there is none."""
     with as_os_errors(path):
-        return path.read_bytes()
+        return _read(path) if isinstance(path, Path) else path.read_bytes()
+
+
+def _read(path: Path) -> bytes:
+    """A regular file's content. Raises OSError on a pipe or a device, on which a reader would wait for ever."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "is a folder; expected a file", str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "is a pipe or a device; expected a file", str(path))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    with open(descriptor, "rb") as stream:
+        return stream.read()
 
 
 def exists(path: Folder) -> bool:
@@ -116,7 +139,10 @@ def exists(path: Folder) -> bool:
 def found(folder: Folder, pattern: str) -> list[Folder]:
     """Paths in `folder` that match, sorted by name. Raises OSError as `read_bytes`."""
     with as_os_errors(folder):
-        return sorted(folder.glob(pattern), key=str)
+        if isinstance(folder, Path):
+            return sorted(folder.glob(pattern), key=str)
+        names = folder.fs.glob(f"{escape(folder.path)}/{pattern}")
+        return sorted((folder / _below(name, folder) for name in names), key=str)
 
 
 def read_all(folder: Folder, pattern: str) -> dict[Folder, bytes]:
@@ -149,7 +175,7 @@ def listed(folder: Folder) -> list[Folder]:
 def _present(paths: Iterable[Folder]) -> Iterator[tuple[Folder, bytes]]:
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
-            yield path, path.read_bytes()
+            yield path, read_bytes(path)
 
 
 def modified(folder: Folder, pattern: str) -> dict[Folder, float]:
@@ -157,7 +183,7 @@ def modified(folder: Folder, pattern: str) -> dict[Folder, float]:
     times: dict[Folder, float] = {}
     with as_os_errors(folder):
         if not isinstance(folder, Path):  # one listing; asking for each file would take minutes
-            infos = folder.fs.glob(f"{folder.path}/{pattern}", detail=True)
+            infos = folder.fs.glob(f"{escape(folder.path)}/{pattern}", detail=True)
             return {folder / _below(name, folder): changed_at(info) for name, info in infos.items()}
         for path in folder.glob(pattern):
             with contextlib.suppress(FileNotFoundError):  # gone meanwhile
@@ -186,7 +212,8 @@ def write_atomically(path: Folder, content: str | bytes) -> None:
         with as_os_errors(path):
             path.write_bytes(raw)
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Process ids are no use: several hosts, or containers, may share the folder.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY}")
     try:
         with temporary.open("wb") as stream:
             stream.write(raw)
@@ -195,6 +222,17 @@ def write_atomically(path: Folder, content: str | bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let a rename outlast a power cut. Some network file systems can't; there the file's own sync has to do."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def append(path: Folder, text: str) -> None:

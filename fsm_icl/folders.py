@@ -45,14 +45,21 @@ def read_records(folder: Folder, places: Mapping[str, str] | None = None) -> dic
         ValueError: a file can't be read, is no record, or holds another trial's; the message names it.
     """
     records = {}
-    try:
-        contents = read_all(folder / "records", "[!.]*.json")
-    except OSError as error:
-        raise ValueError(f"cannot be read: {told(error)}") from None
-    for path, content in contents.items():
+    for path, content in record_files(folder).items():
         row = (places or {}).get(path.stem)
         records[path.stem] = _checked(path, parse_json(path, content, TrialRecord, row), row)
     return records
+
+
+def record_files(folder: Folder) -> dict[Folder, bytes]:
+    """Path -> content of every record's file in a sweep's folder. Raises ValueError where one can't be read."""
+    there = folder / "records"
+    try:
+        if is_local(there) and there.exists() and not there.is_dir():
+            raise ValueError(f"{there}: is a file; expected the folder of the records: move it away")
+        return read_all(there, "[!.]*.json")
+    except OSError as error:
+        raise ValueError(f"cannot be read: {told(error)}") from None
 
 
 def _checked(path: Folder, record: TrialRecord, row: str | None) -> TrialRecord:
@@ -91,6 +98,8 @@ def local_folder(folder: Folder, sweep_id: str) -> Path:
     return folder if isinstance(folder, Path) else Path("results") / f"{folder.name}-{sweep_id}"
 
 
+UNREADABLE = ("", "")
+"""Stands for the names in a manifest that can't be read."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -107,12 +116,21 @@ def parse_json(path: Folder, content: bytes, model: type[Model], row: str | None
 
 
 def sweep_folders(sweep: str, scale: str, results: Folder) -> list[Folder]:
-    """Folders of one sweep and scale, oldest first: results/<sweep>-<scale>, then what --fresh made: -2, -3, ..."""
+    """Folders of one sweep and scale, oldest first: results/<sweep>-<scale>, then what --fresh made: -2, -3, ...
+
+    One whose manifest can't be read is among them: its name is right, and whoever reads it will say what is wrong.
+    """
+    mine = ((normal(sweep), scale), UNREADABLE, None)
+    return [path for path in folders_called(sweep, scale, results) if named(path) in mine]
+
+
+def folders_called(sweep: str, scale: str, results: Folder) -> list[Folder]:
+    """Folders whose names are those of one sweep and scale, as `sweep_folders`, whatever their manifests say."""
     sweep = normal(sweep)
     name = re.compile(re.escape(f"{sweep}-{scale}") + r"(?:-(\d+))?")
     numbered = {path: name.fullmatch(normal(path.name)) for path in listed(results)}
     order = {path: int(match[1] or 1) for path, match in numbered.items() if match}
-    return [path for path in sorted(order, key=order.__getitem__) if _named(path) in ((sweep, scale), None)]
+    return sorted(order, key=order.__getitem__)
 
 
 def fresh_folder(sweep: str, scale: str, results: Folder) -> Folder:
@@ -125,7 +143,7 @@ def fresh_folder(sweep: str, scale: str, results: Folder) -> Folder:
 def sweep_around(folder: Folder) -> Folder | None:
     """The sweep's folder that `folder` is, or lies in; None where it is none, and may hold sweeps."""
     for path in (folder, *folder.absolute().parents) if is_local(folder) else (folder,):
-        if exists(path / "manifest.json") and _named(path) not in (None, ("", "")):
+        if exists(path / "manifest.json") and named(path) not in (None, UNREADABLE):
             return path
         if exists(path / "id") and exists(path / "records"):
             return path
@@ -153,19 +171,19 @@ def sweep_folder(sweep: str, scale: str | None, results: Folder) -> Folder:
     if not is_local(folder) or exists(folder / "manifest.json"):
         return folder
     there, sweep = [path.parent for path in found(results, "*/manifest.json")], normal(sweep)
-    scales = {named[1] for path in there if (named := _named(path)) and named[0] == sweep}
+    scales = {names[1] for path in there if (names := named(path)) and names[0] == sweep}
     chosen = scale or default_scale()
     if scale is None and chosen not in scales and len(scales) == 1:
         (chosen,) = scales
     folders = [path for path in sweep_folders(sweep, chosen, results) if path in there]
     if not folders:
         refuse_sweep(results)
-        names = ", ".join(path.name for path in there) or "none"
-        raise ValueError(f"no sweep at {sweep!r} nor at {results / f'{sweep}-{chosen}'} (in {results}: {names})")
+        others = ", ".join(path.name for path in there) or "none"
+        raise ValueError(f"no sweep at {sweep!r} nor at {results / f'{sweep}-{chosen}'} (in {results}: {others})")
     return folders[-1]
 
 
-def _named(folder: Folder) -> tuple[str, str] | None:
+def named(folder: Folder) -> tuple[str, str] | None:
     """Sweep and scale of a folder: two fields of its manifest, read without checking the rest; None without one."""
     try:
         plain = json.loads(read_bytes(folder / "manifest.json"))
@@ -173,4 +191,4 @@ def _named(folder: Folder) -> tuple[str, str] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
-        return "", ""
+        return UNREADABLE

@@ -43,7 +43,7 @@ def steady_output() -> Iterator[None]:
 
 
 def end_without_reader() -> None:
-    """From now on printing raises BrokenPipeError, once, where nobody reads it any more: for what would run for hours."""
+    """From now on printing raises BrokenPipeError, once, where nobody reads it: for what would run for hours."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     if isinstance(raw, _Descriptor):
         raw.needs_reader = True

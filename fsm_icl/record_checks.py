@@ -25,7 +25,7 @@ def report_steps(steps: int, every: int) -> list[int]:
 
 def contradictions(record: TrialRecord) -> Iterator[str]:
     """Where a record of ours contradicts itself, each with its field."""
-    yield from _of_config(record.config)
+    yield from config_problems(record.config)
     steps = [report.step for report in record.reports]
     yield from _of_order(steps)
     if any(report.end is not None for report in record.reports):
@@ -41,7 +41,8 @@ def contradictions(record: TrialRecord) -> Iterator[str]:
         yield from _of_budget(steps, end.outcome, end.steps, *budget)
 
 
-def _of_config(config: Mapping[str, Any]) -> Iterator[str]:
+def config_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """What a trial's config lacks that readers rely on, each with its field."""
     if config.get("phase") not in PHASES:
         yield f"config.phase: expected {' or '.join(PHASES)}, found {config.get('phase')!r}"
     if type(config.get("seed")) is not int:

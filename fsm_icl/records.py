@@ -225,6 +225,8 @@ class WantedTrial(FrozenModel):
     index: Count
     pruned_at: Count | None = None
     """Step at which the sweep file's present rule prunes the trial, where its record goes on beyond it."""
+    params: dict[str, float] = {}
+    """Searched hyperparameters that the protocol gave it; empty in manifests of earlier versions."""
 
 
 class Winner(FrozenModel):

@@ -9,10 +9,12 @@ import logging
 import os
 import secrets
 import socket
+import stat
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from pydantic import ValidationError
 
@@ -73,12 +75,39 @@ def driver_of(folder: Folder) -> str | None:
 
 
 def _holder(path: Path) -> str | None:
-    with path.open() as stream:
-        try:
+    _refuse_special(path)
+    try:
+        with path.open() as stream, _folder_lock(path.parent, fcntl.LOCK_SH):
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of at once, as the file is closed
-        except BlockingIOError:
-            return stream.read().strip() or "another process"
+    except BlockingIOError:
+        return path.read_text(errors="replace").strip() or "another process"
     return None
+
+
+def _refuse_special(path: Path) -> None:
+    """Raises OSError where `path` is a pipe, a device or the like, on which opening it would wait for ever."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(errno.EINVAL, "is no file; move it away", str(path))
+
+
+@contextlib.contextmanager
+def _folder_lock(folder: Path, how: int) -> Iterator[int]:
+    """Lock the folder itself: unlike the file in it, nobody removes it by mistake. Raises BlockingIOError.
+
+    Network file systems lock files alone; there the file has to do.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:
+            log.debug("%s: the folder can't be locked, only the file in it", folder)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _me() -> str:
@@ -90,22 +119,24 @@ class FileLock:
 
     def __init__(self, folder: Path) -> None:
         """As `lock`."""
-        self._stream = (folder / NAME).open("a+")
-        if not self._acquired():
-            self._stream.seek(0)
-            owner = self._stream.read().strip() or "another process"
-            self._stream.close()
-            raise LockedError(owner)
-        self._stream.truncate(0)
-        self._stream.write(f"{_me()}\n")
-        self._stream.flush()
+        _refuse_special(folder / NAME)
+        with contextlib.ExitStack() as undo:
+            stream = undo.enter_context((folder / NAME).open("a+"))
+            if not self._acquired(stream, folder, undo):
+                stream.seek(0)
+                raise LockedError(stream.read().strip() or "another process")
+            stream.truncate(0)
+            stream.write(f"{_me()}\n")
+            stream.flush()
+            self._held = undo.pop_all()
 
-    def _acquired(self) -> bool:
+    def _acquired(self, stream: TextIO, folder: Path, undo: contextlib.ExitStack) -> bool:
         """Whether it is ours now. Tried for a moment: who asks for a sweep's status holds it for as long."""
         for attempt in range(ATTEMPTS):
             time.sleep(0.05 if attempt else 0)
             with contextlib.suppress(BlockingIOError):
-                fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                undo.enter_context(_folder_lock(folder, fcntl.LOCK_EX))
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return True
         return False
 
@@ -114,7 +145,7 @@ class FileLock:
 
     def close(self) -> None:
         """Let another driver in."""
-        self._stream.close()
+        self._held.close()
 
 
 class Beat(FrozenModel):

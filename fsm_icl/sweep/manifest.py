@@ -76,7 +76,13 @@ def manifest_cell(spec: SweepSpec, plan: CellPlan, task: str) -> ManifestCell:
 
 
 def _wanted(plan: CellPlan, planned: Planned) -> WantedTrial:
-    place = WantedTrial(hash=planned.hash, phase=planned.phase, repeat=planned.repeat, index=planned.index)
+    place = WantedTrial(
+        hash=planned.hash,
+        phase=planned.phase,
+        repeat=planned.repeat,
+        index=planned.index,
+        params=dict(planned.params),
+    )
     seen = plan.seen(planned) if planned.phase == "search" else None
     if seen is None or seen.outcome != "pruned":
         return place

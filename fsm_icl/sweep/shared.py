@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import functools
-import os
 import platform
+import secrets
 from typing import TYPE_CHECKING
 
 from fsm_icl.files import exists, read_bytes, remove, told, write_atomically
@@ -13,13 +13,15 @@ from fsm_icl.files import exists, read_bytes, remove, told, write_atomically
 if TYPE_CHECKING:
     from fsm_icl.files import Folder
 
+PROBE = "probe"
+"""Begins the name of the file that is written and removed again."""
 _ENOUGH = 4096
 """Bytes: a full disk takes a small file's name, but not its content."""
 
 
 def probe(folder: Folder, size: int = _ENOUGH) -> None:
     """Write a file of `size` bytes into `folder`, read it and remove it. Raises OSError, naming what went wrong."""
-    path = folder / f"probe-{platform.node()}-{os.getpid()}"
+    path = folder / f"{PROBE}-{secrets.token_hex(8)}"
     content = b"x" * size
     try:
         write_atomically(path, content)

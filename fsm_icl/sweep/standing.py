@@ -70,13 +70,13 @@ def standings(planner: Planner, begun: Collection[str]) -> Standings:
         for trial in stray:
             by_seed.setdefault(planner.records[trial].config["seed"], []).append(planner.records[trial])
         stray -= {h for plan in planner.plans for h in _undecided(plan, by_seed)}
-    homes = {_content(plan.cell.template.model_dump(mode="json"), plan.cell.ranges): plan for plan in planner.plans}
+    homes = {content_of(plan.cell.template.model_dump(mode="json"), plan.cell.ranges): plan for plan in planner.plans}
     searched = {tuple(plan.cell.ranges) for plan in planner.plans}
     at_home: Counter[str] = Counter()
     elsewhere: Counter[str] = Counter()
     for trial in stray:
         record = planner.records[trial]
-        contents = (_content(record.config, names) for names in searched)
+        contents = (content_of(record.config, names) for names in searched)
         home = next((homes[content] for content in contents if content in homes), None)
         if home is None:
             elsewhere[_name(record)] += 1
@@ -124,7 +124,7 @@ def _params(record: TrialRecord, ranges: Mapping[str, Range]) -> dict[str, float
     return {name: record.config[section][key] for name in ranges for section, key in [PARAMETERS[name]]}
 
 
-def _content(config: Mapping[str, Any], searched: Iterable[str]) -> str:
+def content_of(config: Mapping[str, Any], searched: Iterable[str]) -> str:
     """A trial's config without what differs inside a cell, with the fields that have come since it was written."""
     with contextlib.suppress(ValidationError):  # written by a version with other fields: no cell of ours
         config = TrialConfig.model_validate(config).model_dump(mode="json")

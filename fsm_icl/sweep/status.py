@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, model_validator
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fsm_icl.files import exists, modified, read_all
-from fsm_icl.folders import check_place, read_manifest
+from fsm_icl.files import exists, modified
+from fsm_icl.folders import check_place, read_manifest, record_files
+from fsm_icl.record_checks import config_problems
 from fsm_icl.records import Manifest, ManifestCell, Outcome, Phase, WantedTrial
 from fsm_icl.sweep.lock import driver_of
 
@@ -84,6 +85,12 @@ class _Ended(BaseModel):
     config: dict[str, Any]
     end: _End
 
+    @model_validator(mode="after")
+    def _config_is_a_trials(self) -> _Ended:
+        for problem in config_problems(self.config):
+            raise ValueError(problem)
+        return self
+
 
 def read_status(folder: Folder) -> Status:
     """How far the sweep in `folder` is, also while a driver works on it.
@@ -134,7 +141,7 @@ def read_status(folder: Folder) -> Status:
 
 def _records(folder: Folder, unreadable: list[Folder], misplaced: list[str]) -> Iterator[tuple[Folder, _Ended]]:
     """The records with their files; what is none, or not where it belongs, is added to the lists."""
-    for path, content in read_all(folder / "records", "[!.]*.json").items():
+    for path, content in record_files(folder).items():
         try:
             record = _Ended.model_validate_json(content)
             check_place(path, record.hash)

@@ -18,15 +18,26 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from fsm_icl.files import exists, is_local, read_bytes, remove, remove_tree, write_atomically
-from fsm_icl.folders import local_folder, read_records
+from fsm_icl.files import (
+    TEMPORARY,
+    exists,
+    found,
+    is_local,
+    modified,
+    read_bytes,
+    remove,
+    remove_tree,
+    write_atomically,
+)
+from fsm_icl.folders import local_folder, read_manifest
 from fsm_icl.records import Manifest, Report, TrialEnd, TrialRecord
 from fsm_icl.sweep import declarations
 from fsm_icl.sweep.commit import code_version
 from fsm_icl.sweep.declarations import DeclarationLog
 from fsm_icl.sweep.lock import LockedError, lock
+from fsm_icl.sweep.reading import read_own_records
 from fsm_icl.sweep.search import Planned
-from fsm_icl.sweep.shared import probe
+from fsm_icl.sweep.shared import PROBE, probe
 from fsm_icl.training import checkpoint
 from fsm_icl.training.config import TrialConfig
 
@@ -59,8 +70,9 @@ class Store:
             self.local = local_folder(folder, self.id)
             (self.local / "wandb").mkdir(parents=True, exist_ok=True)
             probe(folder)
-            self.records = read_records(folder)  # under the lock: another driver may just have ended
+            self.records = read_own_records(folder)  # under the lock: another driver may just have ended
             self.declarations = DeclarationLog.read(folder)
+            self._remove_left_overs()
             undo.pop_all()  # all is well: it stays locked
 
     def close(self) -> None:
@@ -75,14 +87,44 @@ class Store:
         """Close it."""
         self.close()
 
+    def _remove_left_overs(self) -> None:
+        """What writers that died have left behind, and checkpoints of trials that have ended since."""
+        if is_local(self.folder):
+            for pattern in (f".*{TEMPORARY}", f"records/.*{TEMPORARY}", f"trials/*/.*{TEMPORARY}", f"{PROBE}-*"):
+                for path in found(self.folder, pattern):
+                    remove(path)
+        written = modified(self.folder / "records", "[!.]*.json")
+        recorded = {path.stem: when for path, when in written.items()}
+        for path, when in modified(self.folder / "trials", f"*/{checkpoint.NAME}").items():
+            trial = path.parent.name
+            if when <= recorded.get(trial, 0):  # a newer one is of a trial that was taken up again
+                self._drop_checkpoint(self.records[trial])
+
+    def _drop_checkpoint(self, record: TrialRecord) -> None:
+        folder = self.trial_folder(record.hash)
+        if record.phase == "search" and record.end.outcome in ("finished", "pruned"):
+            remove_tree(folder)
+        else:
+            checkpoint.forget(folder)
+
     def _read_id(self) -> str:
         path = self.folder / "id"
         if not exists(path):
+            self._check_new()
             write_atomically(path, secrets.token_hex(4))
-        found = read_bytes(path).decode(errors="replace").strip()
-        if not re.fullmatch("[0-9a-f]{8}", found):
-            raise StoreError(f"{path}: expected 8 hexadecimal digits, found {found[:40]!r}")
-        return found
+        text = read_bytes(path).decode(errors="replace").strip()
+        if not re.fullmatch("[0-9a-f]{8}", text):
+            raise StoreError(f"{path}: expected 8 hexadecimal digits, found {text[:40]!r}")
+        return text
+
+    def _check_new(self) -> None:
+        """Raises StoreError where the folder has had an id: with another, its W&B runs would belong to nobody."""
+        if exists(self.folder / "manifest.json"):
+            try:
+                known = read_manifest(self.folder).id
+            except ValueError:
+                known = "8 hexadecimal digits"
+            raise StoreError(f"{self.folder / 'id'}: is missing, though a driver has been here; write {known} into it")
 
     def trial_folder(self, trial_hash: str) -> Folder:
         """Where a trial keeps its checkpoint and log."""
@@ -107,11 +149,7 @@ class Store:
         self.records[planned.hash] = record
         self._lock.check()
         write_atomically(self.folder / "records" / f"{record.hash}.json", record.model_dump_json())
-        folder = self.trial_folder(planned.hash)
-        if planned.phase == "search" and record.end.outcome in ("finished", "pruned"):
-            remove_tree(folder)
-        else:
-            checkpoint.forget(folder)
+        self._drop_checkpoint(record)
         return record
 
     def _marker(self, trial_hash: str) -> Path:

@@ -77,7 +77,10 @@ class Ended:
 def print_end(ended: Ended, folder: Folder, console: Console) -> None:
     """The table by cell, what went wrong if anything did, and what to run next."""
     if exists(folder / "manifest.json"):  # not where the disk was full from the start
-        print_cell_table(load_sweep(folder), console)
+        try:
+            print_cell_table(load_sweep(folder), console)
+        except ValueError as error:  # something has changed a file while trials ran
+            console.print(Text(f"no table: {error}", style="red"), soft_wrap=True)
     if ended.worked_seconds:
         busy = ended.worked_seconds / (ended.workers * ended.wall_seconds)
         say(console, f"trained for {ended.wall_seconds:.0f} s, workers busy {busy:.0%} of it")

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fsm_icl.files import told
-from fsm_icl.folders import fresh_folder, read_records, sweep_folders
+from fsm_icl.folders import fresh_folder
 from fsm_icl.sweep.cells import cells_of
 from fsm_icl.sweep.claim_checks import refuse_thresholds
 from fsm_icl.sweep.declarations import DeclarationLog, announcements, brought_up_to_date
@@ -20,6 +20,7 @@ from fsm_icl.sweep.estimate import seconds_per_trial
 from fsm_icl.sweep.hypotheses import check_other_scales, declared
 from fsm_icl.sweep.loading import LoadedSweep, load_sweep, results_folder
 from fsm_icl.sweep.planner import Planner
+from fsm_icl.sweep.reading import home_of, read_own_records
 from fsm_icl.sweep.standing import Standing, Standings, num_new, planner_before, standings
 from fsm_icl.sweep.status import begun
 from fsm_icl.sweep.store import StoreError, failed_in
@@ -59,9 +60,9 @@ def look(asked: Asked) -> View:
     declared(loaded, cells)
     check_other_scales(loaded)
     try:
-        folders = [] if asked.fresh else sweep_folders(loaded.name, loaded.scale, results)
-        folder = folders[-1] if folders else fresh_folder(loaded.name, loaded.scale, results)
-        records, resumable = read_records(folder), begun(folder)
+        home = None if asked.fresh else home_of(loaded.name, loaded.scale, cells, results)
+        folder = home or fresh_folder(loaded.name, loaded.scale, results)
+        records, resumable = read_own_records(folder), begun(folder)
         for trial in failed_in(records) if asked.retry_failed else ():
             del records[trial]
         planner, log = Planner(loaded.spec, cells, records), DeclarationLog.read(folder)

@@ -25,7 +25,7 @@ def planned() -> Planned:
 
 
 def closing(outcome: str = "finished") -> TrialEnd:
-    return simulate.end(outcome, 600)
+    return simulate.end(outcome, 750)
 
 
 def test_a_record_comes_back_as_it_was(tmp_path: Path, planned: Planned) -> None:
