@@ -10,7 +10,18 @@ from typing import Any
 import pytest
 
 from fsm_icl import files
-from fsm_icl.files import append, as_folder, is_local, modified, read_all, read_bytes, remove, rename, write_atomically
+from fsm_icl.files import (
+    append,
+    as_folder,
+    found,
+    is_local,
+    modified,
+    read_all,
+    read_bytes,
+    remove,
+    rename,
+    write_atomically,
+)
 
 
 @pytest.fixture(params=["disk", "memory"])
@@ -91,3 +102,37 @@ def test_a_protocol_that_is_unknown_or_not_installed() -> None:
     with pytest.raises(ValueError, match=r"s4://x: .*'s4'"):
         as_folder("s4://x")
     assert not is_local(as_folder("s3://bucket/results"))
+
+
+def test_a_folder_with_brackets_in_its_name_is_searched_like_any_other() -> None:
+    folder = as_folder("memory://bucket/sweep [lstm]*")
+    write_atomically(folder / "records" / "a.json", "1")
+    assert [path.name for path in found(folder / "records", "*.json")] == ["a.json"]
+    assert list(modified(folder, "records/*.json")) == [folder / "records" / "a.json"]
+    assert list(read_all(folder / "records", "*.json").values()) == [b"1"]
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(OSError, match=rf"is a pipe or a device; expected a file: '.*{name}'"):
+            read_bytes(tmp_path / name)
+    with pytest.raises(IsADirectoryError):
+        read_bytes(tmp_path)
+
+
+def test_writers_never_share_a_temporary_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with one process id, as in two containers that share a folder."""
+    names = []
+    replace = Path.replace
+
+    def noted(path: Path, target: Path) -> Path:
+        names.append(path.name)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", noted)
+    for _ in range(2):
+        write_atomically(tmp_path / "a", "1")
+    assert len(set(names)) == 2
+    assert all(name.startswith(".a.") and name.endswith(".tmp") for name in names)

@@ -66,10 +66,15 @@ def load(folder: Folder, fingerprint: str, name: str = NAME) -> dict[str, Any] |
             raise ValueError(f"it begins with {header[:200]!r}")
         content: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
     except (ValueError, RuntimeError, pickle.UnpicklingError) as error:
-        rename(path, SET_ASIDE + name)
-        logging.getLogger(__name__).warning("set aside %s, which is not this trial's: %s", path, error)
+        set_aside(path, str(error))
         return None
     return content
+
+
+def set_aside(path: Folder, why: str) -> None:
+    """Give a file another name under which nobody asks for it. Raises OSError."""
+    rename(path, SET_ASIDE + path.name)
+    logging.getLogger(__name__).warning("set aside %s, which is not this trial's: %s", path, why)
 
 
 def forget(folder: Folder) -> None:

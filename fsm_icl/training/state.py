@@ -14,6 +14,7 @@ from fsm_icl.records import Report
 from fsm_icl.task.episodes import TrainingStream
 from fsm_icl.training import checkpoint
 from fsm_icl.training.config import RunEnv, TrialConfig
+from fsm_icl.training.resumable import problem_with
 
 
 class Stopwatch:
@@ -68,8 +69,11 @@ class TrainingState:
         """The state of the trial's checkpoint in `env.folder`, or that before the first step."""
         with Stopwatch() as building:
             state = cls._fresh(config, env)
-            if env.folder and (content := checkpoint.load(env.folder, state.fingerprint)):
-                state._restore(content)
+            if env.folder and (content := checkpoint.load(env.folder, state.fingerprint)) is not None:
+                if (why := problem_with(content, state.model, state.optimizer, config.budget)) is not None:
+                    checkpoint.set_aside(env.folder / checkpoint.NAME, why)
+                else:
+                    state._restore(content)
         state.total = Stopwatch(state.total.seconds + building.seconds)
         return state
 

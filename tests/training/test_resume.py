@@ -160,6 +160,67 @@ def test_a_bad_checkpoint_is_set_aside(spoil: Any, tmp_path: Path, caplog: pytes
     assert (tmp_path / f"{checkpoint.SET_ASIDE}{checkpoint.NAME}").read_bytes() == spoiled
 
 
+def changed(path: Path, change: Any) -> None:
+    """Write another content under the right digest."""
+    fingerprint = tiny().fingerprint()
+    content = checkpoint.load(path.parent, fingerprint)
+    assert content is not None
+    change(content)
+    checkpoint.save(path.parent, fingerprint, content)
+
+
+def moments(content: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = content["optimizer"]["state"][0]
+    return found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c.clear(),
+        lambda c: c.pop("optimizer"),
+        lambda c: c.update(more=1),
+        lambda c: c.update(step=4),
+        lambda c: c.update(step=9),
+        lambda c: c.update(step=10**6),
+        lambda c: c.update(step=-1),
+        lambda c: c.update(step="8"),
+        lambda c: c.update(step=True),
+        lambda c: c.update(num_tokens=-1),
+        lambda c: c.update(seconds=float("nan")),
+        lambda c: c.update(started_at=None),
+        lambda c: c.update(loss_sum=0.0),
+        lambda c: c.update(loss_sum=torch.zeros(2, dtype=torch.float64)),
+        lambda c: c.update(model={}),
+        lambda c: c["model"].update({next(iter(c["model"])): torch.zeros(1)}),
+        lambda c: c.update(optimizer=[]),
+        lambda c: c["optimizer"].update(state={}),
+        lambda c: c["optimizer"].update(param_groups=[]),
+        lambda c: moments(c).update(exp_avg=torch.zeros(1)),
+        lambda c: moments(c).update(step=torch.tensor(3.0)),
+        lambda c: moments(c).pop("exp_avg_sq"),
+        lambda c: c.update(reports=[]),
+        lambda c: c["reports"].pop(0),
+        lambda c: c["reports"].reverse(),
+        lambda c: c["reports"].append(c["reports"][-1]),
+        lambda c: c.update(reports=["{}"]),
+        lambda c: c.update(reports=[1, 2]),
+        lambda c: c.update(reports=None),
+        lambda c: c["reports"].insert(0, '{"step": 2, "metrics": {"val/accuracy": 3.0}}'),
+    ],
+)
+def test_a_checkpoint_with_the_wrong_content_is_set_aside(
+    change: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config, env = tiny(), RunEnv(folder=tmp_path)
+    take(train(config, env), 2)
+    changed(tmp_path / checkpoint.NAME, change)
+    with caplog.at_level(logging.WARNING):
+        assert list(train(config, env)) == list(train(config, RunEnv()))
+    assert "set aside" in caplog.text
+    assert (tmp_path / f"{checkpoint.SET_ASIDE}{checkpoint.NAME}").exists()
+
+
 def test_a_disk_that_is_full_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, env = tiny(), RunEnv(folder=tmp_path)
     reports = train(config, env)

@@ -1,0 +1,49 @@
+"""What a worker says where its machine fails it."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fsm_icl.files import write_atomically
+from fsm_icl.sweep.planner import Planner
+from fsm_icl.sweep.store import Store
+from fsm_icl.training import checkpoint
+from fsm_icl.tune.trainable import Site, TrialTrainable, job
+from tests.sweep import simulate
+
+REQUEST = {"cpu": 1, "gpu": 0}
+
+
+def begun(folder: Path) -> TrialTrainable:
+    sweep = simulate.loaded("budget.steps=60", "budget.report_every=30", "search.rungs=[]")
+    planned = Planner(sweep.spec, simulate.cells(sweep), {}).next([])
+    assert planned is not None
+    with Store(folder) as store:
+        config = job(planned, store.trial_folder(planned.hash), Site(store.id, platform.node(), 600), REQUEST)
+    trial = TrialTrainable.__new__(TrialTrainable)  # without Ray's own folders
+    trial.setup(config)
+    return trial
+
+
+def test_a_checkpoint_that_cannot_be_written_is_the_disks_fault_and_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that takes small files but no checkpoint fails every trial alike: no other one is worth trying."""
+
+    def small_only(path: Path, content: Any) -> None:
+        if len(content) > 4096:
+            raise OSError(28, "No space left on device", str(path))
+        write_atomically(path, content)
+
+    trial = begun(tmp_path)
+    monkeypatch.setattr(checkpoint, "write_atomically", small_only)
+    said = trial.step()
+    trial.cleanup()
+    assert said["done"]
+    assert platform.node() in said["storage"]
+    assert checkpoint.NAME in said["storage"]
+    assert "No space left on device" in said["storage"]
