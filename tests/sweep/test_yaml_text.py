@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from fsm_icl.sweep.cells import cells_of
 from fsm_icl.sweep.loading import load_sweep
@@ -39,6 +41,8 @@ LINES = "  one\n  two\n\n  three\n"
         ("a tab on an empty line", "q: one\n\t\n", "one"),
         ("line breaks of Windows", "q: >-\r\n  one\r\n  two\r\n", "one two"),
         ("no breaks in YAML 1.2", "q: 'one\u2028 two'\n", "one\u2028 two"),
+        ("a question mark that begins a word", "{q: ?0}", "?0"),
+        ("a colon that begins a word", "{q: :0}", ":0"),
         ("an equals sign", "q: =", "="),
         ("a merge key's name", "q: <<", "<<"),
         ("a number", "q: -.5e3", -500.0),
@@ -72,6 +76,14 @@ separators = st.sampled_from([None, (",", ":"), (" ,\t", "\t:\n"), (",", "\n:")]
 def test_json_is_read_as_json(value: Any, ascii_: bool, indent: Any, parts: Any) -> None:
     raw = json.dumps(value, ensure_ascii=ascii_, indent=indent, separators=parts)
     assert read_yaml(raw, "x").value == json.loads(raw)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.text("abc", min_size=1), leaves | st.lists(leaves)))
+def test_a_sweep_file_that_a_driver_writes_is_read_again(value: Any) -> None:
+    stream, writer = io.StringIO(), YAML(typ="safe", pure=True)
+    writer.dump({"hypotheses": [value]}, stream)
+    assert read_yaml(stream.getvalue(), "x").value == {"hypotheses": [value]}
 
 
 SPOILT = """\
