@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from fsm_icl.files import as_folder, exists, found, is_local, listed, normal, read_all, read_bytes, told
+from fsm_icl.files import (
+    as_folder,
+    exists,
+    found,
+    is_local,
+    listed,
+    normal,
+    read_all,
+    read_bytes,
+    refuse_dangling,
+    told,
+)
 from fsm_icl.records import Manifest, TrialRecord
 
 if TYPE_CHECKING:
@@ -98,11 +109,17 @@ def parse_json(path: Folder, content: bytes, model: type[Model], row: str | None
 
 
 def sweep_folders(sweep: str, scale: str, results: Folder) -> list[Folder]:
-    """Folders of one sweep and scale, oldest first: results/<sweep>-<scale>, then what --fresh made: -2, -3, ..."""
+    """Folders of one sweep and scale, oldest first: results/<sweep>-<scale>, then what --fresh made: -2, -3, ...
+
+    Raises:
+        ValueError: one of them is a link to what is not there.
+    """
     sweep = normal(sweep)
     name = re.compile(re.escape(f"{sweep}-{scale}") + r"(?:-(\d+))?")
     numbered = {path: name.fullmatch(normal(path.name)) for path in listed(results)}
     order = {path: int(match[1] or 1) for path, match in numbered.items() if match}
+    for path in order:
+        refuse_dangling(path)
     return [path for path in sorted(order, key=order.__getitem__) if _named(path) in ((sweep, scale), None)]
 
 
