@@ -6,17 +6,26 @@ import hashlib
 import io
 import json
 import subprocess
+import uuid
 from pathlib import Path
 
 import pytest
 import torch
 
-from fsm_icl.files import write_atomically
+from fsm_icl.files import as_folder, write_atomically
 from fsm_icl.training import weights
 from fsm_icl.training.checkpoint import CheckpointNotWrittenError
 
 TRIAL = "a" * 64
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2])}
+
+
+def test_they_may_lie_in_an_object_store() -> None:
+    folder = as_folder(f"memory://{uuid.uuid4().hex}")
+    weights.save(folder, TRIAL, STATE)
+    assert equal(weights.load(folder, TRIAL))
+    with pytest.raises(ValueError, match="gone or damaged: .*weights.pt is not there"):
+        weights.load(folder / "none", TRIAL)
 
 
 @pytest.fixture
