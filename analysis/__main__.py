@@ -46,9 +46,11 @@ def _report(args: argparse.Namespace, sweep: Sweep) -> int:
     from analysis.writing import write
 
     try:
-        written = write(sweep, args.typed)
+        elsewhere = {"folder": on_this_machine(args.output)} if args.output else {}
+        written = write(sweep, args.typed, **elsewhere)
     except OSError as error:
-        print(f"error: can't write the figures: {error}", file=sys.stderr)
+        hint = "" if args.output else "; --output FOLDER writes them elsewhere"
+        print(f"error: can't write the figures: {error}{hint}", file=sys.stderr)
         return 1
     page = next(path for path in written if path.name == "report.html")
     print(f"wrote {len(written)} files; open {page}")
@@ -99,9 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     about = "Print a sweep's table, gains and verdicts; write figures/ into its folder."
-    _takes_sweep(commands.add_parser("present", help=about, description=about))
+    _writes(commands.add_parser("present", help=about, description=about))
     about = "Write figures/ with report.html, one file to send to a colleague, and print no table."
-    _takes_sweep(commands.add_parser("report", help=about, description=about))
+    _writes(commands.add_parser("report", help=about, description=about))
     about = "Write the computed part of a page such as docs/findings/spectrum.md, its snapshot and its figure."
     publish = commands.add_parser("publish", help=about, description=about)
     _takes_sweep(publish)
@@ -119,6 +121,11 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--project", default=PROJECT, help=f"the W&B project (default: {PROJECT})")
     report.add_argument("--share", action="store_true", help="make a link with which anyone can look, without login")
     return parser
+
+
+def _writes(parser: argparse.ArgumentParser) -> None:
+    _takes_sweep(parser)
+    parser.add_argument("--output", metavar="FOLDER", help="where figures go (default: figures/ in the sweep's folder)")
 
 
 def _takes_sweep(parser: argparse.ArgumentParser) -> None:

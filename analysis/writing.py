@@ -20,13 +20,15 @@ from analysis.verdicts import judge
 from analysis.wording import rests_on
 
 
-def write(sweep: Sweep, command: str) -> list[Path]:
-    """Write <figure>.png/.pdf, every table as CSV, the snapshot and report.html/.md under figures/.
+def write(sweep: Sweep, command: str, folder: Path | None = None) -> list[Path]:
+    """Write <figure>.png/.pdf, every table as CSV, the snapshot and report.html/.md into `folder`.
+
+    Without one it is figures/ in the sweep's folder.
 
     Equal records give byte-equal CSVs; only those of the wall-clock (timeline, matchings, declarations) differ between
     two runs of one sweep.
     """
-    folder = sweep.folder / "figures"
+    folder = folder or sweep.folder / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     found, came_from = pictures(sweep), origin(sweep, command)
     written, images = [], {}

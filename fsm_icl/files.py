@@ -83,6 +83,12 @@ def _of_file_uri(text: str) -> Path:
     return Path(os.fsdecode(unquote_to_bytes(path)))
 
 
+def refuse_dangling(path: Folder) -> None:
+    """Raises ValueError where `path` is a link to what is not there, as to a disk that is not mounted."""
+    if is_local(path) and path.is_symlink() and not path.exists():
+        raise ValueError(f"{path} is a link to {os.readlink(path)}, which is not there")
+
+
 def normal(name: str) -> str:
     """A name as it compares: a Mac writes é as an e and an accent, which is another name to other systems."""
     return unicodedata.normalize("NFC", name)

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from fsm_icl.files import as_folder, exists, found, is_local, listed, normal, read_all, read_bytes, told
+from fsm_icl.files import (
+    as_folder,
+    exists,
+    found,
+    is_local,
+    listed,
+    normal,
+    read_all,
+    read_bytes,
+    refuse_dangling,
+    told,
+)
 from fsm_icl.record_checks import contradictions
 from fsm_icl.records import Manifest, TrialRecord
 
@@ -125,11 +136,17 @@ def sweep_folders(sweep: str, scale: str, results: Folder) -> list[Folder]:
 
 
 def folders_called(sweep: str, scale: str, results: Folder) -> list[Folder]:
-    """Folders whose names are those of one sweep and scale, as `sweep_folders`, whatever their manifests say."""
+    """Folders whose names are those of one sweep and scale, as `sweep_folders`, whatever their manifests say.
+
+    Raises:
+        ValueError: one of them is a link to what is not there.
+    """
     sweep = normal(sweep)
     name = re.compile(re.escape(f"{sweep}-{scale}") + r"(?:-(\d+))?")
     numbered = {path: name.fullmatch(normal(path.name)) for path in listed(results)}
     order = {path: int(match[1] or 1) for path, match in numbered.items() if match}
+    for path in order:
+        refuse_dangling(path)
     return sorted(order, key=order.__getitem__)
 
 

@@ -94,6 +94,15 @@ def test_a_link_to_nowhere_is_called_one(tmp_path: Path) -> None:
         assert done.stderr == f"error: --results {name}: disk is a link to /unplugged, which is not there\n"
 
 
+def test_a_sweeps_folder_that_is_a_link_to_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "spectrum-laptop").symlink_to("/unplugged")
+    for command in (["tune", "spectrum", "--plan"], ["status", "spectrum", "--scale=laptop"]):
+        done = fsm(*command)
+        assert done.exit_code == 2
+        assert done.stderr == "error: results/spectrum-laptop is a link to /unplugged, which is not there\n"
+
+
 @pytest.mark.parametrize(("made", "asked"), [(NFC, NFD), (NFD, NFC)])
 def test_a_folder_that_a_mac_has_spelled_is_the_same_sweep(made: str, asked: str, tmp_path: Path) -> None:
     sweep = "question: q\ngrid: {arch: gru}\nsearch: {num_trials: 2, learning_rate: {log: [1e-3, 0.1]}}\n"

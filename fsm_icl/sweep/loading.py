@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 import fsm_icl
-from fsm_icl.files import as_folder, is_local, normal, told
+from fsm_icl.files import as_folder, is_local, normal, refuse_dangling, told
 from fsm_icl.folders import default_scale, refuse_sweep
 from fsm_icl.sweep.explain import as_written, dotted, explain
 from fsm_icl.sweep.space import SweepSpec
@@ -135,13 +135,15 @@ def results_folder(text: str) -> Folder:
     results = _folder(text)
     if not f"{text}{results}".isprintable():
         raise SpecError([f"--results {shown(text)}: a folder's name has no control characters"])
-    for path in (results, *results.parents) if is_local(results) else ():
-        if os.path.lexists(path):
-            if not path.exists():
-                raise SpecError([f"--results {results}: {path} is a link to {os.readlink(path)}, which is not there"])
-            if not path.is_dir():
-                raise SpecError([f"--results {results}: {path} is a file; expected a folder"])
-            break
+    try:
+        for path in (results, *results.parents) if is_local(results) else ():
+            if os.path.lexists(path):
+                refuse_dangling(path)
+                if not path.is_dir():
+                    raise ValueError(f"{path} is a file; expected a folder")
+                break
+    except ValueError as error:
+        raise SpecError([f"--results {results}: {error}"]) from None
     try:
         refuse_sweep(results)
     except (ValueError, OSError) as error:

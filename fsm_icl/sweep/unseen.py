@@ -11,6 +11,10 @@ _WIDE = "\uff01-\uff5e"
 """ASCII's characters as wide as Chinese ones: a full-width colon is none of YAML's."""
 _SPACES = "\u00a0\u00ad\u034f\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff" + _BLANK_LETTERS
 _QUOTES = "\u2018-\u201f"
+_LIKE_ASCII = re.compile(
+    f"[{_WIDE}\u2010\u2011\u2212]|(?<=[A-Za-z])[\u0370-\u052f]|[\u0370-\u052f](?=[A-Za-z])"  # 1e-3, and \u0430rch
+)
+"""Wide characters, hyphens and minus signs of typography, and a Greek or Cyrillic letter within a Latin word."""
 
 _SPOILT = re.compile(
     rf"^[ ]*(?:-[ ]+)*(?:(?P<indent>[{_SPACES}])|-(?P<dash>[{_SPACES}])"
@@ -24,12 +28,9 @@ _BETWEEN = re.compile(r"^(?:={7}|\|{7})(?:\s|$)")
 
 
 def escaped(text: str) -> str:
-    """`text` on one line; what can't be seen, and what a terminal would act on, written as in Python."""
-    return "".join(_escape(c) if _hidden(c) else c for c in text)
-
-
-def _hidden(character: str) -> bool:
-    return not character.isprintable() or character in _BLANK_LETTERS or "\uff01" <= character <= "\uff5e"
+    """`text` on one line; what can't be seen or told from ASCII, and what a terminal acts on, written as in Python."""
+    seen = "".join(_escape(c) if not c.isprintable() or c in _BLANK_LETTERS else c for c in text)
+    return _LIKE_ASCII.sub(lambda found: _escape(found[0]), seen)
 
 
 def _escape(character: str) -> str:

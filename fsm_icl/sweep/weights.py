@@ -8,7 +8,7 @@ from typing import NamedTuple
 from fsm_icl.folders import read_manifest, sweep_folder
 from fsm_icl.models.shell import Model, build_model
 from fsm_icl.sweep.logs import read_record
-from fsm_icl.training import checkpoint
+from fsm_icl.training import weights
 from fsm_icl.training.config import TrialConfig
 
 
@@ -21,7 +21,7 @@ class Trained(NamedTuple):
 
 
 def load(results: str | Path, cell: str, seed: int = 0, scale: str | None = None) -> Trained:
-    """A cell's winner as it was trained in the sweep's measure phase.
+    """A cell's winner as it was trained in the sweep's measure phase. Writes nothing: results may be read-only.
 
     Args:
         results: a sweep's folder, or its name; a name means the newest results/<name>-<scale>, as in commands.
@@ -46,9 +46,7 @@ def load(results: str | Path, cell: str, seed: int = 0, scale: str | None = None
         state = "has not ended" if record is None else f"{record.end.outcome}: {record.end.reason}"
         raise ValueError(f"{folder}: {cell}, seed {seed} (trial {trial[:12]}) {state}")
     config = TrialConfig.model_validate(record.config)
-    content = checkpoint.load(folder / "trials" / trial, trial, checkpoint.WEIGHTS)
-    if content is None:
-        raise ValueError(f"{folder / 'trials' / trial / checkpoint.WEIGHTS}: the trained weights are gone or damaged")
+    trained = weights.load(folder / "trials" / trial, trial)
     model = build_model(config.model, config.task.num_tokens, config.task.num_classes, config.seed)
-    model.load_state_dict(content["model"])
+    model.load_state_dict(trained)
     return Trained(model.eval(), config)

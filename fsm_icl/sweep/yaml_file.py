@@ -89,7 +89,9 @@ def read_yaml_file(path: Folder) -> Located:
     except UnicodeDecodeError as error:
         if len(raw) <= MAX_BYTES:
             line = raw.count(b"\n", 0, error.start) + 1
-            raise SpecError([f"{path}:{line}: is not UTF-8 text"]) from error
+            wide = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
+            hint = " but UTF-16, as Windows PowerShell writes it; save it as UTF-8" if wide else ""
+            raise SpecError([f"{path}:{line}: is not UTF-8 text{hint}"]) from error
     if len(raw) > MAX_BYTES:
         raise SpecError([f"{path}: larger than {MAX_BYTES:,} bytes; a sweep file is a page of text"])
     located = read_yaml(text, str(path))

@@ -64,7 +64,7 @@ def _hidden(text: str) -> str:
 
 
 class _Scanner(Scanner):
-    """Takes a tab where YAML 1.2 has one part words, and blank lines of any width before a block of text."""
+    """Takes what YAML 1.2 does: tabs between words, blank lines of any width before a text, a ? that begins a word."""
 
     def scan_to_next_token(self) -> Any:
         while True:
@@ -73,6 +73,22 @@ class _Scanner(Scanner):
                 return
             self._skip(" \t")
             self.allow_simple_key = False  # a tab is no indentation, so no block may begin behind it
+
+    def check_key(self) -> bool:
+        return self.reader.peek(1) in ("\0 \t\r\n,[]{}" if self.flow_level else "\0 \t\r\n")
+
+    def check_value(self) -> bool:
+        if not self.flow_level or self.reader.peek(1) in "\0 \t\r\n,[]{}":
+            return bool(super().check_value())
+        before = self.reader.pointer - 1  # only behind what ends by itself a colon needs no blank: {"a":1}
+        while before >= 0 and self.reader.buffer[before] in " \t\r\n":
+            before -= 1
+        return before >= 0 and self.reader.buffer[before] in "\"'}]"
+
+    def check_plain(self) -> bool:
+        begins = self.reader.peek()
+        word = (begins == "?" and not self.check_key()) or (begins == ":" and not self.check_value())
+        return word or bool(super().check_plain())
 
     def stale_possible_simple_keys(self) -> None:
         # Only outside of braces a key stands on one line with its colon.

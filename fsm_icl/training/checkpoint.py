@@ -1,4 +1,4 @@
-"""What a trial needs to go on where it was stopped, and its weights at the end; each file a line of JSON, then torch's.
+"""What a trial needs to go on where it was stopped: a file of a line of JSON, then torch's.
 
 Batches, learning rate and dropout are functions of (config, step), so no generator state is kept.
 """
@@ -23,7 +23,6 @@ FORMAT = 1
 """Raised when what the file holds changes; a file of another format is set aside."""
 
 NAME = "checkpoint.pt"
-WEIGHTS = "weights.pt"
 SET_ASIDE = "set-aside-"
 """Begins the name of a file that is not what it should be."""
 

@@ -15,7 +15,7 @@ import torch
 from fsm_icl.files import append
 from fsm_icl.records import Outcome, Report, TestScore, TrialEnd
 from fsm_icl.task.episodes import evaluation_set
-from fsm_icl.training import checkpoint, host
+from fsm_icl.training import host, weights
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.evaluate import score
 from fsm_icl.training.state import TrainingState
@@ -94,8 +94,7 @@ class _Trial:
             test_set = evaluation_set(self.config.task, "test", self.config.evaluation_seed)
             test = score(self.state.model, test_set, self.config)
             if self.env.folder:
-                weights = {"model": dict(self.state.model.state_dict())}
-                checkpoint.save(self.env.folder, self.state.fingerprint, weights, checkpoint.WEIGHTS)
+                weights.save(self.env.folder, self.state.fingerprint, self.state.model.state_dict())
         return self.end("finished", test=test)
 
     def log(self, error: Exception) -> None:

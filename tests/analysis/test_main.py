@@ -57,6 +57,13 @@ def test_it_prints_and_writes_everything(presented: Presented) -> None:
     assert f"python -m analysis spectrum --scale laptop --results {presented.figures.parents[1]}" in page
 
 
+def test_figures_of_results_that_nobody_may_write_go_elsewhere(results: Path, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in results.rglob("*")}
+    assert run(results, "report", "spectrum", "--scale", "laptop", "--output", str(tmp_path / "mine" / "figures")) == 0
+    assert sorted(path.name for path in (tmp_path / "mine" / "figures").iterdir()) == FILES
+    assert {path: path.stat().st_mtime_ns for path in results.rglob("*")} == before
+
+
 def test_a_colleague_renders_it_again_from_the_snapshot(
     presented: Presented, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,7 +145,8 @@ def test_a_broken_record(results: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_figures_that_cannot_be_written(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (results / "spectrum-laptop" / "figures").write_text("a file is in the way")
     assert run(results, "spectrum", "--scale", "laptop") == 1
-    assert "can't write" in capsys.readouterr().err
+    assert "can't write" in (said := capsys.readouterr().err)
+    assert "; --output FOLDER writes them elsewhere" in said
 
 
 def test_help_needs_neither_pandas_nor_matplotlib() -> None:

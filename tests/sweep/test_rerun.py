@@ -213,6 +213,13 @@ class TestLoad:
         recorded = read_records(trained)[measured(trained, 1)].end.test
         assert score(model, evaluation_set(config.task, "test", config.evaluation_seed), config) == recorded
 
+    def test_torch_alone_reads_the_weights(self, trained: Path) -> None:
+        before = files(trained)
+        model, _ = fsm_icl.load(trained, CELL, 1)
+        state = torch.load(trained / "trials" / measured(trained, 1) / "weights.pt", weights_only=True)
+        model.load_state_dict(state)
+        assert files(trained) == before
+
     def test_by_name(self, trained: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.chdir(tmp_path)
         (tmp_path / "results").symlink_to(trained.parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from fsm_icl.sweep.cells import cells_of
 from fsm_icl.sweep.loading import load_sweep
@@ -39,6 +41,8 @@ LINES = "  one\n  two\n\n  three\n"
         ("a tab on an empty line", "q: one\n\t\n", "one"),
         ("line breaks of Windows", "q: >-\r\n  one\r\n  two\r\n", "one two"),
         ("no breaks in YAML 1.2", "q: 'one\u2028 two'\n", "one\u2028 two"),
+        ("a question mark that begins a word", "{q: ?0}", "?0"),
+        ("a colon that begins a word", "{q: :0}", ":0"),
         ("an equals sign", "q: =", "="),
         ("a merge key's name", "q: <<", "<<"),
         ("a number", "q: -.5e3", -500.0),
@@ -74,6 +78,14 @@ def test_json_is_read_as_json(value: Any, ascii_: bool, indent: Any, parts: Any)
     assert read_yaml(raw, "x").value == json.loads(raw)
 
 
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.text("abc", min_size=1), leaves | st.lists(leaves)))
+def test_a_sweep_file_that_a_driver_writes_is_read_again(value: Any) -> None:
+    stream, writer = io.StringIO(), YAML(typ="safe", pure=True)
+    writer.dump({"hypotheses": [value]}, stream)
+    assert read_yaml(stream.getvalue(), "x").value == {"hypotheses": [value]}
+
+
 SPOILT = """\
 question: Is it?
 task:
@@ -101,6 +113,12 @@ search:
         ("[rnn, gru]", "[rnn\uff0c gru]", r"mine.yaml:6: grid.0.arch: unknown architecture 'rnn\uff0c gru'"),
         ("log:", "log\uff1a", r"mine.yaml:8: not valid YAML: '\uff1a' (fullwidth colon)"),
         ("- arch", "-\u00a0arch", r"mine.yaml:6: grid.0.-\xa0arch: unknown key; did you mean 'arch'?"),
+        ("arch", "\u0430rch", r"mine.yaml:6: grid.0.\u0430rch: unknown key; did you mean 'arch'?"),
+        (
+            "1e-3",
+            "1e\u22123",
+            r"mine.yaml:8: search.learning_rate.log.0: input should be a valid number, found '1e\u22123",
+        ),
         ("task:", "<<<<<<< HEAD\ntask:", "mine.yaml:2: '<<<<<<< HEAD': a merge that Git left to you"),
         ("  num_actions", "=======\n  num_actions", "mine.yaml:4: not valid YAML: '=======': a merge"),
         ("  num_actions: 3", "  num_actions: 3\n>>>>>>> b1e4", "mine.yaml:5: '>>>>>>> b1e4': a merge that Git left"),
@@ -124,6 +142,12 @@ def test_wide_and_unseen_characters_are_fine_in_a_text(tmp_path: Path) -> None:
     text = SPOILT.replace("Is it?", "宽度\uff1a够\u00a0吗\uff1f")
     (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
     assert load_sweep(str(tmp_path / "mine.yaml")).spec.question == "宽度\uff1a够\u00a0吗\uff1f"
+
+
+def test_a_file_that_windows_has_written_in_its_own_encoding(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(SPOILT, encoding="utf-16")
+    with pytest.raises(SpecError, match=r"mine\.yaml:1: is not UTF-8 text but UTF-16"):
+        load_sweep(str(tmp_path / "mine.yaml"))
 
 
 def test_half_a_pair_of_escapes_is_no_character() -> None:
