@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
+MEGABYTE = 1_000_000
 KEY = "0123456789abcdef0123456789abcdef01234567"
 ENTITY = "team"
 Fault = Literal["none", "down", "error", "slow"]
@@ -74,6 +75,45 @@ class StoredRun:
         }
 
 
+class Refused(Exception):
+    """What W&B answers with status 400: it is not asked again."""
+
+
+def check_run(v: Mapping[str, Any]) -> None:
+    """Raises Refused where W&B would not take a run's names or its config."""
+    for tag in v.get("tags") or []:
+        if not 1 <= len(tag) <= 64:
+            raise Refused(f"tag {tag!r} is not between 1 and 64 characters")
+    for name in ("groupName", "displayName", "name", "jobType"):
+        if len(v.get(name) or "") > 128:
+            raise Refused(f"{name} is longer than 128 characters")
+    if not re.fullmatch(r"[^/\\#?%:]{1,128}", v.get("project") or "p"):
+        raise Refused("invalid project name")
+    config = json.loads(v.get("config") or "{}")
+    if len(json.dumps(config)) > 10 * MEGABYTE:
+        raise Refused("config is larger than 10 MB")
+    check_tree({key: entry["value"] for key, entry in config.items() if key != "_wandb"})
+
+
+def check_tree(tree: Any, depth: int = 1) -> None:
+    """Raises Refused where a key or a value is too large, or too deep."""
+    if isinstance(tree, Mapping):
+        if depth > 8:
+            raise Refused("config is nested too deeply")
+        for key, value in tree.items():
+            if not 1 <= len(key) <= 128:
+                raise Refused(f"key {key[:40]!r} is not between 1 and 128 characters")
+            check_tree(value, depth + 1)
+    elif len(json.dumps(tree)) > MEGABYTE:
+        raise Refused("a value is larger than 1 MB")
+
+
+def check_artifact(name: str) -> None:
+    """Raises Refused where W&B would not take an artifact's name."""
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", name):
+        raise Refused(f"Artifact name may only contain alphanumeric characters, dashes, underscores, and dots: {name}")
+
+
 class Double:
     """The server; `url` is its base URL. Start it with `serving()`."""
 
@@ -87,6 +127,8 @@ class Double:
         self.projects: set[str] = set()
         self.operations: list[str] = []
         self.unknown: set[str] = set()
+        self.refused: list[str] = []
+        """Why something was not taken that W&B would not take."""
         self.traffic: list[bytes] = []
         """Every request's path, headers and body."""
         self.fault: Fault = "none"
@@ -148,6 +190,7 @@ class Double:
                 self.rows_until_down -= len(rows)
             run.history.extend(rows)
             for line in files.get("wandb-summary.json", {}).get("content", []):
+                check_tree(json.loads(line))
                 run.summary = line
             if body.get("complete"):
                 run.exit_code = int(body.get("exitcode") or 0)
@@ -176,6 +219,7 @@ class Double:
         return {"model": {**_project(v["project"]), "bucket": bucket}}
 
     def _on_UpsertBucket(self, v: Mapping[str, Any]) -> Any:
+        check_run(v)
         inserted = v["name"] not in self.runs
         run = self.runs.setdefault(v["name"], StoredRun(v["project"], v["name"], len(self.runs)))
         self.projects.add(v["project"])
@@ -220,6 +264,7 @@ class Double:
 
     def _on_CreateArtifact(self, v: Mapping[str, Any]) -> Any:
         given = v["input"]
+        check_artifact(given["artifactCollectionName"])
         same = [k for k, a in self.artifacts.items() if _same(a, given) and a["state"] == "COMMITTED"]
         key = same[0] if same else f"artifact{len(self.artifacts)}"
         entry = self.artifacts.setdefault(key, {**given, "state": "PENDING"})
@@ -351,7 +396,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/upload/"):
             double.files[base64.urlsafe_b64decode(self.path.split("/")[2]).decode()] = body
         match = re.fullmatch(r"/files/([^/]+)/([^/]+)/([^/]+)/file_stream", self.path)
-        if match and not double.stream(match[2], match[3], json.loads(body)):
+        try:
+            taken = not match or double.stream(match[2], match[3], json.loads(body))
+        except Refused as error:
+            double.refused.append(str(error))
+            return self._reply({"error": str(error)}, status=400)
+        if not taken:
             double.down_soon()
             self.close_connection = True
             return None
@@ -362,7 +412,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _graphql(self, request: Mapping[str, Any]) -> None:
         operation = re.search(r"(?:query|mutation)\s+(\w+)", request["query"])
         assert operation is not None
-        data = self.double.answer(operation[1], request.get("variables") or {})
+        try:
+            data = self.double.answer(operation[1], request.get("variables") or {})
+        except Refused as error:
+            self.double.refused.append(str(error))
+            return self._reply({"data": None, "errors": [{"message": str(error)}]}, status=400)
         if data is None:
             return self._reply({"data": None, "errors": [{"message": f"no such operation: {operation[1]}"}]})
         return self._reply({"data": data})
