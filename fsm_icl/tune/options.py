@@ -6,9 +6,11 @@ import contextlib
 import re
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING
+
+from fsm_icl.account import Destination
 
 if TYPE_CHECKING:
     from fsm_icl.sweep.wandb_mode import Choice, Mode
@@ -38,6 +40,8 @@ class RunOptions:
     """What the command line says beside the sweep itself."""
 
     wandb: Mode = "offline"
+    wandb_to: Destination = field(default_factory=Destination)
+    """Where in W&B runs go."""
     address: str | None = None
     """A running Ray cluster; None starts Ray on this machine."""
     max_failures: int = 3

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from fsm_icl.sweep.loading import load_sweep
+from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.tracking import Tracker
 from fsm_icl.sweep.wandb_sweep import log_sweep
 from tests import wandb_account
@@ -92,6 +94,44 @@ def test_the_sweeps_own_run_carries_files_tables_and_images(folder: Path) -> Non
         held = {path.split("/")[1] for path in double.files if path.startswith(f"{artifact}/")}
         assert held >= {"manifest.json", "sweep.yaml", "spectrum.png", "trials.csv", "report.md"}
         assert double.files[f"{artifact}/trials.csv"] == b"cell,n\na,1\nb,\n"
+
+
+LONG = """
+question: long labels
+task: {num_states: 3, num_actions: 3, demo_length: 4, query_length: 4, length_jitter: 0, val_machines: 8,
+  test_machines: 8, num_demos: 1}
+grid: {arch: rnn, nonlinearity: tanh, d_model: [4, 8], optimizer.weight_decay: 0.0123, optimizer.clip_norm: 1.25,
+  optimizer.beta2: 0.98, budget.batch_size: 4}
+budget: {steps: 10, batch_size: 4, report_every: 1}
+optimizer: {warmup: 0}
+search: {num_trials: 1, learning_rate: {log: [1e-3, 6e-2]}}
+measure: {num_seeds: 1}
+"""
+
+
+@pytest.mark.parametrize("name", ["two words, and (more)", "x" * 140])
+def test_names_that_are_long_or_strange_are_made_to_fit(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.yaml").write_text(LONG)
+    sweep = load_sweep(str(tmp_path / f"{name}.yaml"), None, [])
+    folder = tmp_path / "sweep"
+    records = folders.write(folder, sweep)
+    planner = Planner(sweep.spec, simulate.cells(sweep), records)
+    labels = {plan.cell.label for plan in planner.plans}
+    assert all(len(label) > 64 for label in labels)
+    tracker = Tracker(folder, sweep.name, (folder / "id").read_text(), sweep.scale, "offline")
+    tracker.catch_up((p, records[p.hash]) for plan in planner.plans for p in plan.wanted())
+    tracker.close()
+    assert tracker.problem is None
+    log_sweep(folder, {name: (folder / name).read_bytes() for name in ("manifest.json", "sweep.yaml")})
+    with serving() as double:
+        done = sync(folder, double)
+        assert done.stdout == f"{len(records) + 1} runs sent, 0 were there, 0 left\n"
+        assert not double.refused
+        runs = [run for run in double.runs.values() if "hash" in run.config]
+        assert {run.config["cell"] for run in runs} == labels
+        assert len({run.upserts["tags"][0] for run in runs}) == 2
+        (artifact,) = (a for a in double.artifacts.values() if a["artifactTypeName"] == "sweep")
+        assert artifact["state"] == "COMMITTED"
 
 
 def test_what_fails_is_left_and_goes_with_the_next_call(folder: Path) -> None:
