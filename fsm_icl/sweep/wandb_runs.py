@@ -28,6 +28,8 @@ INIT_SECONDS, FINISH_SECONDS = 5, 10
 """Online: a server that takes longer is given up, and the sweep logged offline."""
 OFFLINE_SECONDS = 120
 """Offline there is no server to give up, only a busy machine."""
+MAX_IDS = 4
+"""How many ids of a run are tried that this process has used up."""
 log = logging.getLogger(__name__)
 
 
@@ -76,6 +78,13 @@ class Runs:
             except WandbError as error:
                 self._go_offline(error)
                 self._count_failure(planned.hash)
+        for _ in range(MAX_IDS):
+            try:
+                return self._init(planned)
+            except WandbError as error:
+                if "is in use" not in str(error):
+                    raise
+                self._count_failure(planned.hash)  # a run of it went wrong in an earlier sweep of this process
         return self._init(planned)
 
     def finish(self, planned: Planned, run: Any, record: TrialRecord) -> None:

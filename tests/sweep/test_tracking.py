@@ -7,17 +7,20 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import wandb
 
 from fsm_icl.records import TrialRecord
 from fsm_icl.sweep import tracking
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.tracking import Tracker
-from fsm_icl.sweep.wandb_runs import Runs
+from fsm_icl.sweep.wandb_runs import Runs, settings
 from tests.sweep import simulate
 
 
@@ -51,6 +54,11 @@ def tracker(folder: Path) -> Tracker:
 def read_run(folder: Path, trial_hash: str) -> list[dict[str, Any]]:
     """The records of the one offline run of a trial."""
     (path,) = folder.glob(f"wandb/offline-run-*/run-0123abcd-{trial_hash}.wandb")
+    return inspected(path)
+
+
+def inspected(path: Path) -> list[dict[str, Any]]:
+    """The records of a log."""
     command = [str(Path(sys.executable).parent / "wandb"), "leet", "inspect", "--json", str(path.parent)]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return [json.loads(line) for line in out.splitlines()]
@@ -161,3 +169,85 @@ def test_a_relative_folder_is_the_drivers_whoever_started_wandb(
     logged.record(planned, record)
     logged.close()
     assert read_run(Path("results"), planned.hash)
+
+
+class BreaksOnce:
+    """A method of a wandb.Run that raises the first time that it is called for each trial, before or after its work."""
+
+    def __init__(self, method: Callable[..., None], after: bool, times: int = 1) -> None:
+        self.method, self.after, self.times = method, after, times
+        self.calls: Counter[str] = Counter()
+
+    def __call__(self, run: Any, *arguments: Any, **named: Any) -> None:
+        trial = run.config["hash"]
+        self.calls[trial] += 1
+        breaks = self.calls[trial] <= self.times
+        if self.after or not breaks:
+            self.method(run, *arguments, **named)
+        if breaks:
+            raise ConnectionResetError("the machine is busy")
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("method", ["finish", "log"])
+def test_what_went_wrong_once_is_made_good_by_the_same_driver(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, method: str, after: bool
+) -> None:
+    breaks = BreaksOnce(getattr(wandb.Run, method), after)
+    monkeypatch.setattr(wandb.Run, method, lambda *args, **named: breaks(*args, **named))
+    ended = trials(3)
+    logged = tracker(folder)
+    for planned, record in ended:
+        logged.report(planned, record.reports[0])
+        logged.record(planned, record)
+    logged.catch_up(ended)
+    logged.close()
+    assert set(breaks.calls) == {planned.hash for planned, _ in ended}
+    assert logged.problem is None
+    for planned, record in ended:
+        assert (folder / "wandb" / f"{planned.hash}.done").exists()
+        (log,) = folder.glob(f"wandb/*run-*/run-0123abcd-{planned.hash}*.wandb")
+        assert len(rows(inspected(log))) == len(record.reports)
+
+
+def test_what_goes_wrong_last_of_all_is_tried_again_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    breaks = BreaksOnce(wandb.Run.finish, after=False, times=99)
+    monkeypatch.setattr(wandb.Run, "finish", lambda *args, **named: breaks(*args, **named))
+    (planned, record), *_ = trials(1)
+    logged = tracker(folder)
+    logged.record(planned, record)
+    logged.close()
+    assert breaks.calls[planned.hash] == 2
+    assert logged.problem == "ConnectionResetError: the machine is busy; what is missing there is logged by the next run"
+    assert not (folder / "wandb" / f"{planned.hash}.done").exists()
+    monkeypatch.undo()
+    again = tracker(folder)
+    again.catch_up([(planned, record)])
+    again.close()
+    assert again.problem is None
+    (log,) = folder.glob(f"wandb/*run-*/run-0123abcd-{planned.hash}*.wandb")
+    assert len(rows(inspected(log))) == len(record.reports)
+
+
+def test_a_busy_machine_is_waited_for_where_no_server_is() -> None:
+    offline, online = settings("offline"), settings("online")
+    assert min(offline.init_timeout, offline.finish_timeout) >= 60
+    assert max(online.init_timeout, online.finish_timeout) <= 10
+
+
+def test_wandb_that_hangs_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def hangs(_: Any, planned: Planned) -> None:
+        asked.append(planned.hash)
+        time.sleep(0.02)
+        raise TimeoutError("no answer")
+
+    monkeypatch.setattr(tracking, "SLOW_SECONDS", 0.01)
+    monkeypatch.setattr(Runs, "open", hangs)
+    logged = tracker(folder)
+    for planned, record in trials(6):
+        logged.record(planned, record)
+    logged.close()
+    assert len(asked) == tracking.SLOW_FAILURES
+    assert logged.problem == "TimeoutError: no answer; what is missing there is logged by the next run"
