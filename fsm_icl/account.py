@@ -170,6 +170,13 @@ def host() -> str:
     return str(client(connected=True).setup().settings.base_url)
 
 
+def core() -> str:
+    """The path of wandb's own program, which also reads logs."""
+    from wandb.util import get_core_path
+
+    return str(get_core_path())
+
+
 def child_environment() -> dict[str, str]:
     """For a process that runs wandb by itself: not through this one's service, which has another working folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_") or name in _KEPT}

@@ -134,6 +134,14 @@ class Double:
         self.fault: Fault = "none"
         self.rows_until_down: int | None = None
         """After so many rows more, kept but not acknowledged, the server is down."""
+        self.storage_refuses = False
+        """Whether files are turned away, as by a bucket without room."""
+        self.refusals: dict[str, str] = {}
+        """Operation -> the words with which it is refused."""
+        self.revoked = False
+        """Whether the key is not valid any more."""
+        self.delay = 0.0
+        """Seconds that each answer takes."""
         self.denied: set[str] = set()
         """Operations that this account may not use."""
         self.lock = threading.RLock()
@@ -174,6 +182,8 @@ class Double:
         """The data of a GraphQL response."""
         with self.lock:
             self.operations.append(operation)
+            if operation in self.refusals:
+                raise Refused(self.refusals[operation])
             method = None if operation in self.denied else getattr(self, f"_on_{operation}", None)
             if method is None:
                 self.unknown.add(operation)
@@ -226,7 +236,8 @@ class Double:
         run.upserts |= {key: value for key, value in v.items() if value is not None}
         bucket = {"id": f"id-{run.name}", "name": run.name, "displayName": run.upserts.get("displayName")}
         bucket |= {"description": None, "config": run.upserts.get("config"), "sweepName": None}
-        bucket |= {"historyLineCount": len(run.history), "project": _project(run.project)}
+        project = _project(run.project, v.get("entity") or ENTITY)
+        bucket |= {"historyLineCount": len(run.history), "project": project}
         return {"upsertBucket": {"bucket": bucket, "inserted": inserted}}
 
     def _on_CreateRunFiles(self, v: Mapping[str, Any]) -> Any:
@@ -341,8 +352,8 @@ def _same(artifact: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
     return all(artifact[key] == given[key] for key in keys)
 
 
-def _project(name: str) -> dict[str, Any]:
-    return {"id": "p", "name": name, "entity": {"id": "e", "name": ENTITY}}
+def _project(name: str, entity: str = ENTITY) -> dict[str, Any]:
+    return {"id": "p", "name": name, "entity": {"id": "e", "name": entity}}
 
 
 def _listed(name: str) -> dict[str, Any]:
@@ -389,11 +400,17 @@ class _Handler(BaseHTTPRequestHandler):
         if double.fault == "slow":
             time.sleep(30)
         double.traffic.append(f"{self.path}\n{self.headers}\n".encode() + body)
+        if self.path != "/healthz":
+            time.sleep(double.delay)
+        if double.revoked and self.path != "/healthz":
+            return self._reply({"errors": [{"message": "user is not logged in"}]}, status=401)
         if double.fault == "error":
             return self._reply({"error": "the test says so"}, status=500)
         if self.path == "/graphql":
             return self._graphql(json.loads(body))
         if self.path.startswith("/upload/"):
+            if double.storage_refuses:
+                return self._reply({"error": "the storage is full"}, status=403)
             double.files[base64.urlsafe_b64decode(self.path.split("/")[2]).decode()] = body
         match = re.fullmatch(r"/files/([^/]+)/([^/]+)/([^/]+)/file_stream", self.path)
         try:

@@ -21,6 +21,7 @@ from fsm_icl.account import Destination, leave_service
 from fsm_icl.records import Report, TrialRecord
 from fsm_icl.runs import row_of
 from fsm_icl.sweep.search import Planned
+from fsm_icl.sweep.wandb_markers import Markers
 from fsm_icl.sweep.wandb_mode import Mode
 from fsm_icl.sweep.wandb_runs import Runs
 
@@ -58,6 +59,7 @@ class Tracker:
         mode: Mode,
         results: Folder | None = None,
         to: Destination | None = None,
+        markers: Markers | None = None,
     ) -> None:
         """Start the thread, unless `mode` is disabled.
 
@@ -69,8 +71,9 @@ class Tracker:
             mode: whether a server is told.
             results: where the sweep's records and markers are; None is `folder`.
             to: where in W&B runs go; None is the account's own entity and our project.
+            markers: those of the sweep, where they are read already.
         """
-        self.runs = Runs(folder, sweep, sweep_id, scale, mode, results, to)
+        self.runs = Runs(folder, sweep, sweep_id, scale, mode, results, to, markers)
         self._queue: queue.Queue[_Row | _Done | None] = queue.Queue(QUEUE_SIZE)
         self._open: dict[str, tuple[Any, int]] = {}
         """Hash -> the run, and its last row's step."""

@@ -45,12 +45,13 @@ class Runs:
         mode: Mode,
         results: Folder | None = None,
         to: Destination | None = None,
+        markers: Markers | None = None,
     ) -> None:
         """See `Tracker`."""
         self.folder = folder.absolute() / "wandb"  # wandb opens files from the folder that its service was started in
         self.sweep, self.sweep_id, self.scale, self.mode = sweep, sweep_id, scale, mode
         self.to = to or Destination()
-        self.markers = Markers(folder if results is None else results, self.folder.parent, sweep_id)
+        self.markers = markers or Markers(folder if results is None else results, self.folder.parent, sweep_id)
         self.unfinished: set[str] = set()
         """Hashes of trials whose run could not be finished: their logs may not be whole."""
         self.failures: dict[str, int] = {}

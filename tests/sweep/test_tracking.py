@@ -218,7 +218,9 @@ def test_what_goes_wrong_last_of_all_is_tried_again_once(folder: Path, monkeypat
     logged.record(planned, record)
     logged.close()
     assert breaks.calls[planned.hash] == 2
-    assert logged.problem == "ConnectionResetError: the machine is busy; what is missing there is logged by the next run"
+    assert (
+        logged.problem == "ConnectionResetError: the machine is busy; what is missing there is logged by the next run"
+    )
     assert not (folder / "wandb" / f"{planned.hash}.done").exists()
     monkeypatch.undo()
     again = tracker(folder)
