@@ -125,7 +125,6 @@ def sync(
     from rich.console import Console
     from rich.progress import Progress
 
-    from analysis.share import sweep_files
     from fsm_icl.folders import read_manifest
     from fsm_icl.sweep.sync import told
     from fsm_icl.sweep.wandb_backlog import send
@@ -140,7 +139,12 @@ def sync(
         def progress(sent: int, of: int) -> None:
             bar.update(task, completed=sent, total=of)
 
-        done = send(folder, manifest, lambda: sweep_files(folder), progress, wandb_entity, wandb_project)
+        def files() -> dict[str, bytes]:
+            from analysis.share import sweep_files  # drawing takes seconds to import
+
+            return sweep_files(folder)
+
+        done = send(folder, manifest, files, progress, wandb_entity, wandb_project)
     print(told(done))
     raise typer.Exit(1 if done.left or done.problem else 0)
 

@@ -327,9 +327,20 @@ class Double:
         return {"upsertModel": {"project": _listed(v["name"]), "model": _listed(v["name"]), "inserted": True}}
 
     def _on_ProjectViews(self, v: Mapping[str, Any]) -> Any:
-        edges = [{"node": _view(view), "cursor": view["id"]} for view in self.views.values()]
+        wanted = v.get("viewType") or "runs"
+        edges = [{"node": _view(view), "cursor": view["id"]} for view in self.views.values() if view["type"] == wanted]
         views = {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}
         return {"project": {"allViews": views} if v["project"] in self.projects else None}
+
+    def _on_View(self, v: Mapping[str, Any]) -> Any:
+        found = [
+            view for view in self.views.values() if view["type"] == v["viewType"] and view["name"] == v["viewName"]
+        ]
+        edges = [{"node": {key: view[key] for key in ("id", "displayName", "spec")}} for view in found]
+        return {"project": {"allViews": {"edges": edges}} if v["name"] in self.projects else None}
+
+    def _on_UpsertView2(self, v: Mapping[str, Any]) -> Any:
+        return self._on_upsertView({"id": None, **v})
 
     def _on_upsertView(self, v: Mapping[str, Any]) -> Any:
         inserted = v["id"] is None
