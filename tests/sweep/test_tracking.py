@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,12 +17,14 @@ import pytest
 import wandb
 
 from fsm_icl.records import TrialRecord
-from fsm_icl.sweep import tracking
+from fsm_icl.sweep import tracking, wandb_backlog
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.search import Planned
+from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.tracking import Tracker
 from fsm_icl.sweep.wandb_runs import Runs, settings
-from tests.sweep import simulate
+from fsm_icl.wandb_logs import read_log
+from tests.sweep import folders, simulate
 
 
 @pytest.fixture(autouse=True)
@@ -253,3 +256,58 @@ def test_wandb_that_hangs_is_left_alone(folder: Path, monkeypatch: pytest.Monkey
     logged.close()
     assert len(asked) == tracking.SLOW_FAILURES
     assert logged.problem == "TimeoutError: no answer; what is missing there is logged by the next run"
+
+
+def catch_up(folder: Path, sweep_id: str, ended: list[tuple[Planned, TrialRecord]]) -> list[str]:
+    """Let a driver log these trials where they are not logged; the names of all logs then."""
+    logged = Tracker(folder, "spectrum", sweep_id, "laptop", "offline")
+    logged.catch_up(ended)
+    logged.close()
+    assert logged.problem is None
+    return sorted(path.parent.name for path in folder.glob("wandb/offline-run-*/*.wandb"))
+
+
+def test_a_marker_of_another_sweep_hides_no_trial(folder: Path) -> None:
+    """Two folders merged into one: the trials are the same, the sweep in W&B is another."""
+    ended = trials(2)
+    catch_up(folder, "0123abcd", ended)
+    logs = catch_up(folder, "fedcba98", ended)
+    assert len([name for name in logs if "fedcba98" in name]) == 2
+    assert catch_up(folder, "fedcba98", ended) == logs
+
+
+def test_a_marker_without_its_log_hides_no_trial(folder: Path) -> None:
+    ended = trials(2)
+    (first, second) = catch_up(folder, "0123abcd", ended)
+    shutil.rmtree(folder / "wandb" / first)
+    logs = catch_up(folder, "0123abcd", ended)
+    assert len(logs) == 2
+    assert second in logs
+
+
+def test_a_marker_of_an_earlier_version_counts_beside_its_log(folder: Path) -> None:
+    ended = trials(2)
+    logs = catch_up(folder, "0123abcd", ended)
+    for marker in folder.glob("wandb/*.done"):
+        marker.write_text("")
+    assert catch_up(folder, "0123abcd", ended) == logs
+    for name in logs:
+        shutil.rmtree(folder / "wandb" / name)
+    assert len(catch_up(folder, "0123abcd", ended)) == 2
+
+
+def test_a_trial_that_ended_anew_is_logged_anew(folder: Path) -> None:
+    ((planned, record),) = trials(1)
+    catch_up(folder, "0123abcd", [(planned, record)])
+    later = record.end.model_copy(update={"ended_at": record.end.ended_at + 100})
+    (name,) = catch_up(folder, "0123abcd", [(planned, record.model_copy(update={"end": later}))])
+    (log,) = (folder / "wandb" / name).glob("*.wandb")
+    assert read_log(log).summary["ended_at"] == later.ended_at
+
+
+def test_a_record_that_a_driver_logs_is_left_to_it(folder: Path) -> None:
+    records = folders.write(folder, simulate.loaded(), stop_after=2)
+    with Store(folder):
+        assert wandb_backlog._is_busy(folder)
+    assert not wandb_backlog._is_busy(folder)
+    assert records

@@ -12,7 +12,7 @@ import pytest
 
 from fsm_icl.account import WandbError, destination
 from tests import wandb_account
-from tests.wandb_double import serving
+from tests.wandb_double import KEY, serving
 
 pytestmark = pytest.mark.timeout(120)
 CODE = """
@@ -96,6 +96,19 @@ def test_online_runs_go_where_the_options_say(tmp_path: Path) -> None:
         assert (got, markers, problem) == (expected, 2, None)
         assert sorted(f"run-{name}" for name in double.runs) == expected
         assert {(run.project, run.upserts["entity"]) for run in double.runs.values()} == {("mine", "team")}
+
+
+@pytest.mark.slow
+def test_what_wandb_login_has_left_is_used(tmp_path: Path) -> None:
+    """The server's address in the settings file of the home folder, the key in the netrc file."""
+    with serving() as double:
+        settings = tmp_path / "home" / ".config" / "wandb" / "settings"
+        settings.parent.mkdir(parents=True)
+        settings.write_text(f"[default]\nbase_url = {double.url}\nmode = disabled\n")
+        (tmp_path / "home" / "netrc").write_text(f"machine 127.0.0.1:{double.port}\n login user\n password {KEY}\n")
+        expected, got, markers, problem = log(tmp_path, {}, "online")
+        assert (got, markers, problem) == (expected, 2, None)
+        assert sorted(f"run-{name}" for name in double.runs) == expected
 
 
 OBSTACLE = "from fsm_icl.account import obstacle; print(obstacle())"
