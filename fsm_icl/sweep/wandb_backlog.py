@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,19 +43,23 @@ def send(
     """
     local = local_folder(results, manifest.id)
     markers = Markers(results, local, manifest.id)
-    asked = destination(entity, project)
-    problem = obstacle()
     there = logs_below(local / "wandb")
+    target = _target(there, destination(entity, project), entity, project)
+    busy = _is_busy(results)  # a driver logs what has ended by itself
+    missing = [] if busy else _missing(results, manifest, markers)
+    lacks_sweep = not busy and _lacks_sweep(results, local, manifest.id)
+    lacking = len(missing) + lacks_sweep
+    problem = obstacle() if lacking else None
     if problem is not None and not there:
         raise ValueError(
             f"{local / 'wandb'}: no W&B logs; run the sweep with --wandb offline (the default), "
             f"or see to this, and they are made from its records: {problem}"
         )
-    target = _target(there, asked, entity, project)
-    if problem is None and not _is_busy(results):
+    if lacking and problem is None:
         (local / "wandb").mkdir(parents=True, exist_ok=True)
-        problem = _log_missing(results, local, manifest, markers, target)
-        problem = _log_sweep(results, local, manifest, files, target) or problem
+        problem = _log(missing, results, local, manifest, markers, target)
+        problem = (_log_sweep(local, files, target) if lacks_sweep else None) or problem
+        lacking = 0
     elsewhere = _sent_elsewhere(results, manifest, markers)
     if not logs_below(local / "wandb") and elsewhere:
         return Synced(before=elsewhere, sent=0, left=0, interrupted=0, problem=None)
@@ -62,7 +67,7 @@ def send(
     if any(mark_of_server(log).exists() for log in _of_sweep(local, manifest.id)):
         with contextlib.suppress(OSError):
             mark_sweep_sent(results)
-    return Synced(done.before + elsewhere, done.sent, done.left, done.interrupted, done.problem or problem)
+    return replace(done, before=done.before + elsewhere, left=done.left + lacking, problem=done.problem or problem)
 
 
 def mark_sweep_sent(results: Folder) -> None:
@@ -95,7 +100,7 @@ def _target(logs: list[Path], asked: Destination, entity: str | None, project: s
 
 
 def _is_busy(results: Folder) -> bool:
-    """Whether a driver is at work, who logs what has ended by itself."""
+    """Whether a driver is at work."""
     if is_local(results):
         return driver_of(results) is not None
     try:
@@ -118,14 +123,25 @@ def _planned(cell: ManifestCell, wanted: WantedTrial, record: TrialRecord) -> Pl
     return Planned(place, wanted.phase, wanted.repeat, wanted.index, config, wanted.hash, {})
 
 
-def _log_missing(results: Folder, local: Path, manifest: Manifest, markers: Markers, to: Destination) -> str | None:
-    """Log every trial that has a record and neither a marker nor a whole log. Returns what went wrong, if so."""
+def _missing(results: Folder, manifest: Manifest, markers: Markers) -> list[tuple[Planned, TrialRecord]]:
+    """Trials that have a record, and neither a marker nor a whole log."""
     ended = [(p, r) for p, r in _ended(manifest, read_records(results)) if not markers.has(p.hash, r)]
-    missing = [(planned, record) for planned, record in ended if not _adopted(markers, planned.hash, record)]
-    if not missing:
+    return [(planned, record) for planned, record in ended if not _adopted(markers, planned.hash, record)]
+
+
+def _log(
+    trials: list[tuple[Planned, TrialRecord]],
+    results: Folder,
+    local: Path,
+    manifest: Manifest,
+    markers: Markers,
+    to: Destination,
+) -> str | None:
+    """Log trials from their records. Returns what went wrong, if so."""
+    if not trials:
         return None
     tracker = Tracker(local, manifest.sweep, manifest.id, manifest.scale, "offline", results, to, markers)
-    tracker.catch_up(missing)
+    tracker.catch_up(trials)
     tracker.close()
     return tracker.problem
 
@@ -145,10 +161,12 @@ def _of_sweep(local: Path, sweep_id: str) -> list[Path]:
     return [log for log in logs_below(local / "wandb") if logged_trial(log) == (sweep_id, SWEEP_JOB)]
 
 
-def _log_sweep(results: Folder, local: Path, manifest: Manifest, files: Files, to: Destination) -> str | None:
-    """Log the sweep's own run where it is neither on the server nor whole on this machine."""
-    if _is_sweep_sent(results) or any(_says_all(log) for log in _of_sweep(local, manifest.id)):
-        return None
+def _lacks_sweep(results: Folder, local: Path, sweep_id: str) -> bool:
+    """Whether the sweep's own run is neither on the server nor whole on this machine."""
+    return not _is_sweep_sent(results) and not any(_says_all(log) for log in _of_sweep(local, sweep_id))
+
+
+def _log_sweep(local: Path, files: Files, to: Destination) -> str | None:
     try:
         log_sweep(local, files(), to)
     except Exception as error:  # noqa: BLE001  (figures, W&B: the trials are sent all the same)

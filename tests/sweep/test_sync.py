@@ -204,6 +204,22 @@ def test_what_has_no_log_is_made_from_its_record(folder: Path) -> None:
         assert f"{sweep_id}-sweep" in double.runs
 
 
+def test_what_cannot_be_made_now_is_left(folder: Path) -> None:
+    """Where all is there, nobody asks for a server or a key."""
+    with serving() as double:
+        assert sync(folder, double).returncode == 0
+    done = sync(folder, None)
+    assert (done.returncode, done.stdout[:47]) == (0, "0 runs sent, 6 were there, 0 left, 1 of trials ")
+    lost = next(path for path in folder.glob("wandb/*.done"))
+    for log in folder.glob(f"wandb/*run-*-{lost.stem}"):
+        shutil.rmtree(log)
+    lost.unlink()
+    done = sync(folder, None)
+    assert done.returncode == 1
+    assert done.stdout.startswith("0 runs sent, 5 were there, 1 left")
+    assert "no API key" in done.stdout
+
+
 def test_what_another_machine_has_sent_is_not_sent_again(folder: Path, tmp_path: Path) -> None:
     """Markers go with the results, logs do not."""
     with serving() as double:

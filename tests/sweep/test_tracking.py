@@ -311,3 +311,16 @@ def test_a_record_that_a_driver_logs_is_left_to_it(folder: Path) -> None:
         assert wandb_backlog._is_busy(folder)
     assert not wandb_backlog._is_busy(folder)
     assert records
+
+
+def test_what_was_asked_for_is_compared_with_what_came(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever makes W&B do something else than it is asked, also what nobody has thought of."""
+    init = wandb.init
+    monkeypatch.setattr(wandb, "init", lambda **named: init(**named | {"project": "theirs", "group": "another"}))
+    (planned, record), *_ = trials(1)
+    logged = tracker(folder)
+    logged.record(planned, record)
+    logged.close()
+    assert logged.problem is not None
+    assert logged.problem.startswith("W&B opened a run with project 'theirs' and not 'fsm_icl', group 'another'")
+    assert not list(folder.glob("wandb/*.done"))
