@@ -137,7 +137,7 @@ class Double:
         self.storage_refuses = False
         """Whether files are turned away, as by a bucket without room."""
         self.refusals: dict[str, str] = {}
-        """Operation -> the words with which it is refused."""
+        """Operation (or file_stream, which takes rows) -> the words with which it is refused."""
         self.revoked = False
         """Whether the key is not valid any more."""
         self.delay = 0.0
@@ -193,6 +193,8 @@ class Double:
     def stream(self, project: str, name: str, body: Mapping[str, Any]) -> bool:
         """Keep a piece of a run's file stream. Returns whether to acknowledge it."""
         with self.lock:
+            if "file_stream" in self.refusals:
+                raise Refused(self.refusals["file_stream"])
             run = self.runs[name]
             files = body.get("files") or {}
             rows = files.get("wandb-history.jsonl", {}).get("content", [])

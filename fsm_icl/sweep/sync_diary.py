@@ -44,15 +44,39 @@ class Diary:
         return self.signs
 
     def _take(self, line: bytes) -> None:
-        try:
-            entry: dict[str, Any] = json.loads(line)
-            message = str(entry["msg"])
-        except (ValueError, KeyError, TypeError):
-            return
-        if entry.get("level") not in ("ERROR", "WARN") and not _NO_PROGRESS.search(message):
+        entry = _entry(line)
+        if (why := _lost(entry)) is not None and "sync_path" in entry:
+            self.failures.setdefault(str(entry["sync_path"]), why)
+        elif not _is_trouble(entry) and not _NO_PROGRESS.search(str(entry.get("msg", "retry"))):
             self.signs += 1
-        elif entry.get("level") == "ERROR" and _LOST.search(message) and "sync_path" in entry:
-            self.failures.setdefault(str(entry["sync_path"]), _words(message))
+
+
+def refused_in(diary: Path) -> str | None:
+    """What the server refused of a run, by what wandb wrote down while it sent it; None where it took all."""
+    try:
+        lines = diary.read_bytes().splitlines()
+    except OSError:
+        return None
+    return next((why for line in lines if (why := _lost(_entry(line))) is not None), None)
+
+
+def _entry(line: bytes) -> dict[str, Any]:
+    """A line that is none of theirs says nothing."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) else {}
+
+
+def _is_trouble(entry: dict[str, Any]) -> bool:
+    return str(entry.get("level")).startswith(("ERROR", "WARN"))  # a fatal one is ERROR+4
+
+
+def _lost(entry: dict[str, Any]) -> str | None:
+    message = str(entry.get("msg", ""))
+    lost = str(entry.get("level")).startswith("ERROR") and _LOST.search(message)
+    return _words(message) if lost else None
 
 
 def _words(message: str) -> str:

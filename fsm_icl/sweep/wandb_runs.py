@@ -17,6 +17,7 @@ from fsm_icl.account import Destination, WandbError, client, first_line
 from fsm_icl.records import TrialRecord
 from fsm_icl.runs import PROJECT, code_of, group_of, run_config, summary_of
 from fsm_icl.sweep.search import Planned
+from fsm_icl.sweep.sync_diary import refused_in
 from fsm_icl.sweep.wandb_markers import Markers, mark_of_server
 from fsm_icl.sweep.wandb_mode import Mode
 from fsm_icl.wandb_limits import NAME, cut, tags
@@ -60,6 +61,8 @@ class Runs:
         """Hash -> what went wrong with the trial's run and was not made good since."""
         self._offline: str | None = None
         """Why it went offline."""
+        self._refused: str | None = None
+        """What of a run the server did not take."""
         self._finishing: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -117,7 +120,7 @@ class Runs:
     @property
     def problem(self) -> str | None:
         """The first thing that went wrong and was not made good, for the sweep's last lines."""
-        return self._offline or next(iter(self._problems.values()), None)
+        return self._offline or self._refused or next(iter(self._problems.values()), None)
 
     def failed(self, trial_hash: str, error: Exception) -> None:
         """Something went wrong with the run of a trial: it can't be opened again under the same id."""
@@ -143,6 +146,9 @@ class Runs:
         if trial_hash is None or record is None:
             return
         where = Path(run.dir).with_name(f"run-{run.id}.wandb")
+        if sent and (why := refused_in(where.with_name("logs") / "debug-internal.log")) is not None:
+            sent = False  # finish says nothing of it
+            self._refused = self._refused or f"W&B did not take all of it ({why}); {self._nothing_is_lost}"
         try:
             if sent:
                 mark_of_server(where).touch()
@@ -160,8 +166,11 @@ class Runs:
         if self.mode == "online":
             self.mode = "offline"
             why = str(error) if isinstance(error, WandbError) else first_line(error)
-            why = f"went offline for the rest of the sweep ({why})"
-            self._offline = f"{why}; nothing is lost: fsm-icl sync {self.folder.parent} sends it"
+            self._offline = f"went offline for the rest of the sweep ({why}); {self._nothing_is_lost}"
+
+    @property
+    def _nothing_is_lost(self) -> str:
+        return f"nothing is lost: fsm-icl sync {self.folder.parent} sends it"
 
     def _init(self, planned: Planned) -> Any:
         again = self.failures.get(planned.hash, 0)

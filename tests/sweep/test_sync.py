@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from fsm_icl.account import Destination
 from fsm_icl.folders import read_manifest, read_records
 from fsm_icl.sweep.loading import load_sweep
 from fsm_icl.sweep.planner import Planner
@@ -241,7 +242,7 @@ def test_markers_of_another_sweep_hide_no_trial(folder: Path, tmp_path: Path) ->
         assert ours == {f"fedcba98-{trial}" for trial in (*read_records(folder), "sweep")}
 
 
-@pytest.mark.parametrize("refuses", ["CreateArtifact", "CommitArtifact", "storage"])
+@pytest.mark.parametrize("refuses", ["CreateArtifact", "CommitArtifact", "storage", "file_stream"])
 def test_what_is_refused_is_told_and_sent_by_the_next_call(folder: Path, refuses: str) -> None:
     with serving() as double:
         if refuses == "storage":
@@ -251,7 +252,7 @@ def test_what_is_refused_is_told_and_sent_by_the_next_call(folder: Path, refuses
         done = sync(folder, double)
         assert done.returncode == 1
         why = "the storage is full" if refuses == "storage" else "storage quota exceeded"
-        left = 6 if refuses == "storage" else 1
+        left = 6 if refuses in ("storage", "file_stream") else 1
         assert f"{6 - left} runs sent, 0 were there, {left} left" in done.stdout
         assert f"W&B did not take all of it: {why}; the same command goes on from there" in done.stdout
         double.storage_refuses = False
@@ -313,3 +314,20 @@ def test_half_of_a_run_is_logged_again(folder: Path, monkeypatch: pytest.MonkeyP
     (folder / "wandb" / "sweep.complete").unlink()
     (again,) = log_sweep(folder, files)
     assert again != log
+
+
+def test_a_sweep_that_was_told_where_to_log_goes_there(tmp_path: Path) -> None:
+    folder = tmp_path / "sweep"
+    sweep = simulate.loaded()
+    records = folders.write(folder, sweep, stop_after=2)
+    planner = Planner(sweep.spec, simulate.cells(sweep), records)
+    there = Destination("us", "ours")
+    tracker = Tracker(folder, "spectrum", (folder / "id").read_text(), "laptop", "offline", to=there)
+    tracker.catch_up((p, records[p.hash]) for plan in planner.plans for p in plan.wanted() if p.hash in records)
+    tracker.close()
+    assert tracker.problem is None
+    log_sweep(folder, {name: (folder / name).read_bytes() for name in ("manifest.json", "sweep.yaml")}, there)
+    with serving() as double:
+        done = sync(folder, double, variables={"WANDB_ENTITY": "them", "WANDB_PROJECT": "theirs"})
+        assert done.stdout == "3 runs sent, 0 were there, 0 left\n"
+        assert {(run.project, run.upserts["entity"]) for run in double.runs.values()} == {("ours", "us")}

@@ -168,6 +168,18 @@ def test_a_server_that_is_gone_costs_less_than_half_a_minute_and_no_row(
     assert len(list(folder.glob("wandb/*.done"))) == 4
 
 
+def test_a_server_that_takes_no_rows_is_told(folder: Path, double: Double) -> None:
+    """Out of quota, say: wandb itself ends such a run as if nothing were wrong."""
+    driver = Driver(folder, double)
+    driver.half_way(double)
+    double.refusals["file_stream"] = "storage quota exceeded"
+    driver.go_on()
+    problem = driver.end()[1]
+    assert problem.startswith("W&B did not take all of it (storage quota exceeded); nothing is lost: fsm-icl sync")
+    assert unsent(folder) == 6
+    assert len(list(folder.glob("wandb/*.done"))) == 4
+
+
 ELSEWHERE = """
 import sys
 from pathlib import Path
