@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from analysis.load import Found
-from fsm_icl.account import WandbError, client, first_line, obstacle
+from fsm_icl.account import SLOW, WandbError, client, first_line, obstacle
 from fsm_icl.records import TrialRecord
 from fsm_icl.runs import PROJECT, SWEEP_JOB, end_of, ended, manifest_of, record_of
 from fsm_icl.wandb_logs import read_log
@@ -77,7 +77,7 @@ def read_project(path: str, folder: Path) -> Found:
 
 def api() -> Any:
     """A wandb.Api. Raises ValueError without an account or a server: what would help, and what works without."""
-    if (problem := obstacle()) is not None:
+    if (problem := obstacle(patience=SLOW)) is not None:
         raise ValueError(f"{problem}; {WITHOUT}")
     with asking():
         return client(connected=True).Api(timeout=60)

@@ -22,6 +22,8 @@ from typing import Any
 from fsm_icl.runs import PROJECT
 
 ANSWERS_WITHIN = 3.0
+SLOW = 60.0
+"""Seconds for a server that is slow, where somebody waits for it anyway."""
 QUIET = {"WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true"}
 """No crash reports to third parties, no lines between ours."""
 CONNECTION = frozenset(
@@ -131,8 +133,13 @@ def _signed_in() -> dict[str, str]:
     return {name: parser["default"][name] for name in _FROM_FILE if parser.has_option("default", name)}
 
 
-def obstacle(timeout: float = ANSWERS_WITHIN) -> str | None:
-    """Why nothing can be sent to W&B, and what would help; None when it can."""
+def obstacle(timeout: float = ANSWERS_WITHIN, patience: float = 0.0) -> str | None:
+    """Why nothing can be sent to W&B, and what would help; None when it can.
+
+    Args:
+        timeout: seconds in which the server has to answer.
+        patience: seconds for a server that has taken the connection, and is slow.
+    """
     try:
         known = client(connected=True).login(prompt=False, verify=False)
     except WandbError as error:
@@ -141,10 +148,19 @@ def obstacle(timeout: float = ANSWERS_WITHIN) -> str | None:
         return _unreadable_netrc() or f"{first_line(error)}; run `wandb login`"
     if not known:
         return _unreadable_netrc() or f"no API key for {host()}; run `wandb login`"
+    return _silence(timeout, patience)
+
+
+def _silence(timeout: float, patience: float) -> str | None:
+    """Why the server does not answer, if so."""
     try:
         urllib.request.urlopen(f"{host()}/healthz", timeout=timeout)
     except urllib.error.HTTPError as error:
         return f"{host()} is in trouble ({error}); try again later" if error.code >= 500 else None
+    except TimeoutError as error:  # connected; a connection that is not made is a URLError
+        if patience > timeout:
+            return _silence(patience, 0.0)
+        return f"{host()} does not answer in {timeout:g} s ({error}); see to the network"
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         return f"{host()} does not answer in {timeout:g} s ({reason}); see to the network"

@@ -413,8 +413,7 @@ class _Handler(BaseHTTPRequestHandler):
         if double.fault == "slow":
             time.sleep(30)
         double.traffic.append(f"{self.path}\n{self.headers}\n".encode() + body)
-        if self.path != "/healthz":
-            time.sleep(double.delay)
+        time.sleep(double.delay)
         if double.revoked and self.path != "/healthz":
             return self._reply({"errors": [{"message": "user is not logged in"}]}, status=401)
         if double.fault == "error":

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from fsm_icl.account import Destination, child_environment, host, obstacle
+from fsm_icl.account import SLOW, Destination, child_environment, host, obstacle
 from fsm_icl.runs import SWEEP_JOB, ended
 from fsm_icl.sweep.sync_diary import Diary
 from fsm_icl.sweep.wandb_markers import Markers, logged_trial, logs_below, mark_of_server
@@ -84,7 +84,7 @@ def sync(
             if is_whole
         ]
     waiting = [path for path in whole if not _is_there(path, markers)]
-    problem = (obstacle() or _send(home, waiting, progress, patience, to)) if waiting else None
+    problem = (obstacle(patience=SLOW) or _send(home, waiting, progress, patience, to)) if waiting else None
     if markers is not None:
         _mark(whole, markers)
     left = sum(not mark_of_server(path).exists() for path in waiting)
@@ -206,7 +206,7 @@ def _watch(
             return f"nothing has arrived for {patience:.0f} s"
         if time.monotonic() - looked > LOOK_AFTER:
             looked = time.monotonic()
-            if (problem := obstacle()) is not None:
+            if (problem := obstacle(patience=SLOW)) is not None and diary.read() == signs:
                 return problem
         time.sleep(0.2)
     return None

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsm_icl.account import Destination, destination, obstacle
+from fsm_icl.account import SLOW, Destination, destination, obstacle
 from fsm_icl.files import as_os_errors, is_local, read_bytes, write_atomically
 from fsm_icl.folders import local_folder, read_records
 from fsm_icl.records import Manifest, ManifestCell, TrialRecord, WantedTrial
@@ -49,7 +49,7 @@ def send(
     missing = [] if busy else _missing(results, manifest, markers)
     lacks_sweep = not busy and _lacks_sweep(results, local, manifest.id)
     lacking = len(missing) + lacks_sweep
-    problem = obstacle() if lacking else None
+    problem = obstacle(patience=SLOW) if lacking else None
     if problem is not None and not there:
         raise ValueError(
             f"{local / 'wandb'}: no W&B logs; run the sweep with --wandb offline (the default), "

@@ -278,10 +278,10 @@ def test_a_slow_server_that_makes_progress_is_waited_for(folder: Path, monkeypat
     with serving() as double:
         for name, value in wandb_account.environment(folder.parent / "home", double).items():
             monkeypatch.setenv(name, value)
-        double.delay = 2.0
+        double.delay = 3.5
         began = time.monotonic()
-        done = upload(folder, lambda *_: None, patience=9)
-        assert time.monotonic() - began > 9
+        done = upload(folder, lambda *_: None, patience=12)
+        assert time.monotonic() - began > 12
         assert (done.sent, done.left, done.problem) == (6, 0, None)
 
 
