@@ -21,7 +21,7 @@
 
     wording.py, describe.py   numbers and tables in words;  report.py  what is printed
     page.py, templates/   report.html, one file that needs no network, and report.md;  writing.py  all files
-    share.py     what is shown elsewhere as files;  wandb_report.py  a report in W&B
+    share.py     what is shown elsewhere as files;  wandb_report.py  a report and a view in W&B, of wandb_panels.py
     __main__.py  python -m analysis SWEEP
 
 It knows `fsm_icl.records` and where records lie: no torch, no Ray.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from analysis.sources import FORMS, RESULTS, load
+from fsm_icl.account import destination
 from fsm_icl.files import on_this_machine, told
 from fsm_icl.output import steady_output
 from fsm_icl.runs import PROJECT
@@ -75,8 +76,12 @@ def _compare(args: argparse.Namespace, sweep: Sweep) -> int:
 def _wandb_report(args: argparse.Namespace, sweep: Sweep) -> int:
     from analysis.wandb_report import save
 
-    saved = save(sweep, args.entity, args.project, args.share)
+    to = destination(args.entity, args.project)
+    if to.entity is None:
+        raise ValueError("whose report? name the W&B user or team with --entity, or set WANDB_ENTITY")
+    saved = save(sweep, to.entity, to.project, args.share)
     print(f"{'updated' if saved.updated else 'made'} {saved.url}")
+    print(f"the same runs and panels as a workspace view: {saved.workspace}")
     if saved.share_link:
         print(f"whoever has this link can look: {saved.share_link}")
     return 0
@@ -117,8 +122,10 @@ def _parser() -> argparse.ArgumentParser:
     about = "Make, or update, a W&B report of a sweep whose runs are in W&B."
     report = commands.add_parser("wandb-report", help=about, description=about)
     _takes_sweep(report)
-    report.add_argument("--entity", required=True, help="the W&B user or team that owns the project")
-    report.add_argument("--project", default=PROJECT, help=f"the W&B project (default: {PROJECT})")
+    whose = "the W&B user or team that owns the project (default: WANDB_ENTITY)"
+    report.add_argument("--entity", "--wandb-entity", help=whose)
+    where = f"the W&B project (default: WANDB_PROJECT, else {PROJECT})"
+    report.add_argument("--project", "--wandb-project", help=where)
     report.add_argument("--share", action="store_true", help="make a link with which anyone can look, without login")
     return parser
 

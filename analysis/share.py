@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from analysis.escaping import csv
 from analysis.figures.answer_drawing import picture
-from analysis.load import Sweep
+from analysis.load import Sweep, load_sweep
 from analysis.page import markdown
 from analysis.writing import tables_of
+from fsm_icl.files import read_bytes
+
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
 
 
 def files_to_share(sweep: Sweep) -> dict[str, bytes]:
@@ -18,3 +24,14 @@ def files_to_share(sweep: Sweep) -> dict[str, bytes]:
     tables = {f"{name}.csv": csv(table) for name, table in tables_of(sweep, [answer]).items()}
     text = markdown(sweep, f"python -m analysis {sweep.manifest.sweep} --scale {sweep.manifest.scale}")
     return {png.name: png.read_bytes(), **tables, "report.md": text.encode()}
+
+
+def sweep_files(folder: Folder) -> dict[str, bytes]:
+    """Name -> content of all that a sweep's own W&B run shows: manifest, sweep file, and what `files_to_share` makes.
+
+    Raises:
+        ValueError: the sweep can't be read.
+        OSError: a file can't be read or written.
+    """
+    kept = {name: read_bytes(folder / name) for name in ("manifest.json", "sweep.yaml")}
+    return kept | files_to_share(load_sweep(folder))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +14,10 @@ from rich.console import Console
 from rich.progress import track
 
 from analysis.load import Found
-from fsm_icl.account import obstacle
+from fsm_icl.account import SLOW, WandbError, client, first_line, obstacle
 from fsm_icl.records import TrialRecord
 from fsm_icl.runs import PROJECT, SWEEP_JOB, end_of, ended, manifest_of, record_of
+from fsm_icl.wandb_logs import read_log
 
 AT_A_TIME = 8
 WITHOUT = (
@@ -78,23 +77,23 @@ def read_project(path: str, folder: Path) -> Found:
 
 def api() -> Any:
     """A wandb.Api. Raises ValueError without an account or a server: what would help, and what works without."""
-    if (problem := obstacle()) is not None:
+    if (problem := obstacle(patience=SLOW)) is not None:
         raise ValueError(f"{problem}; {WITHOUT}")
-    import wandb
-
-    return wandb.Api(timeout=20)
+    with asking():
+        return client(connected=True).Api(timeout=60)
 
 
 @contextlib.contextmanager
 def asking() -> Iterator[None]:
-    """What the server refuses, or fails at, is a ValueError with its words."""
-    import wandb
-    from wandb.sdk.lib.service.service_connection import WandbApiFailedError
-
+    """Whatever wandb raises inside (its own errors, those of its libraries, time-outs) is a ValueError in one line."""
     try:
         yield
-    except (wandb.errors.Error, WandbApiFailedError) as error:
-        raise ValueError(f"W&B: {error}; {WITHOUT}") from None
+    except ValueError as error:
+        if type(error) in (ValueError, WandbError):  # ours, or as good
+            raise
+        raise WandbError(f"W&B: {first_line(error)}; {WITHOUT}") from None
+    except Exception as error:  # noqa: BLE001
+        raise WandbError(f"W&B: {first_line(error)}; {WITHOUT}") from None
 
 
 def _found(runs: list[Run], origin: str, folder: Path, read: Callable[[Run, str], TrialRecord]) -> Found:
@@ -156,34 +155,8 @@ def _history(run: Any) -> Callable[[], list[Row]]:
 
 
 def _read_log(path: Path) -> Run:
-    config: dict[str, Any] = {}
-    summary: dict[str, Any] = {}
-    rows: list[Row] = []
-    head: dict[str, Any] = {}
-    for record in _inspected(path):
-        match record["type"]:
-            case "run":
-                head = record["run"]
-                config |= head.get("config", {}).get("update", {})
-            case "config":
-                config |= record["config"].get("update", {})
-            case "summary":
-                summary |= record["summary"].get("update", {})
-            case "history":
-                rows.append(record["history"]["item"])
-    config.pop("_wandb", None)
-    return Run(str(path), head.get("job_type") == SWEEP_JOB, config, summary, lambda: rows)
-
-
-def _inspected(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a log, as `wandb leet inspect --json` prints them. Its core is called: 30 ms, not 800."""
-    from wandb.util import get_core_path
-
-    command = [get_core_path(), "leet", "inspect", "--json", "--run-file", str(path), str(path.parent.parent)]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
-    if done.returncode:
-        raise ValueError(f"{path}: cannot be read: {done.stderr.strip()}")
-    return (json.loads(line) for line in done.stdout.split("\n") if line)
+    run = read_log(path)
+    return Run(str(path), run.job_type == SWEEP_JOB, run.config, run.summary, lambda: run.rows)
 
 
 def _tracked(items: Iterable[Any], total: int, what: str) -> Iterable[Any]:

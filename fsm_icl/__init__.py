@@ -13,8 +13,8 @@ only its own wing and those below:
     task/         WHAT IS LEARNT: machines, episodes, baselines        models/  WHAT LEARNS: one file an architecture
     source/       the source project's result files, read into a results folder
     records.py    what a trial leaves behind: the contract with analysis/      folders.py  where that lies
-    claims.py     when each claim was declared             account.py  whether W&B can be reached
-    runs.py       a trial as a W&B run, and back
+    claims.py     when each claim was declared             account.py  the one door to wandb: settings, account, errors
+    runs.py       a trial as a W&B run, and back           wandb_limits.py  what W&B takes     wandb_logs.py  reads logs
     seeding.py    one seed -> named independent generators
 
 The way of the data: YAML -> SweepSpec -> TrialConfig -> train() -> Report -> TrialRecord -> table -> figure.

@@ -118,14 +118,24 @@ def _verify_declared(sweep: str, scale: str | None, results: str) -> NoReturn:
 
 
 @app.command()
-def sync(sweep: Sweep, scale: Scale = None, results: Results = "results") -> None:
+def sync(
+    sweep: Sweep,
+    scale: Scale = None,
+    results: Results = "results",
+    wandb_entity: Annotated[
+        str | None, typer.Option(help="W&B user or team; default: the sweep's own, else WANDB_ENTITY.")
+    ] = None,
+    wandb_project: Annotated[
+        str | None, typer.Option(help="W&B project; default: the sweep's own, else WANDB_PROJECT.")
+    ] = None,
+) -> None:
     """Upload to W&B what it has not got of a sweep; go on after a failure by running it again."""
     from rich.console import Console
     from rich.progress import Progress
 
-    from fsm_icl.folders import local_folder, read_manifest
-    from fsm_icl.sweep.sync import sync as upload
+    from fsm_icl.folders import read_manifest
     from fsm_icl.sweep.sync import told
+    from fsm_icl.sweep.wandb_backlog import send
 
     with refusing(), Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("sending")
@@ -133,9 +143,18 @@ def sync(sweep: Sweep, scale: Scale = None, results: Results = "results") -> Non
         manifest = read_manifest(folder)
         if manifest.imported:
             raise ValueError(f"{folder}: imported results have no W&B runs to send")
-        done = upload(local_folder(folder, manifest.id), lambda sent, of: bar.update(task, completed=sent, total=of))
+
+        def progress(sent: int, of: int) -> None:
+            bar.update(task, completed=sent, total=of)
+
+        def files() -> dict[str, bytes]:
+            from analysis.share import sweep_files  # drawing takes seconds to import
+
+            return sweep_files(folder)
+
+        done = send(folder, manifest, files, progress, wandb_entity, wandb_project)
     print(told(done))
-    raise typer.Exit(1 if done.left else 0)
+    raise typer.Exit(1 if done.left or done.problem else 0)
 
 
 @app.command("import")

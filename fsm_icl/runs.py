@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fsm_icl.records import METRICS, Manifest, Report, TestScore, TrialEnd, TrialRecord
+from fsm_icl.wandb_limits import CONFIG, NAME, REASON, VALUE, artifact_name, cut, shortened
 
 PROJECT = "fsm_icl"
 SWEEP_JOB = "sweep"
@@ -24,11 +25,18 @@ _CODE = ("versions", "commit", "dirty")
 _SCORE = "test/score"
 """Summary key of the whole TestScore, packed: about 5 kB for 2,000 test machines."""
 _AT_HOME = {"test", "versions", "node"}
+_PIECE = "manifest_packed_{:03d}"
+"""Config keys of a manifest that is too large for one value."""
 
 
 def group_of(sweep: str, sweep_id: str) -> str:
     """The W&B group of a sweep's runs: its name and its folder's id."""
-    return f"{sweep}-{sweep_id}"
+    return f"{cut(sweep, NAME - len(sweep_id) - 1)}-{sweep_id}"
+
+
+def artifact_of(sweep: str, sweep_id: str) -> str:
+    """The name of the artifact with a sweep's files; W&B takes fewer characters there than in a group."""
+    return artifact_name(group_of(sweep, sweep_id))
 
 
 def run_config(config: Mapping[str, Any], place: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +61,7 @@ def summary_of(record: TrialRecord) -> dict[str, Any]:
     last = record.reports[-1].metrics if record.reports else {}
     end = record.end.model_dump(exclude=_AT_HOME)
     # Always there, so that a trial that ran again loses the reason of its first end.
-    summary = {**last, **end, "reason": _without_places(end["reason"] or "", record.end.node or "")}
+    summary = {**last, **end, "reason": _reason(end["reason"] or "", record.end.node or "")}
     if (test := record.end.test) is not None:
         summary |= {"test/accuracy": test.accuracy, "test/loss": test.loss, _SCORE: _packed(test)}
         for name, slices in (("by_query_step", test.by_query_step), ("by_times_shown", test.by_times_shown)):
@@ -97,31 +105,58 @@ def end_of(config: Mapping[str, Any], summary: Mapping[str, Any]) -> TrialEnd:
 
 
 def sweep_config(manifest: Manifest) -> dict[str, Any]:
-    """The config of a sweep's own run. The manifest is text: as a tree, W&B would make a column of each leaf."""
-    shown = manifest.model_dump(include={"sweep", "scale", "question", "seed"})
-    return {**shown, "sweep_id": manifest.id, "manifest": manifest.model_dump_json()}
+    """The config of a sweep's own run. The manifest is text: as a tree, W&B would make a column of each leaf.
+
+    That of a large sweep is packed, and cut in pieces that W&B takes; that of one with hundreds of thousands of trials
+    is in the artifact alone.
+    """
+    shown = manifest.model_dump(include={"sweep", "scale", "question", "seed"}) | {"sweep_id": manifest.id}
+    text = manifest.model_dump_json()
+    if len(text) <= VALUE:
+        return {**shown, "manifest": text}
+    packed = _deflated(text)
+    if len(packed) > CONFIG:
+        return shown
+    pieces = [packed[begin : begin + VALUE] for begin in range(0, len(packed), VALUE)]
+    return shown | {_PIECE.format(number): piece for number, piece in enumerate(pieces)}
 
 
 def manifest_of(config: Mapping[str, Any]) -> Manifest:
     """The manifest in the config of a sweep's own run. Raises ValueError when there is none."""
-    if "manifest" not in config:
+    pieces = [config[name] for name in sorted(config) if re.fullmatch(r"manifest_packed_\d+", name)]
+    if "manifest" not in config and not pieces:
         raise ValueError("the sweep's own run has no manifest in its config")
-    return Manifest.model_validate_json(config["manifest"])
+    return Manifest.model_validate_json(config["manifest"] if not pieces else _inflated("".join(pieces)))
 
 
 def _report(step: int, row: Mapping[str, Any]) -> Report:
     return Report(step=step, metrics={name: row[name] for name in METRICS if row.get(name) is not None})
 
 
+def _deflated(text: str) -> str:
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def _inflated(text: str) -> bytes:
+    try:
+        return zlib.decompress(base64.b64decode(text, validate=True))
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+
+
 def _packed(test: TestScore) -> str:
-    return base64.b64encode(zlib.compress(test.model_dump_json().encode(), 9)).decode()
+    return _deflated(test.model_dump_json())
 
 
 def _unpacked(text: str) -> TestScore:
     try:
-        return TestScore.model_validate(json.loads(zlib.decompress(base64.b64decode(text, validate=True))))
-    except (ValueError, TypeError, zlib.error) as error:
+        return TestScore.model_validate(json.loads(_inflated(text)))
+    except (ValueError, TypeError) as error:
         raise ValueError(f"{_SCORE} cannot be read: {error}") from error
+
+
+def _reason(reason: str, node: str) -> str:
+    return shortened(_without_places(reason, node), REASON, "(the rest is in the trial's log)")
 
 
 def _without_places(reason: str, node: str) -> str:

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fsm_icl import records
-from fsm_icl.records import Slice, TrialRecord
-from fsm_icl.runs import code_of, record_of, row_of, run_config, summary_of
+from fsm_icl.folders import read_manifest
+from fsm_icl.records import Slice, TrialRecord, WantedTrial
+from fsm_icl.runs import (
+    artifact_of,
+    code_of,
+    group_of,
+    manifest_of,
+    record_of,
+    row_of,
+    run_config,
+    summary_of,
+    sweep_config,
+)
+from fsm_icl.wandb_limits import tags
+from tests.analysis.builder import spectrum, write_sweep
 from tests.sweep import simulate
+from tests.wandb_double import check_artifact, check_run
 
 PLACE = {"sweep": "s", "sweep_id": "0123abcd", "scale": "laptop", "cell": "c", "repeat": 0, "index": 0}
 
@@ -97,3 +113,35 @@ def test_a_run_that_lacks_something_is_named(lacking: str, message: str) -> None
         summary.pop(lacking)
     with pytest.raises(ValueError, match=message):
         record_of(config, summary, rows)
+
+
+@pytest.mark.parametrize("trials", [1, 20_000])
+def test_a_manifest_of_any_size_fits_into_a_config_and_comes_back(tmp_path: Path, trials: int) -> None:
+    small = read_manifest(write_sweep(tmp_path / "sweep", spectrum(), []))
+    wanted = [
+        WantedTrial(hash=hashlib.sha256(str(i).encode()).hexdigest(), phase="search", repeat=0, index=i)
+        for i in range(trials)
+    ]
+    cell = small.cells[0].model_copy(update={"wanted": wanted})
+    large = small.model_copy(update={"cells": [cell]})
+    config = json.loads(json.dumps(sweep_config(large)))
+    check_run({"config": json.dumps({key: {"value": value} for key, value in config.items()})})
+    assert manifest_of(config) == large
+
+
+def test_an_error_of_any_length_fits_into_a_summary() -> None:
+    record = scored()
+    end = record.end.model_copy(update={"outcome": "failed", "reason": "x" * 5_000_000})
+    reason = summary_of(record.model_copy(update={"end": end}))["reason"]
+    assert reason.startswith("x" * 1000)
+    assert reason.endswith("(the rest is in the trial's log)\n")
+    assert len(reason) <= 10_000
+
+
+@pytest.mark.parametrize("name", ["spectrum", "two words", "é/ü", "x" * 500, " ", "a:b?c"])
+def test_any_name_makes_a_group_an_artifact_and_tags_that_are_taken(name: str) -> None:
+    tagged = tags([name, name, name + "2", ""])
+    check_run({"groupName": group_of(name, "0123abcd"), "tags": tagged})
+    assert len(tagged) == (2 if name.strip() else 1)
+    check_artifact(artifact_of(name, "0123abcd"))
+    assert artifact_of(name, "0123abcd") != artifact_of(name + "2", "0123abcd")

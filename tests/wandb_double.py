@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
+MEGABYTE = 1_000_000
 KEY = "0123456789abcdef0123456789abcdef01234567"
 ENTITY = "team"
 Fault = Literal["none", "down", "error", "slow"]
@@ -74,6 +75,45 @@ class StoredRun:
         }
 
 
+class Refused(Exception):
+    """What W&B answers with status 400: it is not asked again."""
+
+
+def check_run(v: Mapping[str, Any]) -> None:
+    """Raises Refused where W&B would not take a run's names or its config."""
+    for tag in v.get("tags") or []:
+        if not 1 <= len(tag) <= 64:
+            raise Refused(f"tag {tag!r} is not between 1 and 64 characters")
+    for name in ("groupName", "displayName", "name", "jobType"):
+        if len(v.get(name) or "") > 128:
+            raise Refused(f"{name} is longer than 128 characters")
+    if not re.fullmatch(r"[^/\\#?%:]{1,128}", v.get("project") or "p"):
+        raise Refused("invalid project name")
+    config = json.loads(v.get("config") or "{}")
+    if len(json.dumps(config)) > 10 * MEGABYTE:
+        raise Refused("config is larger than 10 MB")
+    check_tree({key: entry["value"] for key, entry in config.items() if key != "_wandb"})
+
+
+def check_tree(tree: Any, depth: int = 1) -> None:
+    """Raises Refused where a key or a value is too large, or too deep."""
+    if isinstance(tree, Mapping):
+        if depth > 8:
+            raise Refused("config is nested too deeply")
+        for key, value in tree.items():
+            if not 1 <= len(key) <= 128:
+                raise Refused(f"key {key[:40]!r} is not between 1 and 128 characters")
+            check_tree(value, depth + 1)
+    elif len(json.dumps(tree)) > MEGABYTE:
+        raise Refused("a value is larger than 1 MB")
+
+
+def check_artifact(name: str) -> None:
+    """Raises Refused where W&B would not take an artifact's name."""
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", name):
+        raise Refused(f"Artifact name may only contain alphanumeric characters, dashes, underscores, and dots: {name}")
+
+
 class Double:
     """The server; `url` is its base URL. Start it with `serving()`."""
 
@@ -87,11 +127,21 @@ class Double:
         self.projects: set[str] = set()
         self.operations: list[str] = []
         self.unknown: set[str] = set()
+        self.refused: list[str] = []
+        """Why something was not taken that W&B would not take."""
         self.traffic: list[bytes] = []
         """Every request's path, headers and body."""
         self.fault: Fault = "none"
         self.rows_until_down: int | None = None
         """After so many rows more, kept but not acknowledged, the server is down."""
+        self.storage_refuses = False
+        """Whether files are turned away, as by a bucket without room."""
+        self.refusals: dict[str, str] = {}
+        """Operation (or file_stream, which takes rows) -> the words with which it is refused."""
+        self.revoked = False
+        """Whether the key is not valid any more."""
+        self.delay = 0.0
+        """Seconds that each answer takes."""
         self.denied: set[str] = set()
         """Operations that this account may not use."""
         self.lock = threading.RLock()
@@ -132,6 +182,8 @@ class Double:
         """The data of a GraphQL response."""
         with self.lock:
             self.operations.append(operation)
+            if operation in self.refusals:
+                raise Refused(self.refusals[operation])
             method = None if operation in self.denied else getattr(self, f"_on_{operation}", None)
             if method is None:
                 self.unknown.add(operation)
@@ -141,6 +193,8 @@ class Double:
     def stream(self, project: str, name: str, body: Mapping[str, Any]) -> bool:
         """Keep a piece of a run's file stream. Returns whether to acknowledge it."""
         with self.lock:
+            if "file_stream" in self.refusals:
+                raise Refused(self.refusals["file_stream"])
             run = self.runs[name]
             files = body.get("files") or {}
             rows = files.get("wandb-history.jsonl", {}).get("content", [])
@@ -148,6 +202,7 @@ class Double:
                 self.rows_until_down -= len(rows)
             run.history.extend(rows)
             for line in files.get("wandb-summary.json", {}).get("content", []):
+                check_tree(json.loads(line))
                 run.summary = line
             if body.get("complete"):
                 run.exit_code = int(body.get("exitcode") or 0)
@@ -176,13 +231,15 @@ class Double:
         return {"model": {**_project(v["project"]), "bucket": bucket}}
 
     def _on_UpsertBucket(self, v: Mapping[str, Any]) -> Any:
+        check_run(v)
         inserted = v["name"] not in self.runs
         run = self.runs.setdefault(v["name"], StoredRun(v["project"], v["name"], len(self.runs)))
         self.projects.add(v["project"])
         run.upserts |= {key: value for key, value in v.items() if value is not None}
         bucket = {"id": f"id-{run.name}", "name": run.name, "displayName": run.upserts.get("displayName")}
         bucket |= {"description": None, "config": run.upserts.get("config"), "sweepName": None}
-        bucket |= {"historyLineCount": len(run.history), "project": _project(run.project)}
+        project = _project(run.project, v.get("entity") or ENTITY)
+        bucket |= {"historyLineCount": len(run.history), "project": project}
         return {"upsertBucket": {"bucket": bucket, "inserted": inserted}}
 
     def _on_CreateRunFiles(self, v: Mapping[str, Any]) -> Any:
@@ -220,6 +277,7 @@ class Double:
 
     def _on_CreateArtifact(self, v: Mapping[str, Any]) -> Any:
         given = v["input"]
+        check_artifact(given["artifactCollectionName"])
         same = [k for k, a in self.artifacts.items() if _same(a, given) and a["state"] == "COMMITTED"]
         key = same[0] if same else f"artifact{len(self.artifacts)}"
         entry = self.artifacts.setdefault(key, {**given, "state": "PENDING"})
@@ -271,9 +329,20 @@ class Double:
         return {"upsertModel": {"project": _listed(v["name"]), "model": _listed(v["name"]), "inserted": True}}
 
     def _on_ProjectViews(self, v: Mapping[str, Any]) -> Any:
-        edges = [{"node": _view(view), "cursor": view["id"]} for view in self.views.values()]
+        wanted = v.get("viewType") or "runs"
+        edges = [{"node": _view(view), "cursor": view["id"]} for view in self.views.values() if view["type"] == wanted]
         views = {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}
         return {"project": {"allViews": views} if v["project"] in self.projects else None}
+
+    def _on_View(self, v: Mapping[str, Any]) -> Any:
+        found = [
+            view for view in self.views.values() if view["type"] == v["viewType"] and view["name"] == v["viewName"]
+        ]
+        edges = [{"node": {key: view[key] for key in ("id", "displayName", "spec")}} for view in found]
+        return {"project": {"allViews": {"edges": edges}} if v["name"] in self.projects else None}
+
+    def _on_UpsertView2(self, v: Mapping[str, Any]) -> Any:
+        return self._on_upsertView({"id": None, **v})
 
     def _on_upsertView(self, v: Mapping[str, Any]) -> Any:
         inserted = v["id"] is None
@@ -296,8 +365,8 @@ def _same(artifact: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
     return all(artifact[key] == given[key] for key in keys)
 
 
-def _project(name: str) -> dict[str, Any]:
-    return {"id": "p", "name": name, "entity": {"id": "e", "name": ENTITY}}
+def _project(name: str, entity: str = ENTITY) -> dict[str, Any]:
+    return {"id": "p", "name": name, "entity": {"id": "e", "name": entity}}
 
 
 def _listed(name: str) -> dict[str, Any]:
@@ -344,14 +413,24 @@ class _Handler(BaseHTTPRequestHandler):
         if double.fault == "slow":
             time.sleep(30)
         double.traffic.append(f"{self.path}\n{self.headers}\n".encode() + body)
+        time.sleep(double.delay)
+        if double.revoked and self.path != "/healthz":
+            return self._reply({"errors": [{"message": "user is not logged in"}]}, status=401)
         if double.fault == "error":
             return self._reply({"error": "the test says so"}, status=500)
         if self.path == "/graphql":
             return self._graphql(json.loads(body))
         if self.path.startswith("/upload/"):
+            if double.storage_refuses:
+                return self._reply({"error": "the storage is full"}, status=403)
             double.files[base64.urlsafe_b64decode(self.path.split("/")[2]).decode()] = body
         match = re.fullmatch(r"/files/([^/]+)/([^/]+)/([^/]+)/file_stream", self.path)
-        if match and not double.stream(match[2], match[3], json.loads(body)):
+        try:
+            taken = not match or double.stream(match[2], match[3], json.loads(body))
+        except Refused as error:
+            double.refused.append(str(error))
+            return self._reply({"error": str(error)}, status=400)
+        if not taken:
             double.down_soon()
             self.close_connection = True
             return None
@@ -362,7 +441,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _graphql(self, request: Mapping[str, Any]) -> None:
         operation = re.search(r"(?:query|mutation)\s+(\w+)", request["query"])
         assert operation is not None
-        data = self.double.answer(operation[1], request.get("variables") or {})
+        try:
+            data = self.double.answer(operation[1], request.get("variables") or {})
+        except Refused as error:
+            self.double.refused.append(str(error))
+            return self._reply({"data": None, "errors": [{"message": str(error)}]}, status=400)
         if data is None:
             return self._reply({"data": None, "errors": [{"message": f"no such operation: {operation[1]}"}]})
         return self._reply({"data": data})

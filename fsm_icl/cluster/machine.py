@@ -123,4 +123,5 @@ def _wandb() -> Finding:
     mode = os.environ.get("WANDB_MODE")
     if mode is not None and mode not in ("offline", "online", "disabled"):
         return Finding("wandb mode", f"WANDB_MODE={mode!r}", "use offline, online or disabled")
-    return Finding("wandb mode", f"{mode or 'offline, the default'}; no account is needed")
+    read = "" if mode is None else f"; WANDB_MODE={mode} is not read, --wandb says it"
+    return Finding("wandb mode", f"offline, the default; no account is needed{read}")

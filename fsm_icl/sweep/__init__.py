@@ -11,7 +11,9 @@ shared.py     the folder as every machine has to see it
 commit.py     which code this is, for records
 tracking.py   the W&B thread                wandb_mode.py   online, offline, and why
 wandb_runs.py the trials' runs              wandb_sweep.py  the sweep's own run
-sync.py       what W&B has not got          estimate.py  how long it will take, and how much disk
+wandb_markers.py  what is logged already    wandb_backlog.py  all that W&B has not got, from records too
+sync.py       sends logs of runs            sync_diary.py  what W&B refused of them
+estimate.py   how long it will take, and how much disk
 standing.py   what is done, to run, dropped status.py    how far a sweep is, at once
 logs.py       one trial: its end, its log   rerun.py     one trial again, unrecorded
 verify.py     do trials come out again?     weights.py   the trained models

@@ -13,7 +13,6 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
@@ -145,16 +144,16 @@ class Store:
         same = known is None or TrialConfig.model_validate(known.config) == planned.config
         assert same, f"two configs with hash {planned.hash}"
         if known is not None:  # taken up again: what W&B has of it is not all any more
-            self._marker(planned.hash).unlink(missing_ok=True)
+            remove(self._marker(planned.hash))
         self.records[planned.hash] = record
         self._lock.check()
         write_atomically(self.folder / "records" / f"{record.hash}.json", record.model_dump_json())
         self._drop_checkpoint(record)
         return record
 
-    def _marker(self, trial_hash: str) -> Path:
+    def _marker(self, trial_hash: str) -> Folder:
         """Says that W&B has all of the trial's record."""
-        return self.local / "wandb" / f"{trial_hash}.done"
+        return self.folder / "wandb" / f"{trial_hash}.done"
 
     def forget_failed(self) -> list[str]:
         """Drop the records of failed trials, and only these, so that they are asked for again, from their first step.
@@ -168,7 +167,7 @@ class Store:
         failed = failed_in(self.records)
         for trial in failed:
             try:
-                self._marker(trial).unlink(missing_ok=True)
+                remove(self._marker(trial))
                 remove(self.folder / "records" / f"{trial}.json")
             except OSError as error:
                 raise StoreError(f"{error.filename}: cannot be removed: {error.strerror}") from error

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from fsm_icl.account import child_environment, obstacle
-from fsm_icl.runs import SWEEP_JOB
+from fsm_icl.account import SLOW, Destination, child_environment, host, obstacle
+from fsm_icl.runs import SWEEP_JOB, ended
+from fsm_icl.sweep.sync_diary import Diary
+from fsm_icl.sweep.wandb_markers import Markers, logged_trial, logs_below, mark_of_server
+from fsm_icl.sweep.wandb_sweep import is_complete
+from fsm_icl.wandb_logs import read_log
 
 Progress = Callable[[int, int], None]
 """Told how many logs have arrived, of how many."""
@@ -18,9 +27,9 @@ AT_A_TIME = 8
 A_CALL = 500
 """Logs given to one `wandb sync`: a command line has its limits."""
 LOOK_AFTER = 15.0
-"""Seconds without any log arriving after which the server is asked whether it is there."""
+"""Seconds without a sign of progress after which the server is asked whether it is there."""
 PATIENCE = 300.0
-"""Seconds without any log arriving after which `wandb sync` is stopped: it would try for ever."""
+"""Seconds without a sign of progress after which `wandb sync` is stopped: it would try for ever."""
 
 
 @dataclass(frozen=True)
@@ -45,22 +54,40 @@ def told(done: Synced) -> str:
     return ", ".join(parts) + (f": {done.problem}; the same command goes on from there" if done.problem else "")
 
 
-def sync(folder: Path, progress: Progress, only: Iterable[Path] | None = None, patience: float = PATIENCE) -> Synced:
+def sync(
+    folder: Path,
+    progress: Progress,
+    only: Iterable[Path] | None = None,
+    patience: float = PATIENCE,
+    markers: Markers | None = None,
+    to: Destination | None = None,
+) -> Synced:
     """Upload the logs below `folder`/wandb that the server has not got, or those in the folders `only`.
+
+    `markers` are those of the sweep, which may lie elsewhere; `to` overrules where the runs were to go.
 
     Raises:
         ValueError: there is nothing that W&B logged.
     """
     home = folder / "wandb"
-    logs = sorted(path for path in home.glob("*run-*/run-*.wandb") if not path.parent.is_symlink())
+    logs = logs_below(home)
     if only is not None:
         logs = [path for path in logs if path.parent in only]
+    if markers is not None:
+        logs = [path for path in logs if not _is_of_another_sweep(path, markers)]
     if not logs:
         raise ValueError(f"{home}: no W&B logs; run the sweep with --wandb offline (the default)")
-    whole = [path for path in logs if _is_whole(path)]
-    waiting = [path for path in whole if not _mark(path).exists()]
-    problem = (obstacle() or _send(home, waiting, progress, patience)) if waiting else None
-    left = sum(not _mark(path).exists() for path in waiting)
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        whole = [
+            path
+            for path, is_whole in zip(logs, pool.map(lambda p: _is_whole(p, markers), logs), strict=True)
+            if is_whole
+        ]
+    waiting = [path for path in whole if not _is_there(path, markers)]
+    problem = (obstacle(patience=SLOW) or _send(home, waiting, progress, patience, to)) if waiting else None
+    if markers is not None:
+        _mark(whole, markers)
+    left = sum(not mark_of_server(path).exists() for path in waiting)
     return Synced(
         before=len(whole) - len(waiting),
         sent=len(waiting) - left,
@@ -70,27 +97,78 @@ def sync(folder: Path, progress: Progress, only: Iterable[Path] | None = None, p
     )
 
 
-def _mark(log: Path) -> Path:
-    return log.with_suffix(".wandb.synced")
+def _is_of_another_sweep(log: Path, markers: Markers) -> bool:
+    """Whether it is the own run of a sweep whose files are not here: only its log was copied."""
+    trial = logged_trial(log)
+    return trial is not None and trial[1] == SWEEP_JOB and trial[0] != markers.sweep_id
 
 
-def _is_whole(log: Path) -> bool:
-    """A trial's with its marker, or the sweep's own."""
-    _, _, trial = log.stem.removesuffix("-off").rpartition("-")
-    return trial == SWEEP_JOB or (log.parent.parent / f"{trial}.done").exists()
+def _is_there(log: Path, markers: Markers | None) -> bool:
+    """Whether the server has it, whoever sent it."""
+    if mark_of_server(log).exists():
+        return True
+    trial = logged_trial(log)
+    return markers is not None and trial is not None and trial[0] == markers.sweep_id and markers.sent(trial[1])
 
 
-def _send(home: Path, logs: list[Path], progress: Progress, patience: float) -> str | None:
+def _is_whole(log: Path, markers: Markers | None) -> bool:
+    """Whether a log says all of a run: by its marker, or where that was not copied with it, by its end."""
+    trial = logged_trial(log)
+    if trial is not None and markers is not None and trial[0] == markers.sweep_id and markers.has(trial[1]):
+        return True
+    if trial is not None and trial[1] == SWEEP_JOB and is_complete(log):
+        return True
+    with contextlib.suppress(ValueError):
+        run = read_log(log)
+        return run.exit_code == 0 if run.job_type == SWEEP_JOB else run.exit_code is not None and ended(run.summary)
+    return False
+
+
+def _mark(logs: Iterable[Path], markers: Markers) -> None:
+    """Tell whoever has the results what the server has; where they can't be written, it is asked again next time."""
+    for log in logs:
+        trial = logged_trial(log)
+        if trial is not None and trial[0] == markers.sweep_id and mark_of_server(log).exists():
+            with contextlib.suppress(OSError):
+                markers.mark_sent(trial[1])
+
+
+def _send(home: Path, logs: list[Path], progress: Progress, patience: float, to: Destination | None) -> str | None:
     """Give the logs to `wandb sync`. Returns why some did not arrive, if so."""
+    told_to = [] if to is None else ["--project", to.project, *(["--entity", to.entity] if to.entity else [])]
     for begin in range(0, len(logs), A_CALL):
-        part = [str(path.relative_to(home)) for path in logs[begin : begin + A_CALL]]
+        part = logs[begin : begin + A_CALL]
+        names = [str(path.relative_to(home)) for path in part]
         tool = str(Path(sys.executable).with_name("wandb"))
-        command = [tool, "sync", "--yes", "--include-online", "-n", str(AT_A_TIME), *part]
+        command = [tool, "sync", "--yes", "--include-online", "-n", str(AT_A_TIME), *told_to, *names]
+        shutil.rmtree(home / "wandb", ignore_errors=True)  # what `wandb sync` itself said the last time
+        diary = Diary(home)
         with (home / "sync.log").open("w") as said, _Child(command, home, said) as child:
-            problem = _watch(child, logs, progress, patience)
-        if problem is not None or child.returncode:
-            return problem or f"wandb sync failed (exit code {child.returncode}); see {home / 'sync.log'}"
+            problem = _watch(child, part, diary, partial(_tell, progress, begin, len(logs)), patience)
+        diary.read()
+        for name in diary.failures:  # it leaves its mark all the same
+            for mark in (mark_of_server(home / name), (home / name).with_suffix(".wandb.syncstate")):
+                mark.unlink(missing_ok=True)
+        progress(begin + sum(mark_of_server(path).exists() for path in part), len(logs))
+        problem = problem or diary.problem or _error_in(home / "sync.log")
+        if problem is None and child.returncode:
+            problem = f"wandb sync failed (exit code {child.returncode}); see {home / 'sync.log'}"
+        if problem is not None:
+            return problem
     return None
+
+
+def _tell(progress: Progress, before: int, of: int, sent: int) -> None:
+    progress(before + sent, of)
+
+
+def _error_in(said: Path) -> str | None:
+    """The first line in which `wandb sync` says that something went wrong."""
+    lines = said.read_text(errors="replace").splitlines()
+    error = next((line.partition("ERROR ")[2] for line in lines if line.startswith("wandb: ERROR ")), None)
+    if error is not None and re.search(r"logged in|api.?key|\b401\b|unauthori", error, re.IGNORECASE):
+        return f"{error}; see to the API key with `wandb login`"
+    return error
 
 
 class _Child(subprocess.Popen[bytes]):
@@ -100,7 +178,7 @@ class _Child(subprocess.Popen[bytes]):
         super().__init__(
             command,
             cwd=folder,
-            env=child_environment(),
+            env=child_environment() | {"WANDB_SILENT": "false", "WANDB_BASE_URL": host()},
             stdin=subprocess.DEVNULL,
             stdout=said,  # type: ignore[call-overload]
             stderr=subprocess.STDOUT,
@@ -112,22 +190,23 @@ class _Child(subprocess.Popen[bytes]):
         self.wait()
 
 
-def _watch(child: _Child, logs: list[Path], progress: Progress, patience: float) -> str | None:
+def _watch(
+    child: _Child, logs: list[Path], diary: Diary, progress: Callable[[int], None], patience: float
+) -> str | None:
     """Tell the progress until the child ends. Returns the reason where it had to be given up."""
-    pending = logs
+    pending, signs = logs, 0
     last = looked = time.monotonic()
     while child.poll() is None:
-        still = [path for path in pending if not _mark(path).exists()]
-        if len(still) < len(pending):
-            pending, last = still, time.monotonic()
-            looked = last
-            progress(len(logs) - len(pending), len(logs))
+        still = [path for path in pending if not mark_of_server(path).exists()]
+        if len(still) < len(pending) or diary.read() > signs:
+            pending, signs = still, diary.signs
+            last = looked = time.monotonic()
+            progress(len(logs) - len(pending))
         if time.monotonic() - last > patience:
             return f"nothing has arrived for {patience:.0f} s"
         if time.monotonic() - looked > LOOK_AFTER:
             looked = time.monotonic()
-            if (problem := obstacle()) is not None:
+            if (problem := obstacle(patience=SLOW)) is not None and diary.read() == signs:
                 return problem
         time.sleep(0.2)
-    progress(sum(_mark(path).exists() for path in logs), len(logs))
     return None

@@ -2,7 +2,8 @@
 
 The thread is fed by reports and records through a bounded queue. When the queue is full, live rows are dropped and
 come back with the trial's record: a run is complete when its record has been logged, which its marker
-`wandb/<hash>.done` remembers. Whatever has a record and no marker is logged at the start and at the end.
+`wandb/<hash>.done` remembers. Whatever has a record and no marker is logged at the start and at the end, and what went
+wrong is tried once more.
 """
 
 from __future__ import annotations
@@ -10,18 +11,28 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from fsm_icl.account import Destination, leave_service
 from fsm_icl.records import Report, TrialRecord
 from fsm_icl.runs import row_of
 from fsm_icl.sweep.search import Planned
+from fsm_icl.sweep.wandb_markers import Markers
 from fsm_icl.sweep.wandb_mode import Mode
 from fsm_icl.sweep.wandb_runs import Runs
 
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
+
 QUEUE_SIZE = 10_000
+ATTEMPTS = 2
+"""How often a record is logged at most: once more where the first time went wrong, on a busy machine say."""
+SLOW_SECONDS, SLOW_FAILURES = 30.0, 3
+"""So many failures, each of which took so long, and the rest is left to the next run: wandb hangs."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +50,42 @@ class _Done:
 class Tracker:
     """Logs trials as W&B runs from a thread of its own. Its methods return at once and never raise."""
 
-    def __init__(self, folder: Path, sweep: str, sweep_id: str, scale: str, mode: Mode) -> None:
-        """Start the thread, unless `mode` is disabled. `folder` is the sweep's."""
-        self.runs = Runs(folder, sweep, sweep_id, scale, mode)
+    def __init__(
+        self,
+        folder: Path,
+        sweep: str,
+        sweep_id: str,
+        scale: str,
+        mode: Mode,
+        results: Folder | None = None,
+        to: Destination | None = None,
+        markers: Markers | None = None,
+    ) -> None:
+        """Start the thread, unless `mode` is disabled.
+
+        Args:
+            folder: the sweep's on this machine, in whose `wandb/` logs are written.
+            sweep: its name.
+            sweep_id: its id.
+            scale: its scale.
+            mode: whether a server is told.
+            results: where the sweep's records and markers are; None is `folder`.
+            to: where in W&B runs go; None is the account's own entity and our project.
+            markers: those of the sweep, where they are read already.
+        """
+        self.runs = Runs(folder, sweep, sweep_id, scale, mode, results, to, markers)
         self._queue: queue.Queue[_Row | _Done | None] = queue.Queue(QUEUE_SIZE)
         self._open: dict[str, tuple[Any, int]] = {}
         """Hash -> the run, and its last row's step."""
         self._logged: dict[str, TrialRecord] = {}
         """What this driver has logged; its markers come when W&B has it."""
+        self._attempts: dict[str, list[_Done]] = {}
+        """Hash -> each time that its record was logged, or could not be."""
         self._dropped: list[_Done] = []
+        self._slow_failures = 0
         self._thread = threading.Thread(target=self._work, name="wandb-tracker", daemon=True)
         if mode != "disabled":
+            leave_service()
             logging.raiseExceptions = False  # on a full disk wandb's own debug.log would print a trace-back a line
             self._thread.start()
 
@@ -60,7 +96,7 @@ class Tracker:
 
     @property
     def problem(self) -> str | None:
-        """The first thing that went wrong, for the sweep's last lines."""
+        """The first thing that went wrong and was not made good, for the sweep's last lines."""
         return self.runs.problem
 
     def report(self, planned: Planned, report: Report) -> None:
@@ -100,28 +136,54 @@ class Tracker:
         for run, _ in self._open.values():
             self.runs.abandon(run)
         self.runs.close()
+        for attempts in [*self._attempts.values()]:
+            self._guarded(attempts[-1])  # does nothing where all went well
+        self.runs.close()
 
     def _guarded(self, item: _Row | _Done) -> None:
         """W&B's failure is never the sweep's: remembered, told once at the end, mended from records next time."""
+        if self._slow_failures >= SLOW_FAILURES:
+            return
+        began, trial = time.monotonic(), item.planned.hash
         try:
             self._log(item)
         except Exception as error:  # noqa: BLE001
-            self._open.pop(item.planned.hash, None)
-            self.runs.remember(error)
+            self._open.pop(trial, None)
+            self._logged.pop(trial, None)
+            self.runs.failed(trial, error)
+        slow = time.monotonic() - began > SLOW_SECONDS
+        if slow and trial in self.runs.failures:
+            self._slow_failures += 1
 
     def _log(self, item: _Row | _Done) -> None:
         planned = item.planned
-        logged = self._logged.get(planned.hash)
-        if self.runs.marker(planned.hash).exists() or (logged and (isinstance(item, _Row) or item.record is logged)):
-            return  # a resumed trial repeats its rows; a record may come both at once and by catch_up
         if isinstance(item, _Row):
-            self._log_row(planned, item.report)
-            return
-        for report in item.record.reports:
+            # A resumed trial repeats its rows; what could not be opened waits for the record.
+            waits = planned.hash in self.runs.failures and planned.hash not in self._open
+            if planned.hash not in self._logged and not waits and not self._has(item):
+                self._log_row(planned, item.report)
+        elif self._is_due(item):
+            self._log_record(item)
+
+    def _has(self, item: _Row | _Done) -> bool:
+        return self.runs.markers.has(item.planned.hash, item.record if isinstance(item, _Done) else None)
+
+    def _is_due(self, item: _Done) -> bool:
+        """Whether a record is still to be logged: it may come both at once and by catch_up, and go wrong."""
+        trial = item.planned.hash
+        same = [attempt for attempt in self._attempts.get(trial, []) if attempt.record is item.record]
+        on_its_way = self._logged.get(trial) is item.record and trial not in self.runs.unfinished
+        return not on_its_way and len(same) < ATTEMPTS and not self._has(item)
+
+    def _log_record(self, item: _Done) -> None:
+        planned, record = item.planned, item.record
+        self._attempts.setdefault(planned.hash, []).append(item)
+        self.runs.unfinished.discard(planned.hash)
+        for report in record.reports:
             self._log_row(planned, report)
         run = self._open.pop(planned.hash)[0] if planned.hash in self._open else self.runs.open(planned)
-        self._logged[planned.hash] = item.record
-        self.runs.finish(planned, run, item.record)
+        self._logged[planned.hash] = record
+        self.runs.finish(planned, run, record)
 
     def _log_row(self, planned: Planned, report: Report) -> None:
         run, last = self._open.get(planned.hash) or (self.runs.open(planned), -1)

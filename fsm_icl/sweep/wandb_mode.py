@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
 Mode = Literal["offline", "online", "disabled"]
@@ -13,11 +14,20 @@ class TrackingError(Exception):
 
 
 def decide(choice: Choice) -> tuple[Mode, str | None]:
-    """The mode, and for `auto` the reason in one line.
+    """The mode, and what a person should know about the choice: the reason for `auto`, WANDB_MODE where it differs.
 
     Raises:
         TrackingError: online is asked for and there is no key, or the host does not answer.
     """
+    mode, why = _decided(choice)
+    asked = os.environ.get("WANDB_MODE")
+    if asked in (None, "", mode):
+        return mode, why
+    note = f"W&B: {mode} as --wandb {choice} says; WANDB_MODE={asked!r} is not read"
+    return mode, note if why is None else f"{why}; WANDB_MODE={asked!r} is not read"
+
+
+def _decided(choice: Choice) -> tuple[Mode, str | None]:
     if choice in ("offline", "disabled"):
         return choice, None
     from fsm_icl.account import host, obstacle  # here, not above: most runs never ask

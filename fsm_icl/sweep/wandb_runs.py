@@ -8,67 +8,95 @@ removes what an earlier driver left of it, because all of it comes again.
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fsm_icl.account import QUIET
+from fsm_icl.account import Destination, WandbError, client, first_line
 from fsm_icl.records import TrialRecord
 from fsm_icl.runs import PROJECT, code_of, group_of, run_config, summary_of
 from fsm_icl.sweep.search import Planned
+from fsm_icl.sweep.sync_diary import refused_in
+from fsm_icl.sweep.wandb_markers import Markers, mark_of_server
 from fsm_icl.sweep.wandb_mode import Mode
+from fsm_icl.wandb_limits import NAME, cut, tags
 
-FINISH_SECONDS = 10
+if TYPE_CHECKING:
+    from fsm_icl.files import Folder
+
+INIT_SECONDS, FINISH_SECONDS = 5, 10
+"""Online: a server that takes longer is given up, and the sweep logged offline."""
+OFFLINE_SECONDS = 120
+"""Offline there is no server to give up, only a busy machine."""
+MAX_IDS = 4
+"""How many ids of a run are tried that this process has used up."""
 log = logging.getLogger(__name__)
 
 
 class Runs:
     """Used by one thread: two that call wandb.init at once end in "run ID is in use"."""
 
-    def __init__(self, folder: Path, sweep: str, sweep_id: str, scale: str, mode: Mode) -> None:
-        """`folder` is the sweep's; see `Tracker`."""
+    def __init__(
+        self,
+        folder: Path,
+        sweep: str,
+        sweep_id: str,
+        scale: str,
+        mode: Mode,
+        results: Folder | None = None,
+        to: Destination | None = None,
+        markers: Markers | None = None,
+    ) -> None:
+        """See `Tracker`."""
         self.folder = folder.absolute() / "wandb"  # wandb opens files from the folder that its service was started in
         self.sweep, self.sweep_id, self.scale, self.mode = sweep, sweep_id, scale, mode
-        self.problem: str | None = None
-        """The first thing that went wrong, for the sweep's last lines."""
+        self.to = to or Destination()
+        self.markers = markers or Markers(folder if results is None else results, self.folder.parent, sweep_id)
+        self.unfinished: set[str] = set()
+        """Hashes of trials whose run could not be finished: their logs may not be whole."""
+        self.failures: dict[str, int] = {}
+        """Hash -> how often a run of it went wrong here; wandb does not let go of the id of such a run."""
+        self._problems: dict[str, str] = {}
+        """Hash -> what went wrong with the trial's run and was not made good since."""
+        self._offline: str | None = None
+        """Why it went offline."""
+        self._refused: str | None = None
+        """What of a run the server did not take."""
         self._finishing: list[threading.Thread] = []
-        self._earlier: dict[str, list[Path]] | None = None
 
     def start(self) -> None:
         """Start wandb, which takes a second of CPU: while Ray starts, no trial is there yet to be slowed down."""
-        os.environ.update(QUIET)
         try:
-            import wandb
-
-            wandb.setup(settings()).ensure_service()
+            client(self.mode == "online").setup(settings(self.mode)).ensure_service()
         except Exception as error:  # the first run that opens will tell
             log.debug("W&B", exc_info=error)
 
     def open(self, planned: Planned) -> Any:
-        """The trial's wandb.Run."""
-        import wandb
-
-        run_id = f"{self.sweep_id}-{planned.hash}"
-        self._forget(run_id)
+        """The trial's wandb.Run. Raises WandbError where there is none."""
+        for path in self.markers.forget_logs(planned.hash):
+            shutil.rmtree(path.parent, ignore_errors=True)
         if self.mode == "online":
             try:
-                return self._init(planned, run_id)
-            except wandb.errors.Error as error:
+                return self._init(planned)
+            except WandbError as error:
                 self._go_offline(error)
-                for path in self.folder.glob(f"run-*-{run_id}"):
-                    shutil.rmtree(path, ignore_errors=True)  # it holds nothing but its name
-                return self._init(planned, f"{run_id}-off")  # the id of a failed init is in use in this process
-        return self._init(planned, run_id)
+                self._count_failure(planned.hash)
+        for _ in range(MAX_IDS):
+            try:
+                return self._init(planned)
+            except WandbError as error:
+                if "is in use" not in str(error):
+                    raise
+                self._count_failure(planned.hash)  # a run of it went wrong in an earlier sweep of this process
+        return self._init(planned)
 
     def finish(self, planned: Planned, run: Any, record: TrialRecord) -> None:
         """Log how the trial ended. Online it is sent in the background: that takes one or two seconds, or ten."""
         run.config.update(code_of(record), allow_val_change=True)
-        run.tags = (*run.tags, record.end.outcome)
+        run.tags = tuple(tags((*run.tags, record.end.outcome)))
         run.summary.update(summary_of(record))
-        code = 0 if record.end.outcome in ("finished", "pruned") else 1
-        sending = threading.Thread(target=self._finish, args=(planned.hash, run, code), daemon=True)
+        sending = threading.Thread(target=self._finish, args=(planned.hash, run, record), daemon=True)
         sending.start()
         self._finishing = [thread for thread in self._finishing if thread.is_alive()] + [sending]
         if run.offline:
@@ -76,101 +104,137 @@ class Runs:
 
     def abandon(self, run: Any) -> None:
         """A trial without an outcome: the run is a failed one, and the next driver logs it anew."""
-        self._finishing.append(threading.Thread(target=self._finish, args=(None, run, 1), daemon=True))
+        self._finishing.append(threading.Thread(target=self._finish, args=(None, run, None), daemon=True))
         self._finishing[-1].start()
 
     def close(self) -> None:
         """Wait until all that is on its way has arrived, or given up."""
+        patience = FINISH_SECONDS if self.mode == "online" else OFFLINE_SECONDS
         for thread in self._finishing:
-            thread.join(3 * FINISH_SECONDS)
+            thread.join(3 * patience)
 
-    def marker(self, trial_hash: str) -> Path:
+    def marker(self, trial_hash: str) -> Folder:
         """Stands where the trial is logged in full."""
-        return self.folder / f"{trial_hash}.done"
+        return self.markers.path(trial_hash)
 
-    def _finish(self, trial_hash: str | None, run: Any, code: int) -> None:
+    @property
+    def problem(self) -> str | None:
+        """The first thing that went wrong and was not made good, for the sweep's last lines."""
+        return self._offline or self._refused or next(iter(self._problems.values()), None)
+
+    def failed(self, trial_hash: str, error: Exception) -> None:
+        """Something went wrong with the run of a trial: it can't be opened again under the same id."""
+        self._count_failure(trial_hash)
+        self._remember(trial_hash, error)
+
+    def _count_failure(self, trial_hash: str) -> None:
+        self.failures[trial_hash] = self.failures.get(trial_hash, 0) + 1
+
+    def _finish(self, trial_hash: str | None, run: Any, record: TrialRecord | None) -> None:
         sent = False
         try:
-            run.finish(exit_code=code)
+            run.finish(exit_code=0 if record is not None and record.end.outcome in ("finished", "pruned") else 1)
             sent = not run.offline
-        except TimeoutError as error:
-            self._go_offline(error)
-        except Exception as error:  # noqa: BLE001  (W&B's failure is never the sweep's; the next driver logs it again)
-            self.remember(error)
+        except Exception as error:  # noqa: BLE001  (W&B's failure is never the sweep's)
+            if isinstance(error, TimeoutError) and not run.offline:
+                self._go_offline(error)  # the log is whole all the same, and not sent
+            else:
+                if trial_hash is not None:  # else it comes anew with its record
+                    self.failed(trial_hash, error)
+                    self.unfinished.add(trial_hash)
+                return
+        if trial_hash is None or record is None:
             return
-        if trial_hash is None:
-            return
+        where = Path(run.dir).with_name(f"run-{run.id}.wandb")
+        if sent and (why := refused_in(where.with_name("logs") / "debug-internal.log")) is not None:
+            sent = False  # finish says nothing of it
+            self._refused = self._refused or f"W&B did not take all of it ({why}); {self._nothing_is_lost}"
         try:
             if sent:
-                Path(run.dir).with_name(f"run-{run.id}.wandb.synced").touch()
-            self.marker(trial_hash).touch()
+                mark_of_server(where).touch()
+            self.markers.write(trial_hash, record.end.ended_at, where, sent)
+            self._problems.pop(trial_hash, None)
         except OSError as error:
-            self.remember(error)
+            self._remember(trial_hash, error)
 
-    def remember(self, error: Exception) -> None:
-        """Keep the first problem."""
+    def _remember(self, trial_hash: str, error: Exception) -> None:
         log.debug("W&B", exc_info=error)
-        self.problem = self.problem or f"{_first_line(error)}; what is missing there is logged by the next run"
+        why = str(error) if isinstance(error, WandbError) else first_line(error)
+        self._problems[trial_hash] = f"{why}; what is missing there is logged by the next run"
 
     def _go_offline(self, error: Exception) -> None:
         if self.mode == "online":
             self.mode = "offline"
-            why = f"went offline for the rest of the sweep ({_first_line(error)})"
-            self.problem = f"{why}; nothing is lost: fsm-icl sync {self.folder.parent} sends it"
+            why = str(error) if isinstance(error, WandbError) else first_line(error)
+            self._offline = f"went offline for the rest of the sweep ({why}); {self._nothing_is_lost}"
 
-    def _forget(self, run_id: str) -> None:
-        if self._earlier is None:
-            self._earlier = {}
-            for path in self.folder.glob("*run-*/run-*.wandb"):
-                if not path.parent.is_symlink():
-                    self._earlier.setdefault(path.stem.removeprefix("run-").removesuffix("-off"), []).append(path)
-        for path in self._earlier.pop(run_id, []):
-            shutil.rmtree(path.parent, ignore_errors=True)
+    @property
+    def _nothing_is_lost(self) -> str:
+        return f"nothing is lost: fsm-icl sync {self.folder.parent} sends it"
 
-    def _init(self, planned: Planned, run_id: str) -> Any:
-        import wandb
+    def _init(self, planned: Planned) -> Any:
+        again = self.failures.get(planned.hash, 0)
+        run_id = f"{self.sweep_id}-{planned.hash}" + ("" if not again else "-off" if again == 1 else f"-off{again}")
+        for path in self.folder.glob(f"*run-*-{self.sweep_id}-{planned.hash}*") if again else ():
+            shutil.rmtree(path, ignore_errors=True)  # of the run that went wrong
+        try:
+            run = client(self.mode == "online").init(id=run_id, **self._arguments(planned))
+            self._compare(run, run_id)
+            run.define_metric("*", step_metric="step")
+        except Exception as error:
+            raise error if isinstance(error, WandbError) else WandbError(first_line(error)) from error
+        return run
 
+    def _arguments(self, planned: Planned) -> dict[str, Any]:
         seed = f"seed{planned.index}" if planned.phase == "measure" else f"proposal{planned.index}"
         place: dict[str, Any] = {"sweep": self.sweep, "sweep_id": self.sweep_id, "scale": self.scale}
         place |= {"cell": planned.cell.label, "repeat": planned.repeat, "index": planned.index, "hash": planned.hash}
-        run = wandb.init(
-            project=PROJECT,
-            group=group_of(self.sweep, self.sweep_id),
-            job_type=planned.phase,
-            id=run_id,
-            name=f"{planned.cell.label} lr={planned.config.optimizer.learning_rate:g} {seed}",
-            tags=[planned.cell.label, str(planned.cell.fields["arch"]), self.scale, planned.phase],
-            config=run_config(planned.config.model_dump(mode="json"), place),
-            dir=str(self.folder.parent),
-            mode=self.mode,
-            reinit="create_new",
-            resume="allow" if self.mode == "online" else None,
-            settings=settings(),
-        )
-        run.define_metric("*", step_metric="step")
-        return run
+        ending = f" lr={planned.config.optimizer.learning_rate:g} {seed}"
+        return {
+            "entity": self.to.entity,
+            "project": self.to.project,
+            "group": group_of(self.sweep, self.sweep_id),
+            "job_type": planned.phase,
+            "name": cut(planned.cell.label, NAME - len(ending)) + ending,
+            "tags": tags([planned.cell.label, str(planned.cell.fields["arch"]), self.scale, planned.phase]),
+            "config": run_config(planned.config.model_dump(mode="json"), place),
+            "dir": str(self.folder.parent),
+            "mode": self.mode,
+            "reinit": "create_new",
+            "resume": "allow" if self.mode == "online" else None,
+            "settings": settings(self.mode),
+        }
+
+    def _compare(self, run: Any, run_id: str) -> None:
+        """Raises WandbError where W&B did something else than it was asked: whatever made it do so."""
+        asked = {"id": run_id, "project": self.to.project, "group": group_of(self.sweep, self.sweep_id)}
+        got = {"id": run.id, "project": run.project, "group": run.group}
+        if self.to.entity is not None:
+            asked["entity"], got["entity"] = self.to.entity, run.entity
+        asked["mode"], got["mode"] = self.mode, "disabled" if run.disabled else "offline" if run.offline else "online"
+        if not run.disabled:
+            asked["folder"], got["folder"] = str(self.folder), str(Path(run.dir).parents[1])
+        if wrong := [name for name in asked if asked[name] != got[name]]:
+            run.finish(exit_code=1)
+            told = ", ".join(f"{name} {got[name]!r} and not {asked[name]!r}" for name in wrong)
+            raise WandbError(f"W&B opened a run with {told}: see the WANDB_ variables of the environment")
 
 
-def settings() -> Any:
+def settings(mode: Mode) -> Any:
     """Quiet, complete within a second of a crash, and nothing about the machine that nobody asked to upload."""
-    import wandb
-
-    return wandb.Settings(
+    return client(connected=False).Settings(
         silent=True,
         console="off",
         disable_git=True,
         disable_code=True,
         host="-",
         program=PROJECT,
-        init_timeout=5,
-        finish_timeout=FINISH_SECONDS,
+        sagemaker_disable=True,
+        init_timeout=INIT_SECONDS if mode == "online" else OFFLINE_SECONDS,
+        finish_timeout=FINISH_SECONDS if mode == "online" else OFFLINE_SECONDS,
         finish_timeout_raises=True,
         x_disable_stats=True,
         x_disable_meta=True,
         x_save_requirements=False,
         x_transaction_log_flush_interval=1,
     )
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"

@@ -14,6 +14,7 @@ from fsm_icl.tune.interruptions import interruptions, say_why
 from fsm_icl.tune.options import MAX_TRIALS, Asked, RunOptions, duration
 
 if TYPE_CHECKING:
+    from fsm_icl.account import Destination
     from fsm_icl.sweep.planner import Planner
     from fsm_icl.sweep.store import Store
     from fsm_icl.tune.packing import Capacity, Packing
@@ -41,6 +42,12 @@ def tune(
         Literal["offline", "online", "auto", "disabled"],
         typer.Option(help="Where W&B runs go; auto: online with a key and a server that answers, else offline."),
     ] = "offline",
+    wandb_entity: Annotated[
+        str | None, typer.Option(help="W&B user or team; default: WANDB_ENTITY, else the account's own.")
+    ] = None,
+    wandb_project: Annotated[
+        str | None, typer.Option(help="W&B project; default: WANDB_PROJECT, else fsm_icl.")
+    ] = None,
     max_concurrent: Annotated[
         int | None, typer.Option(min=1, help="Trials at a time; default: as many as fit.")
     ] = None,
@@ -77,7 +84,12 @@ def tune(
     try:
         with interruptions(time_limit):
             capacity = _capacity(address)
-            options = RunOptions(address=address, max_failures=max_failures, stall_limit=stall_limit)
+            options = RunOptions(
+                address=address,
+                max_failures=max_failures,
+                stall_limit=stall_limit,
+                wandb_to=_destination(wandb, wandb_entity, wandb_project),
+            )
             asked = Asked(sweep, scale, settings, results, plan, yes, retry_failed, fresh, wandb)
             code = _run(asked, options, capacity, max_concurrent)
     except SpecError as error:
@@ -146,6 +158,15 @@ def _open(view: View, asked: Asked, packing: Packing) -> Store:
     most = packing.max_concurrent or packing.capacity.cpus // packing.resources.cpus_per_trial
     store.check_space(bytes_needed(view.planner, most))
     return store
+
+
+def _destination(mode: str, entity: str | None, project: str | None) -> Destination:
+    from fsm_icl.account import Destination, WandbError, destination
+
+    try:
+        return Destination() if mode == "disabled" else destination(entity, project)
+    except WandbError as error:
+        _refuse(str(error))
 
 
 def _capacity(address: str | None) -> Capacity:

@@ -11,14 +11,16 @@ from rich.text import Text
 
 from analysis.load import load_sweep
 from analysis.report import print_cell_table, say
-from analysis.share import files_to_share
-from fsm_icl.files import exists, read_bytes
+from analysis.share import sweep_files
+from fsm_icl.account import Destination
+from fsm_icl.files import exists
 from fsm_icl.records import TrialRecord
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.status import Failure, failure, failures_table
 from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.sync import sync, told
+from fsm_icl.sweep.wandb_backlog import mark_sweep_sent
 from fsm_icl.sweep.wandb_mode import Mode
 from fsm_icl.sweep.wandb_sweep import log_sweep
 from fsm_icl.tune.desk import Lost
@@ -35,14 +37,15 @@ def ended_trials(planner: Planner) -> list[tuple[Planned, TrialRecord]]:
     return [(p, records[p.hash]) for plan in planner.plans for p in plan.wanted() if p.hash in records]
 
 
-def share(store: Store, mode: Mode) -> str | None:
+def share(store: Store, mode: Mode, to: Destination) -> str | None:
     """Log the sweep's own W&B run, and online send it. Returns what went wrong: that is never the sweep's failure."""
     if mode == "disabled":
         return None
     try:
-        files = {name: read_bytes(store.folder / name) for name in ("manifest.json", "sweep.yaml")}
-        logged = log_sweep(store.local, files | files_to_share(load_sweep(store.folder)))
+        logged = log_sweep(store.local, sweep_files(store.folder), to)
         done = sync(store.local, lambda *_: None, logged, patience=SEND_SECONDS) if mode == "online" else None
+        if done and not done.left:
+            mark_sweep_sent(store.folder)
     except Exception as error:  # noqa: BLE001
         return f"the sweep's own run was not logged ({error}); the next run logs it"
     return f"the sweep's own run: {told(done)}" if done and done.left else None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from fsm_icl.account import Destination
 
 if TYPE_CHECKING:
     from fsm_icl.sweep.wandb_mode import Choice, Mode
@@ -34,6 +36,8 @@ class RunOptions:
     """What the command line says beside the sweep itself."""
 
     wandb: Mode = "offline"
+    wandb_to: Destination = field(default_factory=Destination)
+    """Where in W&B runs go."""
     address: str | None = None
     """A running Ray cluster; None starts Ray on this machine."""
     max_failures: int = 3

@@ -83,7 +83,8 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, packing: P
     maker = ManifestMaker(loaded, cells, store)
     if not planner.complete:
         print_doubts(doubts(loaded, cells, bounds_of(cells, maker.tasks)), console)
-    tracker = Tracker(store.local, loaded.name, store.id, loaded.scale, options.wandb)
+    to = options.wandb_to
+    tracker = Tracker(store.local, loaded.name, store.id, loaded.scale, options.wandb, store.folder, to)
     desk = Desk(planner, store, tracker, lambda: maker(planner), packing, options.stall_limit)
     started = time.monotonic()
     try:
@@ -103,7 +104,7 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, packing: P
     seconds = time.monotonic() - started
     tracker.catch_up(ended_trials(planner))
     tracker.close()
-    shared = share(store, tracker.mode) if desk.broken is None else None
+    shared = share(store, tracker.mode, to) if desk.broken is None else None
     problem = tracker.problem or shared
     lost = list(desk.lost.values())
     return Ended(planner, seconds, desk.worked_seconds, _slots(desk), desk.broken, lost, problem)

@@ -166,3 +166,50 @@ def test_a_server_that_is_gone_costs_less_than_half_a_minute_and_no_row(
     assert f"fsm-icl sync {folder} sends it" in problem
     assert unsent(folder) == 6
     assert len(list(folder.glob("wandb/*.done"))) == 4
+
+
+def test_a_server_that_takes_no_rows_is_told(folder: Path, double: Double) -> None:
+    """Out of quota, say: wandb itself ends such a run as if nothing were wrong."""
+    driver = Driver(folder, double)
+    driver.half_way(double)
+    double.refusals["file_stream"] = "storage quota exceeded"
+    driver.go_on()
+    problem = driver.end()[1]
+    assert problem.startswith("W&B did not take all of it (storage quota exceeded); nothing is lost: fsm-icl sync")
+    assert unsent(folder) == 6
+    assert len(list(folder.glob("wandb/*.done"))) == 4
+
+
+ELSEWHERE = """
+import sys
+from pathlib import Path
+from fsm_icl.sweep.tracking import Tracker
+from tests.sweep.test_tracking import trials
+local, results, mode = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+(local / "wandb").mkdir(parents=True, exist_ok=True)
+logged = Tracker(local, "spectrum", "0123abcd", "laptop", mode, results)
+logged.catch_up(trials(3))
+logged.close()
+print(logged.problem)
+"""
+
+
+def test_results_that_lie_elsewhere_are_sent_once(tmp_path: Path, double: Double) -> None:
+    """Each driver has a working folder of its own, the results are in one place: a bucket, say."""
+    (tmp_path / "results" / "wandb").mkdir(parents=True)
+    expected = sum(len(record.reports) for _, record in trials(3))
+    environment = wandb_account.environment(tmp_path / "home", double)
+
+    def drive(folder: str, mode: str) -> str:
+        command = [sys.executable, "-c", ELSEWHERE, str(tmp_path / folder), str(tmp_path / "results"), mode]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90)
+        assert done.stderr == ""
+        return done.stdout.strip()
+
+    assert drive("offline", "offline") == "None"
+    assert not double.runs
+    for folder in ("first", "second", "third"):
+        assert drive(folder, "online") == "None"
+        assert sum(len(run.history) for run in double.runs.values()) == expected
+    assert len(list(tmp_path.glob("results/wandb/*.done"))) == 3
+    assert not list(tmp_path.glob("second/wandb/run-*"))

@@ -127,6 +127,8 @@ def test_fresh_names_a_new_folder_and_without_it_the_newest_goes_on(tmp_path: Pa
         (["spectrum", "--scale", "laptp"], "did you mean 'laptop'?"),
         (["spectrum", "--set", "serch.num_trials=3"], "serch: unknown key; did you mean 'search'?"),
         (["spectrum", "--wandb", "onlin"], "'onlin' is not one of"),
+        (["spectrum", "--wandb-project", "a/b"], "--wandb-project='a/b': the name of a W&B project has 1 to 128"),
+        (["spectrum", "--wandb-entity", ""], "--wandb-entity='': the name of a W&B entity has 1 to 128"),
         (["spectrum", "--max-concurrent", "0"], "greater than or equal to 1"),
         (["spectrum", "--max-failures", "-1"], "greater than or equal to 0"),
         (["spectrum", "--seed", "-1"], "greater than or equal to 0"),
