@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,22 +11,11 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from fsm_icl.files import as_folder, exists, found, is_local, listed, read_all, read_bytes, told
+from fsm_icl.hardware import num_gpus
 from fsm_icl.records import Manifest, TrialRecord
 
 if TYPE_CHECKING:
     from fsm_icl.files import Folder
-
-
-def num_cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def num_gpus() -> int:
-    """Visible NVIDIA GPUs, as the driver says; needs no torch."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    there = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
-    return there if visible is None else min(there, len([d for d in visible.split(",") if d not in ("", "-1")]))
 
 
 def default_scale() -> str:

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from fsm_icl.cluster.files import pinned
-from fsm_icl.folders import num_cores, num_gpus
+from fsm_icl.hardware import num_cores, num_gpus
 
 PACKAGES = ("torch", "ray", "optuna", "wandb")
 MIN_MEMORY = MIN_DISK = 2 * 10**9

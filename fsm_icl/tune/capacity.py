@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fsm_icl.folders import num_cores, num_gpus
+from fsm_icl.hardware import num_cores, num_gpus
 from fsm_icl.tune.packing import Capacity
 
 HEADS_FILE = Path("~/ray_bootstrap_config.yaml")
