@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from fsm_icl.files import Folder
 
 
-def default_scale() -> str:
-    """`paper` on a machine with a visible NVIDIA GPU, else `laptop`."""
-    return "paper" if num_gpus() else "laptop"
+def default_scale(gpus: int | None = None) -> str:
+    """`paper` where there are GPUs, else `laptop`; without a number those of this machine that are visible."""
+    return "paper" if (num_gpus() if gpus is None else gpus) else "laptop"
 
 
 def read_records(folder: Folder, places: Mapping[str, str] | None = None) -> dict[str, TrialRecord]:

@@ -51,6 +51,14 @@ def tune(
     address: Annotated[
         str | None, typer.Option(help="A Ray cluster that runs already: auto, or HOST:PORT; default: this machine.")
     ] = None,
+    capacity: Annotated[
+        str | None,
+        typer.Option(metavar="CPUS,GPUS", help="What a cluster may grow to, e.g. 32,8; default: what its head knows."),
+    ] = None,
+    cpus: Annotated[int | None, typer.Option(min=1, help="CPUs of this machine to use; default: those seen.")] = None,
+    gpus: Annotated[
+        int | None, typer.Option(min=0, help="GPUs of this machine to use; default: those NVIDIA's driver lists.")
+    ] = None,
     time_limit: Annotated[
         float | None,
         typer.Option(parser=_duration, metavar="DURATION", help="End after 90s, 45m, 2h, ...; run it again to go on."),
@@ -70,21 +78,23 @@ def tune(
     yes: Annotated[bool, typer.Option("--yes", help=f"Run even a sweep of more than {MAX_TRIALS:,} trials.")] = False,
 ) -> None:
     """Search each cell's hyperparameters, then measure each winner on fresh seeds. Run it again to go on."""
-    from fsm_icl.sweep.yaml_file import SpecError  # imported late: --help answers at once
+    from fsm_icl.folders import default_scale  # imported late: --help answers at once
+    from fsm_icl.sweep.yaml_file import SpecError
 
     # A process that a script starts with `&` inherits SIGINT ignored, and Ctrl-C would do nothing.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     settings = [*(sets or []), *([f"seed={seed}"] if seed is not None else [])]
     try:
-        capacity = _capacity(address)
+        there = _capacity(address, capacity, cpus, gpus)
         options = RunOptions(
             address=address,
             time_limit=time_limit,
             max_failures=max_failures,
             stall_limit=stall_limit,
         )
-        asked = Asked(sweep, scale, settings, results, plan, yes, retry_failed, fresh, wandb)
-        code = _run(asked, options, capacity, max_concurrent)
+        default = default_scale(there.gpus)
+        asked = Asked(sweep, scale, settings, results, plan, yes, retry_failed, fresh, wandb, default)
+        code = _run(asked, options, there, max_concurrent)
     except SpecError as error:
         _refuse("\n".join(error.problems))
     except KeyboardInterrupt as error:
@@ -99,6 +109,7 @@ def _run(asked: Asked, options: RunOptions, capacity: Capacity, max_concurrent: 
     from fsm_icl.sweep.claim_checks import bounds_of, doubts
     from fsm_icl.sweep.store import StoreError
     from fsm_icl.sweep.wandb_mode import TrackingError, decide
+    from fsm_icl.tune.capacity import cpu_doubt
     from fsm_icl.tune.packing import Packing, at_once
     from fsm_icl.tune.plan import headline, look, print_doubts, print_plan
 
@@ -109,6 +120,8 @@ def _run(asked: Asked, options: RunOptions, capacity: Capacity, max_concurrent: 
         console.print(headline(view, asked.scale), highlight=False, markup=False)
         if not view.planner.complete:
             console.print(at_once(view.planner, packing), highlight=False, markup=False)
+            if (doubt := cpu_doubt(packing, options.address)) is not None:
+                print_doubts([doubt], console)
         print_doubts(view.announcements, console)
         if asked.plan:
             print_plan(view.planner, view.standings, packing, console)
@@ -147,11 +160,19 @@ def _open(view: View, asked: Asked, packing: Packing) -> Store:
     return store
 
 
-def _capacity(address: str | None) -> Capacity:
-    from fsm_icl.tune.capacity import of_cluster, of_this_machine
+def _capacity(address: str | None, capacity: str | None, cpus: int | None, gpus: int | None) -> Capacity:
+    from fsm_icl.tune.capacity import of_cluster, of_this_machine, stated
 
     try:
-        return of_this_machine() if address is None else of_cluster(address)
+        said = None if capacity is None else stated(capacity)
+    except ValueError as error:
+        _refuse(f"--capacity: {error}")
+    if address is None and said is not None:
+        _refuse("--capacity is for a cluster, which --address names; for this machine give --cpus and --gpus")
+    if address is not None and (cpus is not None or gpus is not None):
+        _refuse("--cpus and --gpus are for this machine; for the cluster at --address give --capacity CPUS,GPUS")
+    try:
+        return of_this_machine(cpus, gpus) if address is None else of_cluster(address, said)
     except ValueError as error:
         _refuse(str(error))
 

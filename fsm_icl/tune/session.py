@@ -32,12 +32,13 @@ _QUIET = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
 @contextlib.contextmanager
-def session(address: str | None, num_cpus: int) -> Iterator[Path]:
+def session(address: str | None, num_cpus: int, num_gpus: int | None = None) -> Iterator[Path]:
     """Ray, and a scratch folder that goes with it.
 
     Args:
         address: of a cluster that runs already; None starts Ray on this machine.
         num_cpus: CPUs that are given away on this machine.
+        num_gpus: its GPUs that are given away; None: those that Ray finds.
     """
     # Ray's unix sockets lie below it, and their paths may have 107 characters.
     short = tempfile.gettempdir() if len(tempfile.gettempdir()) <= 24 else "/tmp"
@@ -45,7 +46,7 @@ def session(address: str | None, num_cpus: int) -> Iterator[Path]:
     scratch = Path(tempfile.mkdtemp(prefix=f"fsm-{os.getpid()}-", dir=short))
     try:
         if address is None:
-            _start(num_cpus, scratch / "ray")
+            _start(num_cpus, num_gpus, scratch / "ray")
         else:
             _connect(address)
         for name in ("ray.tune", "ray.train"):
@@ -71,12 +72,13 @@ def nodes(address: str) -> list[dict[str, float]]:
         ray.shutdown()
 
 
-def _start(num_cpus: int, folder: Path) -> None:
+def _start(num_cpus: int, num_gpus: int | None, folder: Path) -> None:
     resolve = services.resolve_ip_for_localhost
     services.resolve_ip_for_localhost = lambda host: host  # else every part of Ray listens on every network
     try:
         ray.init(
             num_cpus=num_cpus,
+            num_gpus=num_gpus,
             include_dashboard=False,
             object_store_memory=2**27,
             _node_ip_address="127.0.0.1",

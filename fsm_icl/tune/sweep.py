@@ -117,7 +117,7 @@ def _tune(desk: Desk, options: RunOptions, console: Console) -> None:
     packing = desk.packing
     cpus = max(packing.capacity.cpus, _slots(desk) * packing.resources.cpus_per_trial)  # --max-concurrent may ask more
     with (
-        session(options.address, cpus) as folder,
+        session(options.address, cpus, packing.capacity.gpus) as folder,
         interruptions(options.time_limit),  # after Ray has put its own handler on SIGTERM
     ):
         if packing.measures:
