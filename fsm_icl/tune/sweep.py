@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from pathlib import Path
 
@@ -128,8 +129,7 @@ def _tune(desk: Desk, options: RunOptions, console: Console) -> None:
 
 def _measure(desk: Desk, console: Console) -> None:
     """See how many trials can share a GPU."""
-    say(console, "looking at how much of a GPU one trial of each cell takes")
-    desk.packing.footprints = measure(desk.planner, desk.packing.capacity.gpus)
+    measure(desk.planner, desk.packing, desk.store.folder, functools.partial(say, console))
     say(console, measured(desk.packing))
     say(console, at_once(desk.planner, desk.packing))
 
