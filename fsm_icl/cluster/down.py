@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +23,8 @@ By force, since a worker whose head is gone would take 11 s to say goodbye to it
 
 def ray_up(file: Path, name: str | None) -> bool:
     """Run `ray up` on the file, and say whether it ended well. Raises ValueError as `ray_down`."""
+    if shutil.which("rsync") is None:
+        print("beware: rsync is not installed on this machine, and `ray up` copies files with it", file=sys.stderr)
     return _ray("up", file, name)
 
 

@@ -58,7 +58,10 @@ class _Head:
         self._run(["rsync", "--archive", "--protect-args", *left, "--rsh", self.head.ssh, remote, f"{target}/"])
 
     def _run(self, command: list[str]) -> str:
-        done = subprocess.run(command, capture_output=True, text=True)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True)
+        except FileNotFoundError:
+            raise ValueError(f"{command[0]} is not installed on this machine; results come home with it") from None
         if done.returncode:
             raise ValueError(f"{self.head.name}:{self.folder}: {done.stderr.strip() or 'no results yet'}")
         return done.stdout

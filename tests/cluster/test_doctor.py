@@ -193,6 +193,36 @@ def test_gpus_that_torch_cannot_use_are_told(monkeypatch: pytest.MonkeyPatch) ->
     assert "can't use them" in str(found.fix)
 
 
+def test_it_is_told_who_has_seen_which_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("fsm_icl.hardware.ROOT", tmp_path)
+    monkeypatch.setattr(machine, "torch_gpus", lambda: 1)
+    monkeypatch.setattr(machine, "_rays", lambda: 0)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    found = machine._seen()
+    assert found.found == "the driver 0, torch 1, Ray 0"
+    assert "give `tune` --gpus 1" in str(found.fix)
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / "dxg").touch()
+    assert "WSL2" in machine._gpus().found
+    assert machine._gpus().fix is None
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert machine._seen().found.endswith("CUDA_VISIBLE_DEVICES 2")
+
+
+def test_a_quota_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "num_cores", lambda: 3)
+    monkeypatch.setattr(machine, "cpu_quota", lambda: 3.5)
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    assert machine._threads().found.startswith("3 usable of ")
+    assert "(a quota of 3.5)" in machine._threads().found
+    assert "more threads than cores" in str(machine._threads().fix)
+
+
+def test_rsync_is_named_where_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine.shutil, "which", lambda _: None)
+    assert "`ray up` and `fsm-icl cluster fetch` need it" in machine._rsync().line
+
+
 def test_an_unreadable_checkout_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(files, "ROOT", tmp_path)
     done = doctor()
