@@ -143,13 +143,14 @@ def policies(partition: str, region: str, account: str, bucket: str, name: str =
             f"arn:{partition}:s3:::{bucket}/*",
         ),
     ]
+    machine = [f"{here}:instance/*", f"{here}:volume/*"]
     ec2 = [
         _allow(["ec2:Describe*"], "*"),
         _allow(["ec2:RunInstances"], f"{here}:instance/*", launched),
         _allow(
             ["ec2:RunInstances"], [f"arn:{partition}:ec2:{region}::image/*", *(f"{here}:{part}/*" for part in parts)]
         ),
-        _allow(["ec2:CreateTags"], f"{here}:instance/*", {"StringEquals": {"ec2:CreateAction": "RunInstances"}}),
+        _allow(["ec2:CreateTags"], machine, {"StringEquals": {"ec2:CreateAction": "RunInstances"}}),
         _allow(["ec2:CreateTags", "ec2:DeleteTags", "ec2:TerminateInstances"], f"{here}:instance/*", ours),
         _allow(
             ["iam:PassRole"],

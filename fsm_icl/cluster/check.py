@@ -9,6 +9,7 @@ from typing import Any
 
 from fsm_icl.cluster.files import pinned, placeholders, read_cluster_file
 from fsm_icl.cluster.token import token_problem
+from fsm_icl.tune.capacity import VARIABLE
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _WORLD = {"0.0.0.0/0", "::/0"}
@@ -117,3 +118,29 @@ def _kuberay(config: Mapping[str, Any]) -> Iterator[str]:
     if head.get("serviceType", "ClusterIP") != "ClusterIP" or head.get("enableIngress"):
         yield "spec.rayClusterSpec.headGroupSpec: a public dashboard; use serviceType: ClusterIP and no ingress"
     yield from _ray_version("spec.rayClusterSpec.rayVersion", cluster.get("rayVersion"))
+    yield from _capacity(str((config.get("spec") or {}).get("entrypoint")), cluster)
+
+
+def _capacity(entrypoint: str, cluster: Mapping[str, Any]) -> Iterator[str]:
+    """What the job is told of its workers, against what they may grow to."""
+    cpus = gpus = 0
+    for group in cluster.get("workerGroupSpecs") or []:
+        limits = _container(group).get("resources", {}).get("limits", {})
+        cpus += int(group.get("maxReplicas", 0)) * int(limits.get("cpu", 0))
+        gpus += int(group.get("maxReplicas", 0)) * int(limits.get("nvidia.com/gpu", 0))
+    told = {
+        entry.get("name"): entry.get("value") for entry in _container(cluster.get("headGroupSpec") or {}).get("env", [])
+    }
+    said = re.search(r"--capacity[= ](\S+)", entrypoint)
+    capacity = said[1] if said else told.get(VARIABLE)
+    if capacity is None:
+        yield f"spec.rayClusterSpec.headGroupSpec: the head's env has no {VARIABLE}; set it to {cpus},{gpus}"
+    elif str(capacity).replace(" ", "") != f"{cpus},{gpus}":
+        yield f"{VARIABLE}: is {capacity}, but workers may grow to {cpus},{gpus} (maxReplicas x limits)"
+
+
+def _container(group: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The first container of a group's pods."""
+    containers = group.get("template", {}).get("spec", {}).get("containers") or [{}]
+    found: Mapping[str, Any] = containers[0]
+    return found

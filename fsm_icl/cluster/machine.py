@@ -111,11 +111,8 @@ def _rays() -> int | str:
     try:
         from ray._private.accelerators import get_all_accelerator_managers
 
-        return sum(
-            manager.get_current_node_num_accelerators()
-            for manager in get_all_accelerator_managers()
-            if manager.get_resource_name() == "GPU"
-        )
+        managers = [m for m in get_all_accelerator_managers() if m.get_resource_name() == "GPU"]
+        return sum(int(manager.get_current_node_num_accelerators()) for manager in managers)
     except Exception as error:  # noqa: BLE001  (libraries of several vendors; what else was seen is told all the same)
         return f"can't tell ({type(error).__name__})"
 

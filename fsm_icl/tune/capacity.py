@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,17 +91,35 @@ def _most(nodes: Sequence[Resources], limits: Mapping[str, Any]) -> Capacity:
     A file for machines reached over SSH does not say what they have: as much as the largest that is there, then.
     """
     now = [_host(node) for node in nodes]
-    may_be: list[Hosts] = []
+    heads: list[Hosts] = []
+    workers: list[Hosts] = []
+    limit = limits.get("max_workers", 0)
     for name, kind in limits.get("available_node_types", {}).items():
-        count = min(kind.get("max_workers", 0), limits.get("max_workers", 0)) + (name == limits.get("head_node_type"))
+        head, count = (
+            name == limits.get("head_node_type"),
+            min(kind.get("max_workers", 0), limits.get("max_workers", 0)),
+        )
         if kind.get("resources"):
-            may_be.append(_host(kind["resources"], count))
-        elif count > len(now):
-            cpus, gpus = (max((getattr(host, what) for host in now), default=0) for what in ("cpus", "gpus"))
-            may_be.append(Hosts(cpus, gpus, count=count))
+            one = _host(kind["resources"])
+        elif count + head > len(now):
+            one = Hosts(*(max((getattr(host, what) for host in now), default=0) for what in ("cpus", "gpus")))
+        else:
+            continue
+        heads += [one] * head
+        workers.append(replace(one, count=count))
+    may_be = [*heads, *_within(workers, limit)]
     cpus, gpus = (max(_sum(what, now), _sum(what, may_be)) for what in ("cpus", "gpus"))
     kinds = max(now, may_be, key=lambda kinds: (_sum("gpus", kinds), _sum("cpus", kinds)))
     return Capacity(cpus, gpus, tuple(kind for kind in kinds if kind.cpus))
+
+
+def _within(kinds: Sequence[Hosts], left: int) -> list[Hosts]:
+    """As many of them as there may be in all: those with most GPUs first, then those with most CPUs."""
+    taken = []
+    for kind in sorted(kinds, key=lambda kind: (kind.gpus, kind.cpus), reverse=True):
+        taken.append(replace(kind, count=min(kind.count, left)))
+        left -= taken[-1].count
+    return [kind for kind in taken if kind.count]
 
 
 def _host(resources: Resources, count: int = 1) -> Hosts:

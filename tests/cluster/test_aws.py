@@ -190,15 +190,16 @@ def test_ray_up_would_start_what_the_file_says(rendered: Path, monkeypatch: pyte
     ec2 = boto3.client("ec2")
     machines = [m for r in ec2.describe_instances()["Reservations"] for m in r["Instances"]]
     by_kind = {next(t["Value"] for t in m["Tags"] if t["Key"] == "ray-node-type"): m for m in machines}
-    assert set(by_kind) == {"head", "gpu"}
-    for kind, role in (("head", "head"), ("gpu", "worker")):
+    assert set(by_kind) == {"head", "gpu", "gpu-g5", "gpu-on-demand"}
+    for kind, role in (("head", "head"), *((kind, "worker") for kind in by_kind if kind != "head")):
         machine = by_kind[kind]
         assert machine["IamInstanceProfile"]["Arn"].endswith(f"instance-profile/fsm-icl-{role}")
         assert [g["GroupId"] for g in machine["SecurityGroups"]] == [group()["GroupId"]]
         assert machine["MetadataOptions"]["HttpTokens"] == "required"
         assert {"Key": "ray-cluster-name", "Value": aws.NAME} in machine["Tags"]
-    assert by_kind["gpu"]["InstanceLifecycle"] == "spot"
-    assert "InstanceLifecycle" not in by_kind["head"]
+        assert {"Key": "project", "Value": aws.NAME} in machine["Tags"]
+    spot = {kind for kind, machine in by_kind.items() if machine.get("InstanceLifecycle") == "spot"}
+    assert spot == {"gpu", "gpu-g5"}
     assert open_to() == [CIDR]  # Ray added nothing
     assert "0.0.0.0/0" not in json.dumps([g["IpPermissions"] for g in ec2.describe_security_groups()["SecurityGroups"]])
 

@@ -110,6 +110,11 @@ KUBERAY: list[tuple[Change, str]] = [
     (lambda c: c["spec"]["rayClusterSpec"].update(authOptions={"mode": "disabled"}), "no token is asked for"),
     (lambda c: c["spec"]["rayClusterSpec"]["headGroupSpec"].update(serviceType="LoadBalancer"), "a public dashboard"),
     (lambda c: c["spec"]["rayClusterSpec"]["headGroupSpec"].update(enableIngress=True), "a public dashboard"),
+    (lambda c: c["spec"]["rayClusterSpec"]["workerGroupSpecs"][0].update(maxReplicas=4), "may grow to 16,4"),
+    (
+        lambda c: c["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"][0].pop("env"),
+        "no FSM_ICL_CAPACITY; set it to 32,8",
+    ),
     (lambda c: c["spec"]["rayClusterSpec"].update(rayVersion="2.59.0"), "Ray 2.59.0, but constraints.txt has"),
 ]
 

@@ -56,6 +56,21 @@ def test_the_limit_of_the_whole_cluster_holds(monkeypatch: pytest.MonkeyPatch, t
     assert cluster(monkeypatch, tmp_path, [HEAD], on_aws() | {"max_workers": 3}) == Capacity(12, 3)
 
 
+def test_several_types_share_the_limit_of_the_whole_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = on_aws()
+    assert len(config["available_node_types"]) > 2
+    config["available_node_types"]["large"] = {"resources": {"CPU": 48, "GPU": 4}, "max_workers": 2}
+    assert cluster(monkeypatch, tmp_path, [HEAD], config) == Capacity(2 * 48 + 6 * 4, 2 * 4 + 6)
+
+
+def test_unequal_machines_over_ssh_that_are_all_there_are_what_they_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = cluster(monkeypatch, tmp_path, [{"CPU": 64.0}, {"CPU": 8.0, "GPU": 1.0}], over_ssh(1))
+    assert found == Capacity(72, 1)
+    assert Packing(ResourcesSpec(gpus_per_trial=0.01), found).fit(["cell"]) == 8
+
+
 def test_machines_over_ssh_are_taken_to_be_like_the_largest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert cluster(monkeypatch, tmp_path, [{"CPU": 2.0}], over_ssh(3)) == Capacity(8, 0)
     assert cluster(monkeypatch, tmp_path, [{"CPU": 2.0}, WORKER], over_ssh(3)) == Capacity(16, 4)
