@@ -40,6 +40,7 @@ def prepare_aws(
     """Make what cluster/gpu.yaml needs in an AWS account: bucket, roles, security group, and the token here."""
     from fsm_icl.cluster.account import account
     from fsm_icl.cluster.aws import missing_steps
+    from fsm_icl.cluster.token import token_path, token_problem
     from fsm_icl.cluster.undo import undo_steps
 
     with refusing():
@@ -47,6 +48,8 @@ def prepare_aws(
             raise ValueError(
                 "--ssh-cidr is missing: from where may SSH reach the machines? e.g. your address, as IP/32"
             )
+        if not undo and token_path().exists() and (problem := token_problem()):
+            raise ValueError(problem)
         with account(region) as aws:
             steps = undo_steps(aws, bucket, name) if undo else missing_steps(aws, bucket, str(ssh_cidr), name)
             count = _do(steps, dry_run)
@@ -57,7 +60,8 @@ def prepare_aws(
         return
     if not dry_run:
         token()
-    print(f"next: fsm-icl cluster render cluster/gpu.yaml --bucket {bucket}{'' if name == NAME else f' --name {name}'}")
+    more = f"{'' if name == NAME else f' --name {name}'}{'' if region is None else f' --region {region}'}"
+    print(f"next: fsm-icl cluster render cluster/gpu.yaml --bucket {bucket}{more}")
 
 
 def _do(steps: Iterator[Step], dry_run: bool) -> int:

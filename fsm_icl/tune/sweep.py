@@ -106,7 +106,7 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, packing: P
     shared = share(store, tracker.mode) if desk.broken is None else None
     problem = tracker.problem or shared
     lost = list(desk.lost.values())
-    return Ended(planner, seconds, desk.worked_seconds, _slots(desk), desk.broken, lost, problem)
+    return Ended(planner, seconds, desk.worked_seconds, _slots(desk), desk.broken, lost, problem, desk.on_cpu)
 
 
 def _slots(desk: Desk) -> int:

@@ -255,6 +255,19 @@ def test_what_belongs_to_another_cluster_is_refused_before_anything_changes(
     assert account_now() == before
 
 
+def test_a_token_that_cannot_serve_is_refused_before_anything_changes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("x")
+    (tmp_path / "token").chmod(0o644)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+    before = account_now()
+    done = fsm(*PREPARE, CIDR, "--name", "other")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "chmod 600" in done.stderr
+    assert account_now() == before
+
+
 @pytest.mark.usefixtures("prepared")
 def test_somebody_elses_group_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     before = account_now()
