@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fsm_icl.hardware import memory_bytes, num_cores, num_gpus, uncounted_gpus, visible_gpus
+from fsm_icl.hardware import driver_gpus, memory_bytes, num_cores, num_gpus, uncounted_gpus, visible_gpus
 from fsm_icl.tune.packing import Capacity, Hosts, Packing
 
 HEADS_FILE = Path("~/ray_bootstrap_config.yaml")
@@ -26,9 +26,11 @@ def of_this_machine(cpus: int | None = None, gpus: int | None = None) -> Capacit
     """Cores that this process may use, and visible GPUs, unless the user says what there is.
 
     Raises:
-        ValueError: more GPUs are asked for than CUDA_VISIBLE_DEVICES lets anybody see.
+        ValueError: more GPUs are asked for than CUDA_VISIBLE_DEVICES lets anybody see, or than the driver lists.
     """
-    visible = visible_gpus()
+    visible, listed = visible_gpus(), driver_gpus()
+    if gpus and visible is None and 0 < listed < gpus:
+        raise ValueError(f"--gpus {gpus}: the driver lists {listed}; name MIG slices in CUDA_VISIBLE_DEVICES")
     if gpus and visible is not None and gpus > len(visible):
         raise ValueError(f"--gpus {gpus}: CUDA_VISIBLE_DEVICES={','.join(visible)!r} shows {len(visible)}; set it, too")
     stated, memory = gpus is not None, memory_bytes()

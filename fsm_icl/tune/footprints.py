@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 NAME = "footprints.json"
 SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_FOR_TOTALS = 120.0
 
 STEPS = 3
 """All batches of a trial have one shape; AdamW's moments are there after the first step."""
@@ -90,7 +91,10 @@ def _totals(types: frozenset[str]) -> list[int]:
         return []
     look = ray.remote(_total)
     asked = [look.options(num_cpus=0, num_gpus=1, resources={name: 0.001}).remote() for name in sorted(types)]
-    return [total for total in ray.get(asked) if total is not None]
+    ready, busy = ray.wait(asked, num_returns=len(asked), timeout=SECONDS_FOR_TOTALS)
+    for task in busy:  # its type is given away to others, or went meanwhile
+        ray.cancel(task)
+    return [total for total in ray.get(ready) if total is not None]
 
 
 def _total() -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import ray
 
@@ -11,6 +11,8 @@ PATIENCE = 120.0
 """Seconds for which a machine may be on its way before that is said, and between one time and the next."""
 _SECTIONS = ("Pending:", "Recent failures:")
 """Of what `ray status` prints: machines on their way, and those that could not be had."""
+_NOBODY = "Ray has asked nobody for one: no autoscaler runs, its limits are reached, or none of its machines would do"
+_BROKEN = "The autoscaler failed"
 
 
 class Patience:
@@ -52,8 +54,8 @@ def why() -> str:
         status = _status()
     except Exception as error:  # noqa: BLE001  (whatever Ray says to the question, the sweep goes on)
         return f"Ray does not say ({' '.join(str(error).split())[:200]})"
-    reasons = list(dict.fromkeys(_reasons(status.splitlines())))
-    return "; ".join(reasons) or "Ray has asked nobody for one: no autoscaler runs, or its limits are reached"
+    reasons = list(dict.fromkeys(_reasons(iter(status.splitlines()))))
+    return "; ".join(reasons) or _NOBODY
 
 
 def _status() -> str:
@@ -67,11 +69,13 @@ def _status() -> str:
     return str(debug_status(status, error, verbose=True, address=ray.get_runtime_context().gcs_address))
 
 
-def _reasons(lines: Iterable[str]) -> Iterator[str]:
+def _reasons(lines: Iterator[str]) -> Iterator[str]:
     """The lines of the sections that tell why; what comes after them, and what says that there is nothing, is not."""
     inside = False
     for line in lines:
-        if not line.startswith(" "):
+        if line.startswith(_BROKEN):
+            yield next((last.strip() for last in reversed(list(lines)) if last.strip()), line)  # of its trace-back
+        elif not line.startswith(" "):
             inside = line in _SECTIONS
         elif inside and not line.strip().startswith("(no "):
             yield line.strip()

@@ -127,6 +127,9 @@ def test_on_this_machine_what_is_said_counts(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert of_this_machine(cpus=3, gpus=2) == Capacity(3, 2)
     assert of_this_machine(gpus=1).gpus == 1
+    monkeypatch.setattr(capacity, "driver_gpus", lambda: 1)
+    with pytest.raises(ValueError, match="--gpus 2: the driver lists 1; name MIG slices"):
+        of_this_machine(gpus=2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-a,MIG-b")
     assert of_this_machine(gpus=2).gpus == 2
     with pytest.raises(ValueError, match="CUDA_VISIBLE_DEVICES='MIG-a,MIG-b' shows 2"):

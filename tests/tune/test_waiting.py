@@ -76,7 +76,22 @@ def test_nothing_is_said_where_nothing_waits_or_all_machines_have_come(clock: li
     assert len(said) == 1
 
 
-@pytest.mark.parametrize(("status", "reason"), [(STATUS, WHY), (NOTHING, "Ray has asked nobody for one")])
+BROKEN = """
+The autoscaler failed with the following error:
+Traceback (most recent call last):
+  File "x.py", line 1, in <module>
+botocore.exceptions.NoCredentialsError: Unable to locate credentials
+"""
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (STATUS, WHY),
+        (NOTHING, "Ray has asked nobody for one"),
+        (NOTHING + BROKEN, "botocore.exceptions.NoCredentialsError: Unable to locate credentials"),
+    ],
+)
 def test_the_reason_is_rays(monkeypatch: pytest.MonkeyPatch, status: str, reason: str) -> None:
     monkeypatch.setattr(waiting, "_status", lambda: status)
     assert why().startswith(reason)
