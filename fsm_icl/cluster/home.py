@@ -76,6 +76,8 @@ class _Bucket:
     def ids(self) -> dict[str, str]:
         """Name of each sweep's folder -> its id."""
         found = read_all(self.folder, "*/id")
+        if not found:
+            raise ValueError(f"{self.folder}: no results yet; a slip in the bucket's name would look the same")
         return {path.parent.name: content.decode().strip() for path, content in found.items()}
 
     def copy(self, name: str, target: Path, trials: bool) -> None:

@@ -242,6 +242,12 @@ def test_what_is_new_comes_home_from_a_bucket_and_checkpoints_when_asked(
     assert (folder / "manifest.json").read_text() == "manifest.jsoN"
 
 
+def test_a_bucket_without_results_is_told(file: Path) -> None:
+    done = fsm("fetch", str(file))
+    assert done.exit_code == 2
+    assert "memory://bucket/results: no results yet; a slip in the bucket's name" in done.stderr
+
+
 @pytest.mark.usefixtures("bucket")
 def test_another_sweep_of_the_same_name_is_not_overwritten(file: Path, tmp_path: Path) -> None:
     mine = tmp_path / "home" / "spectrum-paper" / "id"

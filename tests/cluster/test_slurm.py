@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.hosts import CHECKOUT, ONE_CORE, SSH, SWEEP, Host
+from tests.progress import HOWEVER_LONG, PATIENCE
 
 SCRIPT = CHECKOUT / "cluster" / "slurm.sh"
 SCONTROL = """#!/bin/bash
@@ -65,24 +66,24 @@ def test_it_gives_away_the_gpus_that_slurm_gave_and_leaves_no_scratch(
 
 
 def test_at_the_time_limit_it_goes_back_into_the_queue(tmp_path: Path) -> None:
-    srun = '[ "$1" = ray ] && { touch "$STAND_IN/running"; exec sleep 30; } || true'
+    srun = '[ "$1" = ray ] && { touch "$STAND_IN/running"; exec sleep 300; } || true'
     environment = prepared(tmp_path, srun)
     with subprocess.Popen(["bash", str(SCRIPT)], env=environment, start_new_session=True) as job:
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + PATIENCE
             while not (tmp_path / "running").exists():
                 assert job.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             job.send_signal(signal.SIGUSR1)
-            job.wait(timeout=10)
+            job.wait(timeout=PATIENCE)
         finally:
             os.killpg(job.pid, signal.SIGKILL)
     assert (tmp_path / "said").read_text() == "requeue 7\n"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(HOWEVER_LONG)
 def test_a_sweep_runs_on_all_nodes_with_a_token(lab: list[Host]) -> None:
     _, head, worker = lab
     everywhere = f"""
