@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-NAME = "fsm-icl"
-"""The cluster's name where none is given, and that of what is made for it; `-head` and `-worker` for roles."""
+from fsm_icl.cluster.policies import NAME, policies, policy_document, refuse_other
+
 OWNER = "fsm-icl-owner"
 """Tag of a security group: who made it, so that nobody else takes it for their own."""
 WIDEST = 16
@@ -77,7 +77,7 @@ def policies_unless_refused(aws: Any, bucket: str, name: str) -> dict[str, dict[
     wanted = policies(caller["Arn"].split(":")[1], aws.region_name, caller["Account"], bucket, name)
     _is_ours(aws.client("s3"), bucket, aws.region_name)
     for role, policy in wanted.items():
-        _refuse_other(_policy_of(aws.client("iam"), f"{name}-{role}", name), policy, f"role {name}-{role}", bucket)
+        refuse_other(_policy_of(aws.client("iam"), f"{name}-{role}", name), policy, f"role {name}-{role}", bucket)
     for group in groups_of(aws.client("ec2"), name):
         owner = next((tag["Value"] for tag in group.get("Tags", []) if tag["Key"] == OWNER), caller["Arn"])
         if owner != caller["Arn"]:
@@ -86,35 +86,6 @@ def policies_unless_refused(aws: Any, bucket: str, name: str) -> dict[str, dict[
                 "owner run this; otherwise you would shut each other out"
             )
     return wanted
-
-
-def _refuse_other(found: Mapping[str, Any] | None, wanted: Mapping[str, Any], what: str, bucket: str) -> None:
-    """Raise ValueError where a policy names another bucket or region than the wanted one."""
-    if found is None:
-        return
-    for kind, scope in (("bucket", _buckets), ("region", _regions)):
-        others = scope(found) - scope(wanted)
-        if others:
-            raise ValueError(
-                f"{what} belongs to a cluster with {kind} {', '.join(sorted(others))}, not to bucket {bucket} in this "
-                "region: choose another --name, or take that one away with `fsm-icl cluster prepare aws --undo`"
-            )
-
-
-def _resources(policy: Mapping[str, Any]) -> Iterator[list[str]]:
-    """The ARNs that a policy names, each as its parts."""
-    statements = policy.get("Statement", [])
-    for statement in [statements] if isinstance(statements, Mapping) else statements:
-        named = statement.get("Resource", [])
-        yield from (arn.split(":", 5) for arn in ([named] if isinstance(named, str) else named) if arn.count(":") > 4)
-
-
-def _buckets(policy: Mapping[str, Any]) -> set[str]:
-    return {parts[5].partition("/")[0] for parts in _resources(policy) if parts[2] == "s3"}
-
-
-def _regions(policy: Mapping[str, Any]) -> set[str]:
-    return {parts[3] for parts in _resources(policy) if parts[2] == "ec2"}
 
 
 def values(aws: Any, bucket: str, image: str | None, name: str = NAME) -> dict[str, str]:
@@ -128,46 +99,6 @@ def values(aws: Any, bucket: str, image: str | None, name: str = NAME) -> dict[s
     policies_unless_refused(aws, bucket, name)
     image = image or aws.client("ssm").get_parameter(Name=_IMAGE)["Parameter"]["Value"]
     return {"REGION": aws.region_name, "BUCKET": bucket, "AMI": image, "SECURITY_GROUP": groups[0]["GroupId"]}
-
-
-def policies(partition: str, region: str, account: str, bucket: str, name: str = NAME) -> dict[str, dict[str, Any]]:
-    """Role -> what it may do: workers use the bucket; the head also starts, tags and ends machines of this cluster."""
-    here = f"arn:{partition}:ec2:{region}:{account}"
-    ours = {"StringEquals": {"ec2:ResourceTag/ray-cluster-name": name}}
-    launched = {"StringEquals": {"aws:RequestTag/ray-cluster-name": name}}
-    parts = ("subnet", "security-group", "network-interface", "volume", "key-pair", "spot-instances-request")
-    s3 = [
-        _allow(["s3:ListBucket", "s3:GetBucketLocation"], f"arn:{partition}:s3:::{bucket}"),
-        _allow(
-            ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
-            f"arn:{partition}:s3:::{bucket}/*",
-        ),
-    ]
-    machine = [f"{here}:instance/*", f"{here}:volume/*"]
-    ec2 = [
-        _allow(["ec2:Describe*"], "*"),
-        _allow(["ec2:RunInstances"], f"{here}:instance/*", launched),
-        _allow(
-            ["ec2:RunInstances"], [f"arn:{partition}:ec2:{region}::image/*", *(f"{here}:{part}/*" for part in parts)]
-        ),
-        _allow(["ec2:CreateTags"], machine, {"StringEquals": {"ec2:CreateAction": "RunInstances"}}),
-        _allow(["ec2:CreateTags", "ec2:DeleteTags", "ec2:TerminateInstances"], f"{here}:instance/*", ours),
-        _allow(
-            ["iam:PassRole"],
-            f"arn:{partition}:iam::{account}:role/{name}-worker",
-            {"StringEquals": {"iam:PassedToService": f"ec2.amazonaws.com{'.cn' if partition == 'aws-cn' else ''}"}},
-        ),
-    ]
-    return {"worker": _policy(s3), "head": _policy([*s3, *ec2])}
-
-
-def _policy(statements: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": statements}
-
-
-def _allow(actions: list[str], resource: str | list[str], condition: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    statement = {"Effect": "Allow", "Action": actions, "Resource": resource}
-    return statement | ({"Condition": condition} if condition else {})
 
 
 def _checked(cidr: str) -> str:
@@ -233,7 +164,7 @@ def _policy_of(iam: Any, role: str, name: str) -> dict[str, Any] | None:
 
 def _role(iam: Any, role: str, name: str, policy: dict[str, Any]) -> Iterator[Step]:
     if asked(iam.get_role, RoleName=role) is None:
-        trust = _policy(
+        trust = policy_document(
             [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]
         )
         made = {"RoleName": role, "AssumeRolePolicyDocument": json.dumps(trust)}

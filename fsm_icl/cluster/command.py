@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fsm_icl.cluster.aws import NAME
+from fsm_icl.cluster.policies import NAME
 
 if TYPE_CHECKING:
     from fsm_icl.cluster.aws import Step

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from fsm_icl.cluster.aws import NAME, Step, asked, checked_name, groups_of, policies_unless_refused
+from fsm_icl.cluster.aws import Step, asked, checked_name, groups_of, policies_unless_refused
+from fsm_icl.cluster.policies import NAME
 
 _GONE = ["terminated", "shutting-down"]
 

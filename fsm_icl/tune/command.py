@@ -12,6 +12,8 @@ import typer
 from fsm_icl.tune.options import MAX_TRIALS, Asked, RunOptions, duration
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from fsm_icl.sweep.planner import Planner
     from fsm_icl.sweep.store import Store
     from fsm_icl.tune.packing import Capacity, Packing
@@ -109,20 +111,14 @@ def _run(asked: Asked, options: RunOptions, capacity: Capacity, max_concurrent: 
     from fsm_icl.sweep.claim_checks import bounds_of, doubts
     from fsm_icl.sweep.store import StoreError
     from fsm_icl.sweep.wandb_mode import TrackingError, decide
-    from fsm_icl.tune.capacity import cpu_doubt
-    from fsm_icl.tune.packing import Packing, at_once
-    from fsm_icl.tune.plan import headline, look, print_doubts, print_plan
+    from fsm_icl.tune.packing import Packing
+    from fsm_icl.tune.plan import look, print_doubts, print_plan
 
     console = Console(width=None if sys.stdout.isatty() else 110)
     try:
         view = look(asked)
         packing = Packing(view.loaded.spec.resources, capacity, max_concurrent)
-        console.print(headline(view, asked.scale), highlight=False, markup=False)
-        if not view.planner.complete:
-            console.print(at_once(view.planner, packing), highlight=False, markup=False)
-            if (doubt := cpu_doubt(packing, options.address)) is not None:
-                print_doubts([doubt], console)
-        print_doubts(view.announcements, console)
+        _introduce(view, packing, asked.scale, options.address, console)
         if asked.plan:
             print_plan(view.planner, view.standings, packing, console)
             cells = [plan.cell for plan in view.planner.plans]
@@ -145,6 +141,20 @@ def _run(asked: Asked, options: RunOptions, capacity: Capacity, max_concurrent: 
         ended = run_sweep(view.loaded, store, options, packing, console)
     print_end(ended, view.folder, console)
     return 0 if ended.sound else 1
+
+
+def _introduce(view: View, packing: Packing, scale: str | None, address: str | None, console: Console) -> None:
+    """The first lines."""
+    from fsm_icl.tune.capacity import cpu_doubt
+    from fsm_icl.tune.packing import at_once
+    from fsm_icl.tune.plan import headline, print_doubts
+
+    console.print(headline(view, scale), highlight=False, markup=False)
+    if not view.planner.complete:
+        console.print(at_once(view.planner, packing), highlight=False, markup=False)
+        if (doubt := cpu_doubt(packing, address)) is not None:
+            print_doubts([doubt], console)
+    print_doubts(view.announcements, console)
 
 
 def _open(view: View, asked: Asked, packing: Packing) -> Store:
