@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from fsm_icl.cluster.files import pinned
-from fsm_icl.hardware import cpu_quota, driver_gpus, num_cores, num_gpus, uncounted_gpus, visible_gpus
+from fsm_icl.hardware import cpu_quota, driver_gpus, memory_bytes, num_cores, num_gpus, uncounted_gpus, visible_gpus
 
 PACKAGES = ("torch", "ray", "optuna", "wandb")
 MIN_MEMORY = MIN_DISK = 2 * 10**9
@@ -133,6 +133,8 @@ def _memory() -> Finding:
         return Finding("memory", "can't be told on this system")
     (line,) = (line for line in info.read_text().splitlines() if line.startswith("MemAvailable"))
     free = int(line.split()[1]) * 1024
+    granted = memory_bytes()  # of a container, or of a job
+    free = free if granted is None else min(free, granted)
     return Finding(
         "memory", f"{free / 1e9:.1f} GB available", "less than 2 GB; end something" if free < MIN_MEMORY else None
     )

@@ -223,6 +223,12 @@ def test_a_quota_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "more threads than cores" in str(machine._threads().fix)
 
 
+def test_memory_that_is_not_granted_is_not_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "memory_bytes", lambda: 10**9)
+    assert machine._memory().found == "1.0 GB available"
+    assert machine._memory().fix is not None
+
+
 def test_rsync_is_named_where_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine.shutil, "which", lambda _: None)
     assert "`ray up` and `fsm-icl cluster fetch` need it" in machine._rsync().line

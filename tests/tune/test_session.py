@@ -8,7 +8,7 @@ import pytest
 
 from fsm_icl.tune.session import session
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(3600)]
 
 
 def test_nothing_listens_beyond_loopback() -> None:
