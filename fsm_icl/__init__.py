@@ -15,7 +15,8 @@ only its own wing and those below:
     records.py    what a trial leaves behind: the contract with analysis/      folders.py  where that lies
     claims.py     when each claim was declared             account.py  whether W&B can be reached
     runs.py       a trial as a W&B run, and back
-    seeding.py    one seed -> named independent generators   hardware.py   cores, memory and GPUs of this machine
+    seeding.py    one seed -> named independent generators
+    hardware.py   cores, memory and GPUs of this machine    aws_errors.py  what to do about what AWS refuses
 
 The way of the data: YAML -> SweepSpec -> TrialConfig -> train() -> Report -> TrialRecord -> table -> figure.
 
