@@ -38,8 +38,11 @@ class Patience:
         self._since = now
         there = ray.cluster_resources()
         missing = {name: number for name, number in wanted.items() if there.get(name, 0.0) < number}
-        if missing or not running:
-            self._say(_sentence(missing or wanted, there, why()))
+        if missing:
+            self._say(_sentence(missing, there, why()))
+        elif not running:
+            found = " and ".join(f"{number:g} {name}s" for name, number in wanted.items())
+            self._say(f"no trial has begun yet: {found} are there, but others have them, or processes start slowly")
 
 
 def _sentence(wanted: Mapping[str, float], there: Mapping[str, float], reason: str) -> str:
