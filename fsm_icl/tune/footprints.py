@@ -52,20 +52,18 @@ def measure(planner: Planner, packing: Packing, folder: Folder, say: Callable[[s
     What an earlier run has seen on GPUs of the same types is not looked at again. Otherwise all of the cluster's GPUs,
     or as many as it will have, are asked for at once: one that grows begins to.
     """
-    kept, types = _read(folder), _types()
-    if kept.torch != torch.__version__ or not types <= kept.types:
-        kept = Kept(torch=torch.__version__, types=types)
+    kept = _read(folder)
+    if kept.torch != torch.__version__ or not _types() <= kept.types:
+        kept = Kept(torch=torch.__version__)
     firsts = [(plan.cell.key, t) for plan in planner.plans if (t := next(plan.missing(), None))]
     new = [(cell, trial) for cell, trial in firsts if cell not in kept.cells]
     if new:
         say("looking at how much of a GPU one trial of each cell takes")
         cells = kept.cells | _measured(new, packing.capacity.gpus, say)
-        totals = [
-            *_totals(types),
-            *(f.total_bytes for f in cells.values()),
-            *([kept.smallest] if kept.smallest else []),
-        ]
-        kept = kept.model_copy(update={"cells": cells, "smallest": min(totals, default=None)})
+        types = _types()  # some may have come for this
+        totals = [kept.smallest, *_totals(types), *(found.total_bytes for found in cells.values())]
+        smallest = min((total for total in totals if total is not None), default=None)
+        kept = kept.model_copy(update={"cells": cells, "smallest": smallest, "types": kept.types | types})
         with contextlib.suppress(OSError):  # then the next run looks again
             write_atomically(folder / NAME, kept.model_dump_json(indent=1))
     packing.footprints = {cell: kept.cells[cell] for cell, _ in firsts if cell in kept.cells}
