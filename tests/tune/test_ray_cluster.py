@@ -146,16 +146,19 @@ def test_a_gpu_that_joins_late_is_waited_for_and_used(head_alone: Cluster, tmp_p
     assert refused.returncode == 2, refused.stdout + refused.stderr
     assert "no CPU for trials yet" in refused.stderr
     assert not list(tmp_path.iterdir())
-    log, share = tmp_path / "said", ("--set", "resources.gpus_per_trial=0.5")
+    log = tmp_path / "said"
     with log.open("w") as said:
-        late = driver(tmp_path, head_alone.address, "--capacity", "2,1", *share)
+        late = driver(tmp_path, head_alone.address, "--capacity", "2,1")
         with subprocess.Popen(late, stdout=said, stderr=subprocess.STDOUT, text=True) as running:
             wait_until(lambda: log.read_text().count("waiting for a machine (asked") > 1, running, tmp_path)
             waited = " ".join(log.read_text().split())
+            assert "looking at how much of a GPU one trial of each cell takes" in waited
             assert "waiting for a machine (asked for 1 GPUs, there: 0; why: " in waited
             head_alone.add_node(**NODE)
             outcome(running, tmp_path)
     assert running.returncode == 0, log.read_text()
     assert len(records(tmp_path)) == 4
+    assert len(json.loads((tmp_path / "spectrum-smoke" / "footprints.json").read_text())["cells"]) == 1
+    assert "were given a GPU of" in " ".join(log.read_text().split())  # it was made up, and trials ran on the CPU
     shares = (tmp_path / "spectrum-smoke" / "shares").read_text().split()
     assert shares[:2] == ["0.5", "1.0"]
