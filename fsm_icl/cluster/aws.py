@@ -59,12 +59,17 @@ def missing_steps(aws: Any, bucket: str, cidr: str, name: str = NAME) -> Iterato
     if not iam.list_roles(PathPrefix="/aws-service-role/spot.amazonaws.com/")["Roles"]:
         text = "let EC2 start spot machines in this account (a service-linked role)"
         yield Step(text, lambda: iam.create_service_linked_role(AWSServiceName="spot.amazonaws.com"))
-    yield from _group(aws.client("ec2"), network, name, _caller(aws)["Arn"])
+    yield from _group(aws.client("ec2"), network, name, _person(_caller(aws)))
 
 
 def _caller(aws: Any) -> Mapping[str, str]:
     answer: Mapping[str, str] = aws.client("sts").get_caller_identity()
     return answer
+
+
+def _person(caller: Mapping[str, str]) -> str:
+    """Who that is, in every session: a session's name that a program has made up is left out."""
+    return re.sub(r"(?<=/)(botocore-session-\d+|aws-\S*sdk-\S*\d+|i-[0-9a-f]+|\d+)$", "*", caller["Arn"])
 
 
 def policies_unless_refused(aws: Any, bucket: str, name: str) -> dict[str, dict[str, Any]]:
@@ -79,11 +84,12 @@ def policies_unless_refused(aws: Any, bucket: str, name: str) -> dict[str, dict[
     for role, policy in wanted.items():
         refuse_other(_policy_of(aws.client("iam"), f"{name}-{role}", name), policy, f"role {name}-{role}", bucket)
     for group in groups_of(aws.client("ec2"), name):
-        owner = next((tag["Value"] for tag in group.get("Tags", []) if tag["Key"] == OWNER), caller["Arn"])
-        if owner != caller["Arn"]:
+        owner = next((tag["Value"] for tag in group.get("Tags", []) if tag["Key"] == OWNER), None)
+        if owner not in (None, _person(caller)):
             raise ValueError(
-                f"security group {name} is {owner}'s, and you are {caller['Arn']}: choose another --name, or let its "
-                "owner run this; otherwise you would shut each other out"
+                f"security group {name} is {owner}'s, and you are {_person(caller)}: choose another --name, or let its "
+                "owner run this; otherwise you would shut each other out. If it is yours after all: "
+                f"`aws ec2 delete-tags --resources {group['GroupId']} --tags Key={OWNER}`"
             )
     return wanted
 

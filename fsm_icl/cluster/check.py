@@ -123,24 +123,35 @@ def _kuberay(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _capacity(entrypoint: str, cluster: Mapping[str, Any]) -> Iterator[str]:
     """What the job is told of its workers, against what they may grow to."""
-    cpus = gpus = 0
+    most = [0.0, 0.0]
     for group in cluster.get("workerGroupSpecs") or []:
-        limits = _container(group).get("resources", {}).get("limits", {})
-        cpus += int(group.get("maxReplicas", 0)) * int(limits.get("cpu", 0))
-        gpus += int(group.get("maxReplicas", 0)) * int(limits.get("nvidia.com/gpu", 0))
-    told = {
-        entry.get("name"): entry.get("value") for entry in _container(cluster.get("headGroupSpec") or {}).get("env", [])
-    }
+        limits = _container(group).get("resources", {}).get("limits") or {}
+        count = _quantity(group.get("maxReplicas", 0))
+        most = [sum_ + count * _quantity(limits.get(name, 0)) for sum_, name in zip(most, _LIMITS, strict=True)]
+    env = _container(cluster.get("headGroupSpec") or {}).get("env") or []
+    told = {entry.get("name"): entry.get("value") for entry in env}
     said = re.search(r"--capacity[= ](\S+)", entrypoint)
     capacity = said[1] if said else told.get(VARIABLE)
+    wanted = ",".join(str(int(number)) for number in most)
     if capacity is None:
-        yield f"spec.rayClusterSpec.headGroupSpec: the head's env has no {VARIABLE}; set it to {cpus},{gpus}"
-    elif str(capacity).replace(" ", "") != f"{cpus},{gpus}":
-        yield f"{VARIABLE}: is {capacity}, but workers may grow to {cpus},{gpus} (maxReplicas x limits)"
+        yield f"spec.rayClusterSpec.headGroupSpec: the head's env has no {VARIABLE}; set it to {wanted}"
+    elif str(capacity).replace(" ", "") != wanted:
+        yield f"{VARIABLE}: is {capacity}, but workers may grow to {wanted} (maxReplicas x limits)"
+
+
+_LIMITS = ("cpu", "nvidia.com/gpu")
+
+
+def _quantity(value: object) -> float:
+    """A number as Kubernetes writes it: 4, "4", "4000m". Raises ValueError where it is none."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(m?)", str(value))
+    if match is None:
+        raise ValueError(f"expected a number such as 4 or 4000m, found {value!r}")
+    return float(match[1]) / (1000 if match[2] else 1)
 
 
 def _container(group: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The first container of a group's pods."""
-    containers = group.get("template", {}).get("spec", {}).get("containers") or [{}]
-    found: Mapping[str, Any] = containers[0]
+    """The first container of a group's pods; an empty one where the file has none."""
+    spec = (group.get("template") or {}).get("spec") or {}
+    found: Mapping[str, Any] = (spec.get("containers") or [{}])[0] or {}
     return found

@@ -105,12 +105,21 @@ AWS: list[tuple[Change, str]] = [
     (_node("gpu", MetadataOptions=None), "IMDSv1"),
     (_node("head", ImageId=None), "no ImageId"),
 ]
+
+
+def _worker(config: dict[str, Any]) -> dict[str, Any]:
+    (container,) = config["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]["template"]["spec"]["containers"]
+    return dict(container)
+
+
 KUBERAY: list[tuple[Change, str]] = [
     (lambda c: c["spec"]["rayClusterSpec"].pop("authOptions"), "no token is asked for"),
     (lambda c: c["spec"]["rayClusterSpec"].update(authOptions={"mode": "disabled"}), "no token is asked for"),
     (lambda c: c["spec"]["rayClusterSpec"]["headGroupSpec"].update(serviceType="LoadBalancer"), "a public dashboard"),
     (lambda c: c["spec"]["rayClusterSpec"]["headGroupSpec"].update(enableIngress=True), "a public dashboard"),
     (lambda c: c["spec"]["rayClusterSpec"]["workerGroupSpecs"][0].update(maxReplicas=4), "may grow to 16,4"),
+    (lambda c: _worker(c)["resources"]["limits"].update(cpu="2000m"), "may grow to 16,8"),
+    (lambda c: c["spec"]["rayClusterSpec"]["workerGroupSpecs"][0].update(template=None), "may grow to 0,0"),
     (
         lambda c: c["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"][0].pop("env"),
         "no FSM_ICL_CAPACITY; set it to 32,8",

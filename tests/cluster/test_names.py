@@ -75,7 +75,15 @@ def test_somebody_elses_group_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     done = fsm(*PREPARE, "198.51.100.9/32")
     assert done.exit_code == 2
     assert "you are arn:aws:iam::123456789012:user/somebody: choose another --name" in done.stderr
+    assert "aws ec2 delete-tags --resources sg-" in done.stderr
     assert account_now() == before
+
+
+def test_another_session_of_the_same_person_is_the_same_person() -> None:
+    role = "arn:aws:sts::123456789012:assumed-role/admin/"
+    first, second, mail = ({"Arn": role + name} for name in ("botocore-session-17", "botocore-session-18", "me@x.org"))
+    assert aws._person(first) == aws._person(second) != aws._person(mail)
+    assert aws._person(mail) == mail["Arn"]
 
 
 @pytest.mark.usefixtures("prepared")
