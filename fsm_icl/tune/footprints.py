@@ -31,6 +31,8 @@ SECONDS_FOR_TOTALS = 120.0
 
 STEPS = 3
 """All batches of a trial have one shape; AdamW's moments are there after the first step."""
+MADE_UP = "made up: "
+"""How the name of a GPU begins that torch does not see."""
 MADE_UP_BYTES = 4 * 10**9
 
 
@@ -64,8 +66,9 @@ def measure(planner: Planner, packing: Packing, folder: Folder, say: Callable[[s
         totals = [kept.smallest, *_totals(types), *(found.total_bytes for found in cells.values())]
         smallest = min((total for total in totals if total is not None), default=None)
         kept = kept.model_copy(update={"cells": cells, "smallest": smallest, "types": kept.types | types})
-        with contextlib.suppress(OSError):  # then the next run looks again
-            write_atomically(folder / NAME, kept.model_dump_json(indent=1))
+        if not any(found.device.startswith(MADE_UP) for found in cells.values()):  # torch may see it the next time
+            with contextlib.suppress(OSError):  # then the next run looks again
+                write_atomically(folder / NAME, kept.model_dump_json(indent=1))
     packing.footprints = {cell: kept.cells[cell] for cell, _ in firsts if cell in kept.cells}
     packing.smallest = math.inf if kept.smallest is None else kept.smallest
 
@@ -143,7 +146,7 @@ def footprint(trial: str) -> Footprint | None:
         return None
     if device == "cpu":
         assert last.end.peak_memory_bytes is not None, "a trial of ours knows its memory"
-        made_up = f"made up: torch sees no GPU on {platform.node()}"
+        made_up = f"{MADE_UP}torch sees no GPU on {platform.node()}"
         return Footprint(last.end.peak_memory_bytes, MADE_UP_BYTES, made_up, last.end.peak_memory_bytes)
     free, total = torch.cuda.mem_get_info()
     beside_tensors = total - free - torch.cuda.memory_reserved()

@@ -89,7 +89,7 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
         pruned = sum(plan.num_pruned for plan in plans)
         running = ", ".join(f"{f.planned.cell.label} {self._step(f)}" for f in self._running())
         total = sum(plan.total() for plan in plans)
-        waiting = f"  waiting for a machine: {len(self.waiting)}" if self.waiting else ""
+        waiting = f"  waiting: {len(self.waiting)}" if self.waiting else ""
         return f"{self._clock()}  {done}/{total} trials done ({pruned} pruned)  running: {running or '-'}{waiting}"
 
     def table(self) -> Table:

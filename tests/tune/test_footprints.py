@@ -101,6 +101,20 @@ def test_footprints_are_kept_between_runs(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert run(tmp_path)[1] == [LOOKED]
 
 
+def test_a_gpu_that_is_made_up_is_looked_at_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cluster = Cluster(monkeypatch)
+    made_up = {
+        cell.key: Footprint(GB, 4 * GB, f"{footprints.MADE_UP}torch sees none")
+        for cell in simulate.cells(simulate.loaded())
+    }
+    monkeypatch.setattr(footprints, "_measured", lambda *_: made_up)
+    assert run(tmp_path)[0].footprints == made_up
+    monkeypatch.setattr(footprints, "_measured", cluster.measured)
+    packing, said = run(tmp_path)
+    assert said == [LOOKED]
+    assert {found.device for found in packing.footprints.values()} == {"H100"}
+
+
 def test_the_smallest_gpu_says_how_many_share_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     Cluster(monkeypatch)
     packing, _ = run(tmp_path)

@@ -158,7 +158,7 @@ def test_a_gpu_that_joins_late_is_waited_for_and_used(head_alone: Cluster, tmp_p
             outcome(running, tmp_path)
     assert running.returncode == 0, log.read_text()
     assert len(records(tmp_path)) == 4
-    assert len(json.loads((tmp_path / "spectrum-smoke" / "footprints.json").read_text())["cells"]) == 1
+    assert "one trial takes" in log.read_text()
     assert "were given a GPU of" in " ".join(log.read_text().split())  # it was made up, and trials ran on the CPU
     shares = (tmp_path / "spectrum-smoke" / "shares").read_text().split()
     assert shares[:2] == ["0.5", "1.0"]

@@ -118,7 +118,7 @@ def test_a_trial_without_a_machine_is_not_shown_as_running(
     line = progress.line()
     assert "90/750 (alive 71 s ago)" in line
     assert line.count("alive") == 1
-    assert line.endswith("waiting for a machine: 1")
+    assert line.endswith("waiting: 1")
     clock[0] += 200
     progress.last_looked = 0
     trials[1].status = "PENDING"
@@ -126,5 +126,5 @@ def test_a_trial_without_a_machine_is_not_shown_as_running(
     assert "no trial runs yet" in progress.line()
     assert "to go" not in progress.line()
     assert "alive" not in progress.line()
-    assert "running: -  waiting for a machine: 2" in progress.line()
+    assert "running: -  waiting: 2" in progress.line()
     assert "waiting for a machine (asked for 8 GPUs, there: 0; why: gpu, 2 launching" in stream.getvalue()
