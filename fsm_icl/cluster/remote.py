@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import shlex
 import signal
 import socket
@@ -55,7 +56,7 @@ def submit(file: Path, command: str, code: Parcel) -> str:
         ValueError: there is no token or it is refused.
         ConnectionError: the cluster can't be reached.
     """
-    name = f"fsm-icl-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    name = f"fsm-icl-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"  # two people may share a second
     with _jobs(file) as jobs:
         jobs.submit_job(entrypoint=command, submission_id=name, runtime_env=code.runtime_env)
     return name
