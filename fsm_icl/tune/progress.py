@@ -43,7 +43,7 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
             self.live = Live(self.table(), console=self.console, auto_refresh=False)
             self.live.start()
 
-    def on_step_begin(self, *_: Any, trials: Sequence[Any] = (), **__: Any) -> None:
+    def on_step_begin(self, iteration: int = 0, trials: Sequence[Any] = (), **_: Any) -> None:
         """Called all the time, in the thread that owns the planner: shows anew when it is time."""
         if time.monotonic() - self.last_looked > SECONDS_BETWEEN_TABLES:
             self._look(trials)

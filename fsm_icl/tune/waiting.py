@@ -36,7 +36,10 @@ class Patience:
         if now - self._since < PATIENCE:
             return
         self._since = now
-        there = ray.cluster_resources()
+        try:
+            there = ray.cluster_resources()
+        except Exception:  # noqa: BLE001  (Tune asks this, and would end the sweep; it is asked again in a while)
+            return
         missing = {name: number for name, number in wanted.items() if there.get(name, 0.0) < number}
         if missing:
             self._say(_sentence(missing, there, why()))

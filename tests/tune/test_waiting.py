@@ -102,6 +102,13 @@ def test_a_question_that_ray_does_not_answer_ends_nothing(monkeypatch: pytest.Mo
     assert why().startswith("Ray does not say (Expecting property name")
 
 
+def test_a_cluster_that_does_not_answer_ends_nothing(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "cluster_resources", lambda: json.loads("{"))
+    patience = Patience(pytest.fail)
+    clock[0] += 500
+    patience.look(1, 0, {"CPU": 2})
+
+
 def test_a_trial_without_a_machine_is_not_shown_as_running(
     desk: Desk,  # noqa: F811
     clock: list[float],
