@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # A sweep on whole Slurm nodes: sbatch cluster/slurm.sh SWEEP [options of fsm-icl tune], from a checkout that all nodes
-# see. At the time limit the job puts itself back into the queue, and the same command goes on.
+# see. At the time limit the job puts itself back into the queue, and the same command goes on. Other nodes:
+# SBATCH_GPUS_PER_NODE=4 sbatch --nodes=8 cluster/slurm.sh ... (the variable comes before the line below).
 #SBATCH --job-name=fsm-icl
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=1
 #SBATCH --exclusive
 #SBATCH --gpus-per-node=1
+#SBATCH --mem=0
 #SBATCH --time=04:00:00
 #SBATCH --signal=B:USR1@120
 #SBATCH --requeue
@@ -30,10 +32,12 @@ requeue() {
   scontrol requeue "$SLURM_JOB_ID"
 }
 trap requeue USR1
+trap 'srun --overlap --kill-on-bad-exit=0 rm -rf "$RAY_TMPDIR" || true' EXIT
 
 # bash hears USR1 only while it waits, so srun runs beside it. symmetric-run ends with `ray stop`: hence --exclusive.
 srun --kill-on-bad-exit=0 mkdir -p "$RAY_TMPDIR"
+gpus=${SLURM_GPUS_ON_NODE:-} # of each; where Slurm does not count them, Ray does
 srun ray symmetric-run --address "$address:$((20000 + SLURM_JOB_ID % 10000))" --min-nodes "$SLURM_JOB_NUM_NODES" \
-  --disable-usage-stats -- \
+  --disable-usage-stats ${gpus:+--num-gpus=$gpus} -- \
   python -m fsm_icl.tune "${@:-spectrum}" --address auto &
 wait $!

@@ -16,6 +16,7 @@ only its own wing and those below:
     claims.py     when each claim was declared             account.py  the one door to wandb: settings, account, errors
     runs.py       a trial as a W&B run, and back           wandb_limits.py  what W&B takes     wandb_logs.py  reads logs
     seeding.py    one seed -> named independent generators
+    hardware.py   cores, memory and GPUs of this machine    aws_errors.py  what to do about what AWS refuses
 
 The way of the data: YAML -> SweepSpec -> TrialConfig -> train() -> Report -> TrialRecord -> table -> figure.
 

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 from urllib.parse import unquote_to_bytes
 
+from fsm_icl.aws_errors import next_step
+
 if TYPE_CHECKING:
     from upath import UPath
 
@@ -293,4 +295,4 @@ def as_os_errors(path: Folder) -> Iterator[None]:
             raise type(error)(error.errno or errno.EIO, str(error) or type(error).__name__, str(path)) from error
         raise
     except Exception as error:  # botocore's, aiohttp's, ...
-        raise OSError(errno.EIO, f"{type(error).__name__}: {error}", str(path)) from error
+        raise OSError(errno.EIO, f"{type(error).__name__}: {error}{next_step(error)}", str(path)) from error

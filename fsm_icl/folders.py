@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from fsm_icl.files import (
     refuse_dangling,
     told,
 )
+from fsm_icl.hardware import num_gpus
 from fsm_icl.record_checks import contradictions
 from fsm_icl.records import Manifest, TrialRecord
 
@@ -30,21 +30,9 @@ if TYPE_CHECKING:
     from fsm_icl.files import Folder
 
 
-def num_cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def num_gpus() -> int:
-    """Visible NVIDIA GPUs, as the driver says; needs no torch."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    there = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
-    return there if visible is None else min(there, len([d for d in visible.split(",") if d not in ("", "-1")]))
-
-
-def default_scale() -> str:
-    """`paper` on a machine with a visible NVIDIA GPU, else `laptop`."""
-    return "paper" if num_gpus() else "laptop"
+def default_scale(gpus: int | None = None) -> str:
+    """`paper` where there are GPUs, else `laptop`; without a number those of this machine that are visible."""
+    return "paper" if (num_gpus() if gpus is None else gpus) else "laptop"
 
 
 def read_records(folder: Folder, places: Mapping[str, str] | None = None) -> dict[str, TrialRecord]:

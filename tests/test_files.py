@@ -136,3 +136,22 @@ def test_writers_never_share_a_temporary_name(tmp_path: Path, monkeypatch: pytes
         write_atomically(tmp_path / "a", "1")
     assert len(set(names)) == 2
     assert all(name.startswith(".a.") and name.endswith(".tmp") for name in names)
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"AWS_PROFILE": "nobody"}, "ProfileNotFound: .* set AWS_PROFILE to one"),
+        ({"AWS_EC2_METADATA_DISABLED": "true"}, "NoCredentialsError: .*: run `aws configure` or `aws sso login`"),
+    ],
+)
+def test_what_aws_refuses_is_told_with_the_next_step(
+    variables: dict[str, str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("s3fs")
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in {"HOME": str(tmp_path), **variables}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(OSError, match=message):
+        read_bytes(as_folder(f"s3://bucket-{uuid.uuid4().hex}/file"))

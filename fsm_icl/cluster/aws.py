@@ -1,22 +1,27 @@
 """The AWS account that cluster/gpu.yaml needs: a bucket, a role for the head and one for workers, a security group.
 
-Every step asks first whether it is still needed, so that running it again changes nothing, or mends what has changed.
-Names are fixed: the file says them, too.
+All that could be refused is looked at before anything is changed; then every step asks first whether it is still
+needed, so that running it again changes nothing, or mends what has changed. What is made goes by the cluster's name,
+and belongs to one bucket in one region: that of another is refused and never rewritten.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-NAME = "fsm-icl"
-"""The cluster's name, and that of what is made for it; `-head` and `-worker` for roles and profiles."""
+from fsm_icl.cluster.policies import NAME, policies, policy_document, refuse_other
+
+OWNER = "fsm-icl-owner"
+"""Tag of a security group: who made it, so that nobody else takes it for their own."""
 WIDEST = 16
 """Shortest prefix of a range that port 22 is opened to: 65,536 addresses."""
+ITSELF = "itself"
+"""A rule that lets a security group's own members in."""
 _IMAGE = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id"
 _ABSENT = {"404", "NoSuchBucket", "NoSuchEntity", "NoSuchPublicAccessBlockConfiguration"}
 _FOREIGN = {"403": "it belongs to another account", "301": "it lies in another region"}
@@ -31,88 +36,75 @@ class Step:
     do: Callable[[], object]
 
 
-@contextlib.contextmanager
-def account(region: str | None) -> Iterator[Any]:
-    """A boto3 session. Raises ValueError when there is none to be had, and for what AWS refuses while it is used."""
-    try:
-        import boto3
-        from botocore.exceptions import BotoCoreError, ClientError
-    except ModuleNotFoundError:
-        raise ValueError("boto3 is not installed: pip install -c constraints.txt -e '.[aws]'") from None
-    aws = boto3.Session(region_name=region)
-    if not aws.region_name:
-        raise ValueError("no AWS region: give --region, or set AWS_DEFAULT_REGION")
-    try:
-        yield aws
-    except (BotoCoreError, ClientError) as error:
-        raise ValueError(f"AWS: {error}") from None
+def checked_name(name: str) -> str:
+    """`name`. Raises ValueError where it can't name a cluster and what is made for it."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", name):
+        raise ValueError(f"--name: expected up to 40 of a-z, 0-9 and -, with a letter first, found {name!r}")
+    return name
 
 
-def missing_steps(aws: Any, bucket: str, cidr: str) -> Iterator[Step]:
+def missing_steps(aws: Any, bucket: str, cidr: str, name: str = NAME) -> Iterator[Step]:
     """What the account lacks, in order; each is to be done, or only shown, before the next is asked for.
 
     Raises:
-        ValueError: `cidr` is too wide or none, or the bucket is somebody else's.
+        ValueError: before the first step: `cidr` is too wide or none, the bucket is somebody else's, or the name is
+            that of a cluster with another bucket, region or owner.
     """
     network = _checked(cidr)
-    caller = aws.client("sts").get_caller_identity()
-    partition, account = caller["Arn"].split(":")[1], caller["Account"]
+    wanted = policies_unless_refused(aws, bucket, checked_name(name))
     iam = aws.client("iam")
     yield from _bucket(aws.client("s3"), aws.region_name, bucket)
-    for role, policy in policies(partition, aws.region_name, account, bucket).items():
-        yield from _role(iam, f"{NAME}-{role}", policy)
+    for role, policy in wanted.items():
+        yield from _role(iam, f"{name}-{role}", name, policy)
     if not iam.list_roles(PathPrefix="/aws-service-role/spot.amazonaws.com/")["Roles"]:
         text = "let EC2 start spot machines in this account (a service-linked role)"
         yield Step(text, lambda: iam.create_service_linked_role(AWSServiceName="spot.amazonaws.com"))
-    yield from _group(aws.client("ec2"), network)
+    yield from _group(aws.client("ec2"), network, name, _person(_caller(aws)))
 
 
-def values(aws: Any, bucket: str, image: str | None) -> dict[str, str]:
+def _caller(aws: Any) -> Mapping[str, str]:
+    answer: Mapping[str, str] = aws.client("sts").get_caller_identity()
+    return answer
+
+
+def _person(caller: Mapping[str, str]) -> str:
+    """Who that is, in every session: a session's name that a program has made up is left out."""
+    return re.sub(r"(?<=/)(botocore-session-\d+|aws-\S*sdk-\S*\d+|i-[0-9a-f]+|\d+)$", "*", caller["Arn"])
+
+
+def policies_unless_refused(aws: Any, bucket: str, name: str) -> dict[str, dict[str, Any]]:
+    """The policies of both roles. It only reads.
+
+    Raises:
+        ValueError: something of this name belongs to another bucket, region or person.
+    """
+    caller = _caller(aws)
+    wanted = policies(caller["Arn"].split(":")[1], aws.region_name, caller["Account"], bucket, name)
+    _is_ours(aws.client("s3"), bucket, aws.region_name)
+    for role, policy in wanted.items():
+        refuse_other(_policy_of(aws.client("iam"), f"{name}-{role}", name), policy, f"role {name}-{role}", bucket)
+    for group in groups_of(aws.client("ec2"), name):
+        owner = next((tag["Value"] for tag in group.get("Tags", []) if tag["Key"] == OWNER), None)
+        if owner not in (None, _person(caller)):
+            raise ValueError(
+                f"security group {name} is {owner}'s, and you are {_person(caller)}: choose another --name, or let its "
+                "owner run this; otherwise you would shut each other out. If it is yours after all: "
+                f"`aws ec2 delete-tags --resources {group['GroupId']} --tags Key={OWNER}`"
+            )
+    return wanted
+
+
+def values(aws: Any, bucket: str, image: str | None, name: str = NAME) -> dict[str, str]:
     """Placeholder of cluster/gpu.yaml -> its value. Raises ValueError when the account is not prepared."""
-    groups = _groups(aws.client("ec2"))
+    groups = groups_of(aws.client("ec2"), checked_name(name))
+    prepare = f"`fsm-icl cluster prepare aws --bucket {bucket} --name {name} --ssh-cidr YOUR-ADDRESS/32`"
     if not groups:
-        raise ValueError(f"no security group {NAME} in {aws.region_name}: run `fsm-icl cluster prepare aws` first")
+        raise ValueError(f"no security group {name} in {aws.region_name}: run `fsm-icl cluster prepare aws` first")
+    if not _is_ours(aws.client("s3"), bucket, aws.region_name):
+        raise ValueError(f"there is no bucket {bucket}: a slip in its name? Else run {prepare} first")
+    policies_unless_refused(aws, bucket, name)
     image = image or aws.client("ssm").get_parameter(Name=_IMAGE)["Parameter"]["Value"]
     return {"REGION": aws.region_name, "BUCKET": bucket, "AMI": image, "SECURITY_GROUP": groups[0]["GroupId"]}
-
-
-def policies(partition: str, region: str, account: str, bucket: str) -> dict[str, dict[str, Any]]:
-    """Role -> what it may do: workers use the bucket; the head also starts, tags and ends machines of this cluster."""
-    here = f"arn:{partition}:ec2:{region}:{account}"
-    ours = {"StringEquals": {"ec2:ResourceTag/ray-cluster-name": NAME}}
-    launched = {"StringEquals": {"aws:RequestTag/ray-cluster-name": NAME}}
-    parts = ("subnet", "security-group", "network-interface", "volume", "key-pair", "spot-instances-request")
-    s3 = [
-        _allow(["s3:ListBucket", "s3:GetBucketLocation"], f"arn:{partition}:s3:::{bucket}"),
-        _allow(
-            ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
-            f"arn:{partition}:s3:::{bucket}/*",
-        ),
-    ]
-    ec2 = [
-        _allow(["ec2:Describe*"], "*"),
-        _allow(["ec2:RunInstances"], f"{here}:instance/*", launched),
-        _allow(
-            ["ec2:RunInstances"], [f"arn:{partition}:ec2:{region}::image/*", *(f"{here}:{part}/*" for part in parts)]
-        ),
-        _allow(["ec2:CreateTags"], f"{here}:instance/*", {"StringEquals": {"ec2:CreateAction": "RunInstances"}}),
-        _allow(["ec2:CreateTags", "ec2:DeleteTags", "ec2:TerminateInstances"], f"{here}:instance/*", ours),
-        _allow(
-            ["iam:PassRole"],
-            f"arn:{partition}:iam::{account}:role/{NAME}-worker",
-            {"StringEquals": {"iam:PassedToService": f"ec2.amazonaws.com{'.cn' if partition == 'aws-cn' else ''}"}},
-        ),
-    ]
-    return {"worker": _policy(s3), "head": _policy([*s3, *ec2])}
-
-
-def _policy(statements: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": statements}
-
-
-def _allow(actions: list[str], resource: str | list[str], condition: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    statement = {"Effect": "Allow", "Action": actions, "Resource": resource}
-    return statement | ({"Condition": condition} if condition else {})
 
 
 def _checked(cidr: str) -> str:
@@ -129,8 +121,8 @@ def _checked(cidr: str) -> str:
     return str(network)
 
 
-def _asked(call: Callable[..., Any], **arguments: Any) -> Any:
-    """The answer, or None where AWS says that there is no such thing."""
+def asked(call: Callable[..., Any], **arguments: Any) -> Any:
+    """AWS's answer, or None where it says that there is no such thing."""
     from botocore.exceptions import ClientError
 
     try:
@@ -141,49 +133,62 @@ def _asked(call: Callable[..., Any], **arguments: Any) -> Any:
         raise
 
 
-def _is_ours(s3: Any, bucket: str) -> bool:
+def _is_ours(s3: Any, bucket: str, region: str) -> bool:
+    """Whether the bucket is there. Raises ValueError where it is somebody else's, elsewhere, or no name at all."""
     from botocore.exceptions import ClientError
 
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket):
+        raise ValueError(f"--bucket: expected a bucket's name, 3 to 63 of a-z, 0-9, . and -, found {bucket!r}")
     try:
-        return _asked(s3.head_bucket, Bucket=bucket) is not None
+        found = asked(s3.head_bucket, Bucket=bucket)
     except ClientError as error:
         why = _FOREIGN.get(error.response["Error"]["Code"])
         if why is None:
             raise
         raise ValueError(f"bucket {bucket} can't be used, {why}: choose another name") from None
+    lies = region if found is None else found.get("BucketRegion", region)
+    if lies != region:
+        raise ValueError(f"bucket {bucket} lies in {lies}, not in {region}: give --region {lies}, or another bucket")
+    return found is not None
 
 
 def _bucket(s3: Any, region: str, bucket: str) -> Iterator[Step]:
-    if not _is_ours(s3, bucket):
+    if not _is_ours(s3, bucket, region):
         where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         yield Step(f"create bucket {bucket} in {region}", lambda: s3.create_bucket(Bucket=bucket, **where))
-    found = _asked(s3.get_public_access_block, Bucket=bucket)
+    found = asked(s3.get_public_access_block, Bucket=bucket)
     if found is None or found["PublicAccessBlockConfiguration"] != _BLOCKED:
         blocked = {"Bucket": bucket, "PublicAccessBlockConfiguration": _BLOCKED}
         yield Step(f"block public access to bucket {bucket}", lambda: s3.put_public_access_block(**blocked))
 
 
-def _role(iam: Any, name: str, policy: dict[str, Any]) -> Iterator[Step]:
-    if _asked(iam.get_role, RoleName=name) is None:
-        trust = _policy(
+def _policy_of(iam: Any, role: str, name: str) -> dict[str, Any] | None:
+    """What a role may do by its policy of that name; None where there is none."""
+    found = asked(iam.get_role_policy, RoleName=role, PolicyName=name)
+    return None if found is None else dict(found["PolicyDocument"])
+
+
+def _role(iam: Any, role: str, name: str, policy: dict[str, Any]) -> Iterator[Step]:
+    if asked(iam.get_role, RoleName=role) is None:
+        trust = policy_document(
             [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]
         )
-        role = {"RoleName": name, "AssumeRolePolicyDocument": json.dumps(trust)}
-        yield Step(f"create role {name}", lambda: iam.create_role(**role))
-    found = _asked(iam.get_role_policy, RoleName=name, PolicyName=NAME)
-    if found is None or found["PolicyDocument"] != policy:
-        document = {"RoleName": name, "PolicyName": NAME, "PolicyDocument": json.dumps(policy)}
-        yield Step(f"set what role {name} may do", lambda: iam.put_role_policy(**document))
-    profile = _asked(iam.get_instance_profile, InstanceProfileName=name)
+        made = {"RoleName": role, "AssumeRolePolicyDocument": json.dumps(trust)}
+        yield Step(f"create role {role}", lambda: iam.create_role(**made))
+    if _policy_of(iam, role, name) != policy:
+        document = {"RoleName": role, "PolicyName": name, "PolicyDocument": json.dumps(policy)}
+        yield Step(f"set what role {role} may do", lambda: iam.put_role_policy(**document))
+    profile = asked(iam.get_instance_profile, InstanceProfileName=role)
     if profile is None:
-        yield Step(f"create instance profile {name}", lambda: iam.create_instance_profile(InstanceProfileName=name))
+        yield Step(f"create instance profile {role}", lambda: iam.create_instance_profile(InstanceProfileName=role))
     if profile is None or not profile["InstanceProfile"]["Roles"]:
-        both = {"InstanceProfileName": name, "RoleName": name}
-        yield Step(f"put role {name} into its profile", lambda: iam.add_role_to_instance_profile(**both))
+        both = {"InstanceProfileName": role, "RoleName": role}
+        yield Step(f"put role {role} into its profile", lambda: iam.add_role_to_instance_profile(**both))
 
 
-def _groups(ec2: Any) -> list[Any]:
-    filters = [{"Name": "group-name", "Values": [NAME]}, {"Name": "vpc-id", "Values": [_default_vpc(ec2)]}]
+def groups_of(ec2: Any, name: str) -> list[Any]:
+    """The security group of that name, in a list, or an empty one."""
+    filters = [{"Name": "group-name", "Values": [name]}, {"Name": "vpc-id", "Values": [_default_vpc(ec2)]}]
     return list(ec2.describe_security_groups(Filters=filters)["SecurityGroups"])
 
 
@@ -194,26 +199,27 @@ def _default_vpc(ec2: Any) -> str:
     return str(found[0]["VpcId"])
 
 
-def _group(ec2: Any, cidr: str) -> Iterator[Step]:
-    groups = _groups(ec2)
+def _group(ec2: Any, cidr: str, name: str, owner: str) -> Iterator[Step]:
+    groups = groups_of(ec2, name)
     if not groups:
-        about = {"GroupName": NAME, "Description": f"Ray cluster {NAME}", "VpcId": _default_vpc(ec2)}
-        yield Step(f"create security group {NAME}", lambda: ec2.create_security_group(**about))
-        groups = _groups(ec2)
+        tags = [{"ResourceType": "security-group", "Tags": [{"Key": OWNER, "Value": owner}]}]
+        about = {"GroupName": name, "Description": f"Ray cluster {name}", "VpcId": _default_vpc(ec2)}
+        yield Step(f"create security group {name}", lambda: ec2.create_security_group(**about, TagSpecifications=tags))
+        groups = groups_of(ec2, name)
     open_to = _open_to(groups[0]) if groups else set()
-    wanted = {("-1", None, NAME), ("tcp", 22, cidr)}
+    wanted = {("-1", None, ITSELF), ("tcp", 22, cidr)}
     if open_to != wanted:
-        text = f"let security group {NAME} be reached by itself, and on port 22 from {cidr}, and from nowhere else"
+        text = f"let security group {name} be reached by itself, and on port 22 from {cidr}, and from nowhere else"
         yield Step(text, lambda: _set_rules(ec2, groups[0], cidr))
 
 
 def _open_to(group: Mapping[str, Any]) -> set[tuple[str, int | None, str]]:
-    """Protocol, port and from where, for each rule; the group itself goes by its name."""
+    """Protocol, port and from where, for each rule."""
     found = set()
     for rule in group["IpPermissions"]:
         ranges = [r["CidrIp"] for r in rule["IpRanges"]] + [r["CidrIpv6"] for r in rule.get("Ipv6Ranges", [])]
         lists = [r["PrefixListId"] for r in rule.get("PrefixListIds", [])]
-        inside = [NAME if p["GroupId"] == group["GroupId"] else p["GroupId"] for p in rule["UserIdGroupPairs"]]
+        inside = [ITSELF if p["GroupId"] == group["GroupId"] else p["GroupId"] for p in rule["UserIdGroupPairs"]]
         port = rule.get("FromPort") if rule.get("FromPort") == rule.get("ToPort") else -1
         found |= {
             (rule["IpProtocol"], None if rule["IpProtocol"] == "-1" else port, who) for who in ranges + lists + inside

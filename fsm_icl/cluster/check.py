@@ -9,6 +9,7 @@ from typing import Any
 
 from fsm_icl.cluster.files import pinned, placeholders, read_cluster_file
 from fsm_icl.cluster.token import token_problem
+from fsm_icl.tune.capacity import VARIABLE
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _WORLD = {"0.0.0.0/0", "::/0"}
@@ -117,3 +118,40 @@ def _kuberay(config: Mapping[str, Any]) -> Iterator[str]:
     if head.get("serviceType", "ClusterIP") != "ClusterIP" or head.get("enableIngress"):
         yield "spec.rayClusterSpec.headGroupSpec: a public dashboard; use serviceType: ClusterIP and no ingress"
     yield from _ray_version("spec.rayClusterSpec.rayVersion", cluster.get("rayVersion"))
+    yield from _capacity(str((config.get("spec") or {}).get("entrypoint")), cluster)
+
+
+def _capacity(entrypoint: str, cluster: Mapping[str, Any]) -> Iterator[str]:
+    """What the job is told of its workers, against what they may grow to."""
+    most = [0.0, 0.0]
+    for group in cluster.get("workerGroupSpecs") or []:
+        limits = _container(group).get("resources", {}).get("limits") or {}
+        count = _quantity(group.get("maxReplicas", 0))
+        most = [sum_ + count * _quantity(limits.get(name, 0)) for sum_, name in zip(most, _LIMITS, strict=True)]
+    env = _container(cluster.get("headGroupSpec") or {}).get("env") or []
+    told = {entry.get("name"): entry.get("value") for entry in env}
+    said = re.search(r"--capacity[= ](\S+)", entrypoint)
+    capacity = said[1] if said else told.get(VARIABLE)
+    wanted = ",".join(str(int(number)) for number in most)
+    if capacity is None:
+        yield f"spec.rayClusterSpec.headGroupSpec: the head's env has no {VARIABLE}; set it to {wanted}"
+    elif str(capacity).replace(" ", "") != wanted:
+        yield f"{VARIABLE}: is {capacity}, but workers may grow to {wanted} (maxReplicas x limits)"
+
+
+_LIMITS = ("cpu", "nvidia.com/gpu")
+
+
+def _quantity(value: object) -> float:
+    """A number as Kubernetes writes it: 4, "4", "4000m". Raises ValueError where it is none."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(m?)", str(value))
+    if match is None:
+        raise ValueError(f"expected a number such as 4 or 4000m, found {value!r}")
+    return float(match[1]) / (1000 if match[2] else 1)
+
+
+def _container(group: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The first container of a group's pods; an empty one where the file has none."""
+    spec = (group.get("template") or {}).get("spec") or {}
+    found: Mapping[str, Any] = (spec.get("containers") or [{}])[0] or {}
+    return found

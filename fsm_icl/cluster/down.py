@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from fsm_icl.cluster.files import read_cluster_file
+from fsm_icl.cluster.files import ray_program, read_cluster_file
 from fsm_icl.cluster.ssh import Machine
 
 _AT_ONCE = 16
@@ -19,15 +21,31 @@ By force, since a worker whose head is gone would take 11 s to say goodbye to it
 """
 
 
-def ray_down(file: Path) -> bool:
+def ray_up(file: Path, name: str | None) -> bool:
+    """Run `ray up` on the file, and say whether it ended well. Raises ValueError as `ray_down`."""
+    if shutil.which("rsync") is None:
+        print("beware: rsync is not installed on this machine, and `ray up` copies files with it", file=sys.stderr)
+    return _ray("up", file, name)
+
+
+def ray_down(file: Path, name: str | None = None) -> bool:
     """Run `ray down` on the file, and say whether it ended well.
 
     Raises:
-        ValueError: it is no file of `ray up`.
+        ValueError: it is no file of `ray up`, or in a cloud that of a cluster with another name.
     """
-    if not isinstance(read_cluster_file(file).get("provider"), dict):
+    return _ray("down", file, name)
+
+
+def _ray(what: str, file: Path, name: str | None) -> bool:
+    config = read_cluster_file(file)
+    if not isinstance(config.get("provider"), dict):
         raise ValueError(f"{file}: `ray up` starts no such cluster (the file has no provider)")
-    return subprocess.run(["ray", "down", "--yes", str(file)]).returncode == 0
+    stated = config.get("cluster_name")
+    if name not in (None, stated) and config["provider"].get("type") == "aws":  # roles go by the name, too
+        raise ValueError(f"{file}: is that of cluster {stated}; `fsm-icl cluster render --name {name}` makes {name}'s")
+    named = [] if name is None else ["--cluster-name", name]
+    return subprocess.run([ray_program(), what, "--yes", str(file), *named]).returncode == 0
 
 
 def stop_each(file: Path) -> Iterator[tuple[str, str | None]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,32 @@ def filled(text: str, values: Mapping[str, str]) -> str:
     if missing := [f"<{name}>" for name in placeholders(text) if name not in values]:
         raise ValueError(f"no value for {', '.join(missing)}; known here: {', '.join(sorted(values))}")
     return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)
+
+
+def local_copy(file: Path, name: str | None = None) -> Path:
+    """Where a filled copy goes: beside the file, under a name that git ignores. gpu.yaml -> gpu[.NAME].local.yaml."""
+    if file.suffixes[-2:-1] == [".local"]:
+        return file
+    return file.with_suffix(f"{'' if name is None else f'.{name}'}.local{file.suffix}")
+
+
+def named(text: str, old: str, new: str) -> str:
+    """`text` with the cluster's name, and those of its roles, replaced."""
+    return re.sub(rf"(?<=[ :]){re.escape(old)}(?=(-head|-worker)?[ ,}}\n])", new, text)
+
+
+def ray_program() -> str:
+    """The `ray` command: that of the path, else the one beside this interpreter, whose environment may not be active.
+
+    Raises:
+        ValueError: there is none.
+    """
+    beside = Path(sys.executable).parent
+    if found := shutil.which("ray") or shutil.which("ray", path=str(beside)):
+        return found
+    raise ValueError(
+        f"no `ray` command, neither on the path nor in {beside}: pip install -c constraints.txt -e '.[cluster]'"
+    )
 
 
 def pinned() -> dict[str, str]:

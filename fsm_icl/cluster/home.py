@@ -58,7 +58,10 @@ class _Head:
         self._run(["rsync", "--archive", "--protect-args", *left, "--rsh", self.head.ssh, remote, f"{target}/"])
 
     def _run(self, command: list[str]) -> str:
-        done = subprocess.run(command, capture_output=True, text=True)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True)
+        except FileNotFoundError:
+            raise ValueError(f"{command[0]} is not installed on this machine; results come home with it") from None
         if done.returncode:
             raise ValueError(f"{self.head.name}:{self.folder}: {done.stderr.strip() or 'no results yet'}")
         return done.stdout
@@ -73,6 +76,8 @@ class _Bucket:
     def ids(self) -> dict[str, str]:
         """Name of each sweep's folder -> its id."""
         found = read_all(self.folder, "*/id")
+        if not found:
+            raise ValueError(f"{self.folder}: no results yet; a slip in the bucket's name would look the same")
         return {path.parent.name: content.decode().strip() for path, content in found.items()}
 
     def copy(self, name: str, target: Path, trials: bool) -> None:

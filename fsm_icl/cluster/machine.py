@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from fsm_icl.cluster.files import pinned
-from fsm_icl.folders import num_cores, num_gpus
+from fsm_icl.hardware import cpu_quota, driver_gpus, memory_bytes, num_cores, num_gpus, uncounted_gpus, visible_gpus
 
 PACKAGES = ("torch", "ray", "optuna", "wandb")
 MIN_MEMORY = MIN_DISK = 2 * 10**9
@@ -46,10 +46,12 @@ def findings(results: Path) -> Iterator[Finding]:
         yield _package(package, wanted[package])
     yield _threads()
     yield _gpus()
+    yield _seen()
     yield _memory()
     yield from _folder(results)
     yield _temp()
     yield _wandb()
+    yield _rsync()
 
 
 def _package(name: str, wanted: str) -> Finding:
@@ -62,9 +64,10 @@ def _package(name: str, wanted: str) -> Finding:
 
 
 def _threads() -> Finding:
-    cores = num_cores()
+    cores, quota = num_cores(), cpu_quota()
     threads = os.environ.get("OMP_NUM_THREADS")
-    text = f"{cores} usable of {os.cpu_count()}, OMP_NUM_THREADS {threads or 'not set'}"
+    granted = "" if quota is None else f" (a quota of {quota:g})"
+    text = f"{cores} usable of {os.cpu_count()}{granted}, OMP_NUM_THREADS {threads or 'not set'}"
     crowded = threads is not None and threads.isdigit() and int(threads) > cores
     return Finding("cores", text, "more threads than cores; unset OMP_NUM_THREADS" if crowded else None)
 
@@ -72,16 +75,56 @@ def _threads() -> Finding:
 def _gpus() -> Finding:
     count = num_gpus()
     if not count:
-        return Finding("gpus", "none visible; sweeps run on the CPU")
+        note = uncounted_gpus()
+        return Finding("gpus", f"none visible; sweeps run on the CPU{'' if note is None else f' ({note})'}")
+    fix = f"torch {torch_version()} can't use them; install the build for this driver"
+    return Finding("gpus", f"{count}, {_driver()}", None if torch_gpus() else fix)
+
+
+def _seen() -> Finding:
+    """How many GPUs each of those who look for them has seen; where only some see one, sweeps use none."""
+    visible, seen = visible_gpus(), torch_gpus()
+    by = {"the driver": driver_gpus(), "torch": seen, "Ray": _rays()}
+    if visible is not None:
+        by["CUDA_VISIBLE_DEVICES"] = len(visible)
+    text = ", ".join(f"{who} {number}" for who, number in by.items())
+    missed = seen and not num_gpus()
+    return Finding("gpus seen by", text, f"to use what torch sees give `tune` --gpus {seen}" if missed else None)
+
+
+def torch_gpus() -> int:
+    """GPUs that torch can compute on."""
     import torch
 
-    usable = torch.cuda.is_available()
-    fix = f"torch {torch.__version__} (CUDA {torch.version.cuda}) can't use them; install the build for this driver"
-    return Finding("gpus", f"{count}, {_driver()}", None if usable else fix)
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def torch_version() -> str:
+    """torch's version, and what of CUDA it was built for."""
+    import torch
+
+    return f"{torch.__version__} (CUDA {torch.version.cuda})"
+
+
+def _rays() -> int | str:
+    """How many GPUs Ray finds on this machine."""
+    try:
+        from ray._private.accelerators import get_all_accelerator_managers
+
+        managers = [m for m in get_all_accelerator_managers() if m.get_resource_name() == "GPU"]
+        return sum(int(manager.get_current_node_num_accelerators()) for manager in managers)
+    except Exception as error:  # noqa: BLE001  (libraries of several vendors; what else was seen is told all the same)
+        return f"can't tell ({type(error).__name__})"
+
+
+def _hidden() -> str:
+    visible = visible_gpus()
+    return "" if visible is None else f", CUDA_VISIBLE_DEVICES shows {len(visible)}"
 
 
 def _driver() -> str:
-    return Path("/proc/driver/nvidia/version").read_text().splitlines()[0]
+    version = Path("/proc/driver/nvidia/version")
+    return version.read_text().splitlines()[0] if version.is_file() else "a driver that does not name its version"
 
 
 def _memory() -> Finding:
@@ -90,6 +133,8 @@ def _memory() -> Finding:
         return Finding("memory", "can't be told on this system")
     (line,) = (line for line in info.read_text().splitlines() if line.startswith("MemAvailable"))
     free = int(line.split()[1]) * 1024
+    granted = memory_bytes()  # of a container, or of a job
+    free = free if granted is None else min(free, granted)
     return Finding(
         "memory", f"{free / 1e9:.1f} GB available", "less than 2 GB; end something" if free < MIN_MEMORY else None
     )
@@ -125,3 +170,9 @@ def _wandb() -> Finding:
         return Finding("wandb mode", f"WANDB_MODE={mode!r}", "use offline, online or disabled")
     read = "" if mode is None else f"; WANDB_MODE={mode} is not read, --wandb says it"
     return Finding("wandb mode", f"offline, the default; no account is needed{read}")
+
+
+def _rsync() -> Finding:
+    """No fault here: only clusters of machines, and of AWS, need it."""
+    there = shutil.which("rsync")
+    return Finding("rsync", there or "not installed; `ray up` and `fsm-icl cluster fetch` need it here")

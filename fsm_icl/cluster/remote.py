@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import shlex
 import signal
 import socket
@@ -19,9 +20,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from fsm_icl.cluster.files import ROOT, pinned, read_cluster_file
+from fsm_icl.cluster.code import Parcel, packed
+from fsm_icl.cluster.files import ROOT, ray_program, read_cluster_file
 from fsm_icl.cluster.token import token_problem
-from fsm_icl.sweep.commit import sent_along
 
 POLL_SECONDS = 2.0
 PATIENCE = 120.0
@@ -48,23 +49,22 @@ def entrypoint(file: Path, sweep: str, options: Sequence[str]) -> str:
     return shlex.join(["python", "-m", "fsm_icl.tune", sweep, *options, *where])
 
 
-def submit(file: Path, command: str) -> str:
+def submit(file: Path, command: str, code: Parcel) -> str:
     """Start `command` on the head, with the code of this checkout; the name by which Ray knows the job.
 
     Raises:
-        ValueError: there is no token or it is refused, or this is no checkout.
+        ValueError: there is no token or it is refused.
         ConnectionError: the cluster can't be reached.
     """
-    name, code = f"fsm-icl-{datetime.now(UTC):%Y%m%d-%H%M%S}", runtime_env()
+    name = f"fsm-icl-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"  # two people may share a second
     with _jobs(file) as jobs:
-        jobs.submit_job(entrypoint=command, submission_id=name, runtime_env=code)
+        jobs.submit_job(entrypoint=command, submission_id=name, runtime_env=code.runtime_env)
     return name
 
 
 def runtime_env() -> dict[str, Any]:
     """What a job is sent: this checkout's code, and which commit it is. Raises ValueError when this is no checkout."""
-    pinned()
-    return {"working_dir": str(ROOT), "excludes": ["/tests/", "/docs/", "/bench/"], "env_vars": sent_along()}
+    return packed().runtime_env
 
 
 def follow(file: Path, name: str) -> bool:
@@ -117,7 +117,7 @@ def _tunnel(file: Path) -> Iterator[int]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    command = ["ray", "dashboard", str(file), "--port", str(port)]
+    command = [ray_program(), "dashboard", str(file), "--port", str(port)]
     with tempfile.TemporaryFile("w+") as said:
         ssh = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True)
         try:

@@ -29,10 +29,13 @@ def code_version() -> tuple[str | None, bool]:
         return None, False
 
 
-def sent_along() -> dict[str, str]:
-    """Environment variables that tell a copy of this code which commit it is; none where that isn't known."""
+def sent_along(more: bool = False) -> dict[str, str]:
+    """Environment variables that tell a copy of this code which commit it is; none where that isn't known.
+
+    `more`: the copy holds code that is in no commit.
+    """
     commit, dirty = code_version()
-    return {} if commit is None else {_SENT: commit + _DIRTY * dirty}
+    return {} if commit is None else {_SENT: commit + _DIRTY * (dirty or more)}
 
 
 def _git(root: Path, *arguments: str) -> str:

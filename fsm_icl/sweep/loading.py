@@ -63,20 +63,23 @@ class LoadedSweep:
         return SpecError([f"{self.located.where(as_written(path, self.located))}: {dotted(path)}: {message}"])
 
 
-def load_sweep(sweep: str, scale: str | None = None, sets: Sequence[str] = ()) -> LoadedSweep:
+def load_sweep(
+    sweep: str, scale: str | None = None, sets: Sequence[str] = (), default: str | None = None
+) -> LoadedSweep:
     """Read, merge and check a sweep file.
 
     Args:
         sweep: a path to a YAML file, or the name of a shipped one (tune_configs/<name>.yaml).
-        scale: a name under `scales:`; None takes the machine's default.
+        scale: a name under `scales:`; None takes the default.
         sets: `key.path=value` overrides, applied last.
+        default: the default scale; None: this machine's.
 
     Raises:
         SpecError: every problem with file, line, field and what would be right.
     """
     path = find_sweep_file(sweep)
     written = read_yaml_file(path)
-    located, chosen = _with_scale(written, scale, str(path))
+    located, chosen = _with_scale(written, scale, str(path), default)
     for assignment in sets:
         located = _with_set(located, assignment)
     spec, located = _checked(located)
@@ -151,7 +154,7 @@ def results_folder(text: str) -> Folder:
     return results
 
 
-def _with_scale(located: Located, scale: str | None, source: str) -> tuple[Located, str]:
+def _with_scale(located: Located, scale: str | None, source: str, default: str | None = None) -> tuple[Located, str]:
     """The file with one of its scales laid over it; a file without `scales:` has one scale, `default`."""
     value = dict(located.value)
     scales = value.pop("scales", None)
@@ -159,7 +162,7 @@ def _with_scale(located: Located, scale: str | None, source: str) -> tuple[Locat
         if scale not in (None, "default"):
             raise SpecError([f"{source}:1: has no `scales:`, so --scale {shown(scale)} names nothing; leave it out"])
         return Located(value, located.origin), "default"
-    chosen = default_scale() if scale is None else scale
+    chosen = (default or default_scale()) if scale is None else scale
     where = located.where(("scales",))
     if not isinstance(scales, dict) or not all(v is None or isinstance(v, dict) for v in scales.values()):
         raise SpecError(

@@ -12,5 +12,6 @@ desk.py       what the driver knows while it runs: planner, store, tracker, tria
 search.py     Ray's Searcher and Stopper over the desk
 trainable.py  Ray's Trainable around one trial
 progress.py   the live table
+waiting.py    what is said while no machine comes
 ended.py      how a run ended, and what is printed then
 """

@@ -14,6 +14,8 @@ from fsm_icl.tune.interruptions import interruptions, say_why
 from fsm_icl.tune.options import MAX_TRIALS, Asked, RunOptions, duration
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from fsm_icl.account import Destination
     from fsm_icl.sweep.planner import Planner
     from fsm_icl.sweep.store import Store
@@ -54,6 +56,14 @@ def tune(
     address: Annotated[
         str | None, typer.Option(help="A Ray cluster that runs already: auto, or HOST:PORT; default: this machine.")
     ] = None,
+    capacity: Annotated[
+        str | None,
+        typer.Option(metavar="CPUS,GPUS", help="What a cluster may grow to, e.g. 32,8; default: what its head knows."),
+    ] = None,
+    cpus: Annotated[int | None, typer.Option(min=1, help="CPUs of this machine to use; default: those seen.")] = None,
+    gpus: Annotated[
+        int | None, typer.Option(min=0, help="GPUs of this machine to use; default: those NVIDIA's driver lists.")
+    ] = None,
     time_limit: Annotated[
         float | None,
         typer.Option(parser=_duration, metavar="DURATION", help="End after 90s, 45m, 2h, ...; run it again to go on."),
@@ -73,7 +83,8 @@ def tune(
     yes: Annotated[bool, typer.Option("--yes", help=f"Run even a sweep of more than {MAX_TRIALS:,} trials.")] = False,
 ) -> None:
     """Search each cell's hyperparameters, then measure each winner on fresh seeds. Run it again to go on."""
-    from fsm_icl.sweep.yaml_file import SpecError  # imported late: --help answers at once
+    from fsm_icl.folders import default_scale  # imported late: --help answers at once
+    from fsm_icl.sweep.yaml_file import SpecError
 
     end_without_reader()
     if sys.__stdout__ is None:
@@ -83,15 +94,16 @@ def tune(
     settings = [*(sets or []), *([f"seed={seed}"] if seed is not None else [])]
     try:
         with interruptions(time_limit):
-            capacity = _capacity(address)
+            there = _capacity(address, capacity, cpus, gpus)
             options = RunOptions(
                 address=address,
                 max_failures=max_failures,
                 stall_limit=stall_limit,
                 wandb_to=_destination(wandb, wandb_entity, wandb_project),
             )
-            asked = Asked(sweep, scale, settings, results, plan, yes, retry_failed, fresh, wandb)
-            code = _run(asked, options, capacity, max_concurrent)
+            default = default_scale(there.gpus)
+            asked = Asked(sweep, scale, settings, results, plan, yes, retry_failed, fresh, wandb, default)
+            code = _run(asked, options, there, max_concurrent)
     except SpecError as error:
         _refuse("\n".join(error.problems))
     except KeyboardInterrupt as error:
@@ -106,17 +118,14 @@ def _run(asked: Asked, options: RunOptions, capacity: Capacity, max_concurrent: 
     from fsm_icl.sweep.store import StoreError
     from fsm_icl.sweep.wandb_mode import TrackingError, decide
     from fsm_icl.tune.console import sweep_console
-    from fsm_icl.tune.packing import Packing, at_once
-    from fsm_icl.tune.plan import headline, look, print_doubts, print_plan
+    from fsm_icl.tune.packing import Packing
+    from fsm_icl.tune.plan import look, print_doubts, print_plan
 
     console = sweep_console()
     try:
         view = look(asked)
         packing = Packing(view.loaded.spec.resources, capacity, max_concurrent)
-        console.print(headline(view, asked.scale), highlight=False, markup=False)
-        if not view.planner.complete:
-            console.print(at_once(view.planner, packing), highlight=False, markup=False)
-        print_doubts(view.announcements, console)
+        _introduce(view, packing, asked.scale, options.address, console)
         if asked.plan:
             print_plan(view.planner, view.standings, packing, console)
             cells = [plan.cell for plan in view.planner.plans]
@@ -147,6 +156,20 @@ def _run(asked: Asked, options: RunOptions, capacity: Capacity, max_concurrent: 
     return 0 if ended.sound else 1
 
 
+def _introduce(view: View, packing: Packing, scale: str | None, address: str | None, console: Console) -> None:
+    """The first lines."""
+    from fsm_icl.tune.capacity import cpu_doubt
+    from fsm_icl.tune.packing import at_once
+    from fsm_icl.tune.plan import headline, print_doubts
+
+    console.print(headline(view, scale), highlight=False, markup=False)
+    if not view.planner.complete:
+        console.print(at_once(view.planner, packing), highlight=False, markup=False)
+        if (doubt := cpu_doubt(packing, address)) is not None:
+            print_doubts([doubt], console)
+    print_doubts(view.announcements, console)
+
+
 def _open(view: View, asked: Asked, packing: Packing) -> Store:
     from fsm_icl.sweep.estimate import bytes_needed
     from fsm_icl.sweep.store import Store
@@ -169,11 +192,19 @@ def _destination(mode: str, entity: str | None, project: str | None) -> Destinat
         _refuse(str(error))
 
 
-def _capacity(address: str | None) -> Capacity:
-    from fsm_icl.tune.capacity import of_cluster, of_this_machine
+def _capacity(address: str | None, capacity: str | None, cpus: int | None, gpus: int | None) -> Capacity:
+    from fsm_icl.tune.capacity import of_cluster, of_this_machine, stated
 
     try:
-        return of_this_machine() if address is None else of_cluster(address)
+        said = None if capacity is None else stated(capacity)
+    except ValueError as error:
+        _refuse(f"--capacity: {error}")
+    if address is None and said is not None:
+        _refuse("--capacity is for a cluster, which --address names; for this machine give --cpus and --gpus")
+    if address is not None and (cpus is not None or gpus is not None):
+        _refuse("--cpus and --gpus are for this machine; for the cluster at --address give --capacity CPUS,GPUS")
+    try:
+        return of_this_machine(cpus, gpus) if address is None else of_cluster(address, said)
     except ValueError as error:
         _refuse(str(error))
 

@@ -10,6 +10,7 @@ import contextlib
 import platform
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -82,6 +83,8 @@ class Desk:
         self._manifest_due = time.monotonic() + MANIFEST_SECONDS
         self.worked_seconds = 0.0
         """Sum of the trials' own seconds."""
+        self.on_cpu: Counter[str] = Counter()
+        """Host -> number of trials that were given a share of a GPU there and ran on the CPU: torch sees no GPU."""
 
     def next(self, trial_id: str) -> dict[str, Any] | None:
         """The job of the trial to start next, None when there is none to start now."""
@@ -167,6 +170,8 @@ class Desk:
     def _keep(self, planned: Planned, reports: list[Report], end: TrialEnd) -> None:
         assert end.seconds is not None, "a trial of ours knows how long it took"
         self.worked_seconds += end.seconds
+        if end.device == "cpu" and self.packing.request(planned)["gpu"]:
+            self.on_cpu[str(end.node)] += 1
         try:
             record = self.store.write(planned, reports, end)
             self.planner.advance(planned)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -64,6 +65,8 @@ class Ended:
     broken: str | None
     lost: list[Lost]
     wandb_problem: str | None
+    on_cpu: Mapping[str, int] = field(default_factory=dict)
+    """Host -> number of trials that ran on its CPU though they were given a share of its GPU."""
 
     @property
     def failed(self) -> list[TrialRecord]:
@@ -105,6 +108,11 @@ def _problems(ended: Ended) -> list[str]:
     for plan in ended.planner.plans:
         if plan.failed:
             problems.append(f"{plan.cell.label}: no proposal finished, so it has no winner and was not measured")
+    for host, number in ended.on_cpu.items():
+        problems.append(
+            f"{number} trials were given a GPU of {host} and ran on its CPU, since torch sees no GPU there: "
+            "`fsm-icl doctor` on that host says why"
+        )
     if ended.failed:
         problems.append(f"{len(ended.failed)} trials failed; once that is mended, --retry-failed runs them again")
     if ended.wandb_problem:

@@ -29,6 +29,8 @@ class Asked:
     retry_failed: bool
     fresh: bool
     wandb: Choice
+    default_scale: str | None = None
+    """The scale that is taken where none is given; None: this machine's."""
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def look(asked: Asked) -> View:
         StoreError: a record can't be read.
     """
     results = results_folder(asked.results)
-    loaded = load_sweep(asked.sweep, asked.scale, asked.sets)
+    loaded = load_sweep(asked.sweep, asked.scale, asked.sets, asked.default_scale)
     cells = cells_of(loaded)
     refuse_thresholds(loaded)
     declared(loaded, cells)
@@ -147,7 +147,7 @@ def print_plan(planner: Planner, found: Standings, packing: Packing, console: Co
     if len(planner.plans) > MAX_ROWS:
         console.print(f"and {len(planner.plans) - MAX_ROWS:,} more cells")
     concurrent = max(1, packing.slots(plan.cell.key for plan in planner.plans))
-    minutes = sum(left) / concurrent / 60
+    minutes = sum(s / packing.at_a_time(plan.cell.key) for plan, s in zip(planner.plans, left, strict=True)) / 60
     console.print(f"about {minutes:.1f} minutes with {concurrent} at a time, if nothing is pruned")
     if not all(measured for _, measured in estimates):
         console.print("~ rough figure from the layers' size, for one CPU core; better once a trial has run")

@@ -36,12 +36,13 @@ class SessionError(ValueError):
 
 
 @contextlib.contextmanager
-def session(address: str | None, num_cpus: int) -> Iterator[Path]:
+def session(address: str | None, num_cpus: int, num_gpus: int | None = None) -> Iterator[Path]:
     """Ray, and a scratch folder that goes with it.
 
     Args:
         address: of a cluster that runs already; None starts Ray on this machine.
         num_cpus: CPUs that are given away on this machine.
+        num_gpus: its GPUs that are given away; None: those that Ray finds.
 
     Raises:
         SessionError: Ray can't be started or reached.
@@ -53,7 +54,7 @@ def session(address: str | None, num_cpus: int) -> Iterator[Path]:
         stack.callback(ray.shutdown)
         with _as_session_errors(address):
             if address is None:
-                _start(num_cpus, scratch)
+                _start(num_cpus, num_gpus, scratch)
             else:
                 _connect(address)
         for name in ("ray.tune", "ray.train"):
@@ -114,10 +115,10 @@ def _as_session_errors(address: str | None) -> Iterator[None]:
         raise SessionError(f"{what}: {first or type(error).__name__}") from error
 
 
-def _start(num_cpus: int, scratch: Path) -> None:
+def _start(num_cpus: int, num_gpus: int | None, scratch: Path) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return _init(num_cpus, scratch / f"ray{attempt}")
+            return _init(num_cpus, num_gpus, scratch / f"ray{attempt}")
         except Exception:
             ray.shutdown()
             if attempt == ATTEMPTS:
@@ -125,12 +126,13 @@ def _start(num_cpus: int, scratch: Path) -> None:
     return None
 
 
-def _init(num_cpus: int, folder: Path) -> None:
+def _init(num_cpus: int, num_gpus: int | None, folder: Path) -> None:
     # Else every part of Ray listens on every network.
     with _replaced(services, "resolve_ip_for_localhost", lambda host: host), _keeping_our_sigterm():
         ray.init(
             address="local",
             num_cpus=num_cpus,
+            num_gpus=num_gpus,
             include_dashboard=False,
             object_store_memory=2**27,
             _node_ip_address="127.0.0.1",

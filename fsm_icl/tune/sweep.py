@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, packing: P
     shared = share(store, tracker.mode, to) if desk.broken is None else None
     problem = tracker.problem or shared
     lost = list(desk.lost.values())
-    return Ended(planner, seconds, desk.worked_seconds, _slots(desk), desk.broken, lost, problem)
+    return Ended(planner, seconds, desk.worked_seconds, _slots(desk), desk.broken, lost, problem, desk.on_cpu)
 
 
 def _slots(desk: Desk) -> int:
@@ -120,7 +121,7 @@ def _tune(desk: Desk, options: RunOptions, console: Console) -> None:
     cpus = max(packing.capacity.cpus, _slots(desk) * packing.resources.cpus_per_trial)  # --max-concurrent may ask more
     with (
         Watch(desk.silence, options.stall_limit, desk.last_words) as watch,
-        session(options.address, cpus) as folder,
+        session(options.address, cpus, packing.capacity.gpus) as folder,
         watch.looking(),
     ):
         if packing.measures:
@@ -131,8 +132,7 @@ def _tune(desk: Desk, options: RunOptions, console: Console) -> None:
 
 def _measure(desk: Desk, console: Console) -> None:
     """See how many trials can share a GPU."""
-    say(console, "looking at how much of a GPU one trial of each cell takes")
-    desk.packing.footprints = measure(desk.planner, desk.packing.capacity.gpus)
+    measure(desk.planner, desk.packing, desk.store.folder, functools.partial(say, console))
     say(console, measured(desk.packing))
     say(console, at_once(desk.planner, desk.packing))
 

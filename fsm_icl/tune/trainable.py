@@ -8,6 +8,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import platform
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -95,7 +96,9 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         faulthandler.dump_traceback_later(self._stall_limit, exit=True, file=self._stack)
         try:
             report = next(self._reports)
-        except torch.OutOfMemoryError as error:  # unlike other errors of CUDA it leaves the process in order
+        except RuntimeError as error:
+            if not is_out_of_memory(error):  # unlike other errors of CUDA this one leaves the process in order
+                raise
             return {"out_of_memory": f"{platform.node()}: {error}", "done": True}
         except CheckpointNotWrittenError as error:  # no other trial will fare better
             return {"storage": f"{platform.node()}: {error}", "done": True}
@@ -126,6 +129,18 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray is untyped
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing, likewise."""
+
+
+_OUT_OF_MEMORY = re.compile(
+    r"CU(BLAS|DNN|SOLVER|SPARSE|FFT)_(STATUS_)?ALLOC_FAILED|CUBLAS_STATUS_NOT_INITIALIZED.*cublasCreate"
+    r"|CUDNN_STATUS_INTERNAL_ERROR_(DEVICE|HOST)_ALLOCATION_FAILED|CUDA(?: error)?:? out of memory"
+)
+"""What CUDA's libraries say when they find no room for what they need themselves: plain RuntimeErrors in torch."""
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error says that the GPU has no room left, also where torch has no type of its own for that."""
+    return isinstance(error, torch.OutOfMemoryError) or bool(_OUT_OF_MEMORY.search(str(error)))
 
 
 def _device(share: float) -> str:

@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.progress import HOWEVER_LONG
+
 CHECKOUT = Path(__file__).parents[2]
 INIT = Path(__file__).with_name("host_init.sh")
 SWEEP = (
@@ -42,7 +44,7 @@ def why_not() -> str | None:
 
 def sh(*command: str | Path) -> None:
     """Run it. Raises AssertionError with what it said when it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HOWEVER_LONG)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
 
@@ -108,7 +110,7 @@ class Host:
         """As if the plug were pulled: all its processes are gone at once."""
         if self.init is not None:
             os.killpg(self.init.pid, signal.SIGKILL)
-            self.init.wait(timeout=10)
+            self.init.wait(timeout=HOWEVER_LONG)
             self.init = None
         (self.root / self.name / "booted").unlink(missing_ok=True)
 
@@ -130,7 +132,7 @@ class Host:
         enter = ("nsenter", "--target", inside, "--mount", "--pid", "--uts", "--ipc", "--net", f"--wd={CHECKOUT}")
         return [*enter, "env", "--ignore-environment", *environment, "bash", "-c", command]
 
-    def run(self, command: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(self, command: str, timeout: float = HOWEVER_LONG) -> subprocess.CompletedProcess[str]:
         """Run a shell command on it, to its end."""
         return subprocess.run(self.command(command), capture_output=True, text=True, timeout=timeout)
 

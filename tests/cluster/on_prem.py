@@ -22,6 +22,7 @@ from fsm_icl.cluster.files import ROOT, filled
 from fsm_icl.sweep.logs import STACK
 from tests import s3
 from tests.cluster.hosts import ONE_CORE, Host
+from tests.progress import PATIENCE
 
 T = TypeVar("T")
 
@@ -58,7 +59,7 @@ class Cluster:
 
     def wait_for_both(self) -> None:
         """Wait until head and worker are there: `ray up` says that all is well even where a worker never starts."""
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + PATIENCE
         while self.on_head("from fsm_icl.tune.session import nodes; print(len(nodes('auto')))") != "2":
             assert time.monotonic() < deadline, self.head.run("cat /tmp/ray/session_latest/logs/monitor*").stdout
             time.sleep(1)
@@ -81,12 +82,12 @@ def up(laptop: Host, head: Host, worker: Host) -> Iterator[Cluster]:
     cluster = Cluster(laptop, head, worker)
     serve_s3(laptop, cluster.endpoint)
     assert laptop.run("fsm-icl cluster token").returncode == 0
-    done = laptop.run(f"ray up --yes {cluster.file}", timeout=120)
+    done = laptop.run(f"ray up --yes {cluster.file}")
     assert done.returncode == 0, done.stdout + done.stderr
     cluster.wait_for_both()
     yield cluster
     assert all(cluster.processes(host) for host in (head, worker))
-    done = laptop.run(f"fsm-icl cluster down {cluster.file}", timeout=90)
+    done = laptop.run(f"fsm-icl cluster down {cluster.file}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert [cluster.processes(host) for host in (head, worker)] == ["", ""]
 

@@ -4,60 +4,19 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator
+import subprocess
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
 import yaml
 from click.testing import Result
-from moto import mock_aws
-from typer.testing import CliRunner
 
-from fsm_icl import cli
 from fsm_icl.cluster import aws
 from fsm_icl.cluster.files import ROOT, placeholders
+from tests.cluster.accounts import BUCKET, CIDR, PREPARE, REGION, fsm, group, open_to
 
-REGION, BUCKET, CIDR = "us-east-2", "results-of-somebody", "203.0.113.7/32"
-PREPARE = ("cluster", "prepare", "aws", "--bucket", BUCKET, "--ssh-cidr")
-
-
-def fsm(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.app, [*arguments])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An empty account, and a home folder to go with it."""
-    home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch, mock_aws():
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-            patch.setenv(name, "testing")
-        patch.setenv("AWS_DEFAULT_REGION", REGION)
-        patch.setenv("HOME", str(home))
-        patch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
-        yield home
-
-
-@pytest.fixture(scope="module")
-def prepared(home: Path) -> list[Result]:
-    """What was said: by a dry run, after which there was still nothing, by the first run and by the second."""
-    before = fsm(*PREPARE, CIDR, "--dry-run")
-    assert boto3.client("s3").list_buckets()["Buckets"] == []
-    assert boto3.client("iam").list_roles()["Roles"] == []
-    assert list(home.iterdir()) == []
-    return [before, fsm(*PREPARE, CIDR), fsm(*PREPARE, CIDR)]
-
-
-def group() -> dict[str, Any]:
-    filters = [{"Name": "group-name", "Values": [aws.NAME]}]
-    (found,) = boto3.client("ec2").describe_security_groups(Filters=filters)["SecurityGroups"]
-    return dict(found)
-
-
-def open_to() -> list[str]:
-    return [r["CidrIp"] for rule in group()["IpPermissions"] for r in rule["IpRanges"]]
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def test_prepared_twice_is_prepared_once(prepared: list[Result]) -> None:
@@ -160,7 +119,8 @@ def rendered(home: Path, prepared: list[Result]) -> Path:
     image = boto3.client("ec2").describe_images()["Images"][0]["ImageId"]
     done = fsm("cluster", "render", str(path), "--bucket", BUCKET, "--ami", image)
     assert "filled BUCKET, REGION, AMI, SECURITY_GROUP" in done.stdout, done.output
-    return path
+    assert path.read_text() == (ROOT / "cluster" / "gpu.yaml").read_text()  # git knows that one, so it is left alone
+    return home / "gpu.local.yaml"
 
 
 def test_what_render_leaves_is_safe(rendered: Path) -> None:
@@ -187,14 +147,29 @@ def test_ray_up_would_start_what_the_file_says(rendered: Path, monkeypatch: pyte
     ec2 = boto3.client("ec2")
     machines = [m for r in ec2.describe_instances()["Reservations"] for m in r["Instances"]]
     by_kind = {next(t["Value"] for t in m["Tags"] if t["Key"] == "ray-node-type"): m for m in machines}
-    assert set(by_kind) == {"head", "gpu"}
-    for kind, role in (("head", "head"), ("gpu", "worker")):
+    assert set(by_kind) == {"head", "gpu", "gpu-g5", "gpu-on-demand"}
+    for kind, role in (("head", "head"), *((kind, "worker") for kind in by_kind if kind != "head")):
         machine = by_kind[kind]
         assert machine["IamInstanceProfile"]["Arn"].endswith(f"instance-profile/fsm-icl-{role}")
         assert [g["GroupId"] for g in machine["SecurityGroups"]] == [group()["GroupId"]]
         assert machine["MetadataOptions"]["HttpTokens"] == "required"
         assert {"Key": "ray-cluster-name", "Value": aws.NAME} in machine["Tags"]
-    assert by_kind["gpu"]["InstanceLifecycle"] == "spot"
-    assert "InstanceLifecycle" not in by_kind["head"]
+        assert {"Key": "project", "Value": aws.NAME} in machine["Tags"]
+    spot = {kind for kind, machine in by_kind.items() if machine.get("InstanceLifecycle") == "spot"}
+    assert spot == {"gpu", "gpu-g5"}
     assert open_to() == [CIDR]  # Ray added nothing
     assert "0.0.0.0/0" not in json.dumps([g["IpPermissions"] for g in ec2.describe_security_groups()["SecurityGroups"]])
+
+
+def test_the_copy_is_ignored_by_git_and_not_written_over(rendered: Path) -> None:
+    ignored = subprocess.run(["git", "-C", ROOT, "check-ignore", "cluster/gpu.local.yaml", "cluster/gpu.me.local.yaml"])
+    assert ignored.returncode == 0
+    before = rendered.read_text()
+    again = ("cluster", "render", str(rendered.with_name("gpu.yaml")), "--bucket", BUCKET, "--ami", "ami-2")
+    refused = fsm(*again)
+    assert refused.exit_code == 2
+    assert "gpu.local.yaml: says something else; --force writes over it" in refused.stderr
+    assert rendered.read_text() == before
+    assert fsm(*again, "--force").exit_code == 0
+    assert "ami-2" in rendered.read_text()
+    rendered.write_text(before)

@@ -105,11 +105,25 @@ AWS: list[tuple[Change, str]] = [
     (_node("gpu", MetadataOptions=None), "IMDSv1"),
     (_node("head", ImageId=None), "no ImageId"),
 ]
+
+
+def _worker(config: dict[str, Any]) -> dict[str, Any]:
+    (container,) = config["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]["template"]["spec"]["containers"]
+    return dict(container)
+
+
 KUBERAY: list[tuple[Change, str]] = [
     (lambda c: c["spec"]["rayClusterSpec"].pop("authOptions"), "no token is asked for"),
     (lambda c: c["spec"]["rayClusterSpec"].update(authOptions={"mode": "disabled"}), "no token is asked for"),
     (lambda c: c["spec"]["rayClusterSpec"]["headGroupSpec"].update(serviceType="LoadBalancer"), "a public dashboard"),
     (lambda c: c["spec"]["rayClusterSpec"]["headGroupSpec"].update(enableIngress=True), "a public dashboard"),
+    (lambda c: c["spec"]["rayClusterSpec"]["workerGroupSpecs"][0].update(maxReplicas=4), "may grow to 16,4"),
+    (lambda c: _worker(c)["resources"]["limits"].update(cpu="2000m"), "may grow to 16,8"),
+    (lambda c: c["spec"]["rayClusterSpec"]["workerGroupSpecs"][0].update(template=None), "may grow to 0,0"),
+    (
+        lambda c: c["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"][0].pop("env"),
+        "no FSM_ICL_CAPACITY; set it to 32,8",
+    ),
     (lambda c: c["spec"]["rayClusterSpec"].update(rayVersion="2.59.0"), "Ray 2.59.0, but constraints.txt has"),
 ]
 
@@ -191,6 +205,42 @@ def test_gpus_that_torch_cannot_use_are_told(monkeypatch: pytest.MonkeyPatch) ->
     found = machine._gpus()
     assert found.found == "2, NVRM version 595"
     assert "can't use them" in str(found.fix)
+
+
+def test_it_is_told_who_has_seen_which_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("fsm_icl.hardware.ROOT", tmp_path)
+    monkeypatch.setattr(machine, "torch_gpus", lambda: 1)
+    monkeypatch.setattr(machine, "_rays", lambda: 0)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    found = machine._seen()
+    assert found.found == "the driver 0, torch 1, Ray 0"
+    assert "give `tune` --gpus 1" in str(found.fix)
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / "dxg").touch()
+    assert "WSL2" in machine._gpus().found
+    assert machine._gpus().fix is None
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert machine._seen().found.endswith("CUDA_VISIBLE_DEVICES 2")
+
+
+def test_a_quota_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "num_cores", lambda: 3)
+    monkeypatch.setattr(machine, "cpu_quota", lambda: 3.5)
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    assert machine._threads().found.startswith("3 usable of ")
+    assert "(a quota of 3.5)" in machine._threads().found
+    assert "more threads than cores" in str(machine._threads().fix)
+
+
+def test_memory_that_is_not_granted_is_not_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "memory_bytes", lambda: 10**9)
+    assert machine._memory().found == "1.0 GB available"
+    assert machine._memory().fix is not None
+
+
+def test_rsync_is_named_where_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine.shutil, "which", lambda _: None)
+    assert "`ray up` and `fsm-icl cluster fetch` need it" in machine._rsync().line
 
 
 def test_an_unreadable_checkout_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

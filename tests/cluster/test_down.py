@@ -58,6 +58,32 @@ def test_in_a_cloud_ray_alone_is_asked(said: Path, tmp_path: Path, monkeypatch: 
     assert said.read_text() == f"ray down --yes {tmp_path}/gpu.yaml\n" * 2
 
 
+def test_a_name_goes_to_ray_and_in_a_cloud_it_is_that_of_the_file(said: Path, tmp_path: Path) -> None:
+    ours, cloud = tmp_path / "ours.yaml", tmp_path / "gpu.yaml"
+    ours.write_text("provider: {type: gcp}\n")
+    cloud.write_text("cluster_name: mine\nprovider: {type: aws}\n")
+    for file, name, code in ((ours, "other", 0), (cloud, "mine", 0), (cloud, "other", 2)):
+        done = CliRunner().invoke(cli.app, ["cluster", "down", str(file), "--name", name])
+        assert done.exit_code == code, done.output
+    assert "is that of cluster mine; `fsm-icl cluster render --name other`" in done.stderr
+    assert said.read_text().splitlines() == [
+        f"ray down --yes {ours} --cluster-name other",
+        f"ray down --yes {cloud} --cluster-name mine",
+    ]
+
+
+def test_up_asks_the_doctor_first(said: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "gpu.yaml"
+    file.write_text("cluster_name: mine\nprovider: {type: aws}\n")
+    refused = CliRunner().invoke(cli.app, ["cluster", "up", str(file)])
+    assert refused.exit_code == 2
+    assert "Ray's own opens the dashboard" in refused.stderr
+    assert not said.exists()
+    monkeypatch.setattr("fsm_icl.cluster.check.problems", lambda _: [])
+    assert CliRunner().invoke(cli.app, ["cluster", "up", str(file), "--name", "mine"]).exit_code == 0
+    assert said.read_text() == f"ray up --yes {file} --cluster-name mine\n"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -12,9 +12,10 @@ import pytest
 
 from tests.cluster.hosts import SSH, SWEEP, Host
 from tests.cluster.on_prem import Cluster, disturb, up
+from tests.progress import HOWEVER_LONG
 from tests.tune.smoke import records
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(HOWEVER_LONG)]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def test_without_the_token_nobody_joins(cluster: Cluster) -> None:
 
 def test_a_folder_that_only_the_head_has_stops_the_sweep_and_says_who_saw_what(cluster: Cluster) -> None:
     file = cluster.overlay("private", "/tmp/private")  # each machine has a /tmp of its own
-    done = cluster.laptop.run(f"fsm-icl cluster submit {file} {SWEEP} --wandb disabled", timeout=120)
+    done = cluster.laptop.run(f"fsm-icl cluster submit {file} {SWEEP} --wandb disabled")
     assert done.returncode == 1, done.stdout + done.stderr
     folder = "/tmp/private/spectrum-smoke"
     said = f"{cluster.worker.name} does not see {folder}, which the driver on {cluster.head.name} does"
@@ -116,7 +117,7 @@ def test_a_sweep_survives_a_dropped_connection_and_a_machine_that_loses_power(cl
     assert {ends[trial]["node"] for trial in swept.broken_off} == {cluster.head.name}
     assert all(ends[trial]["started_at"] < swept.at for trial in swept.broken_off)  # so from its checkpoint
     sweep = f"fsm-icl tune {SWEEP} --wandb disabled --results ~/undisturbed"
-    done = cluster.laptop.run(sweep, timeout=120)
+    done = cluster.laptop.run(sweep)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(found) == 4
     assert records(swept.folder.parent) == records(cluster.laptop.home / "undisturbed")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.hosts import CHECKOUT, ONE_CORE, SSH, SWEEP, Host
+from tests.progress import HOWEVER_LONG, PATIENCE
 
 SCRIPT = CHECKOUT / "cluster" / "slurm.sh"
 SCONTROL = """#!/bin/bash
@@ -30,32 +31,59 @@ def stand_in(folder: Path, srun: str) -> Path:
     return folder
 
 
-def test_at_the_time_limit_it_goes_back_into_the_queue(tmp_path: Path) -> None:
-    bin_ = stand_in(tmp_path / "bin", '[ "$1" = ray ] && { touch "$STAND_IN/running"; exec sleep 30; } || true')
+def prepared(folder: Path, srun: str) -> dict[str, str]:
+    """The environment of a job on two nodes, with stand-ins for Slurm's commands in it."""
+    bin_ = stand_in(folder / "bin", srun)
     (bin_ / "getent").write_text("#!/bin/bash\necho '127.0.1.1 STREAM'; echo '192.0.2.7 STREAM'\n")
     (bin_ / "getent").chmod(0o755)
-    (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    (tmp_path / ".venv" / "bin" / "activate").touch()
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / ".venv" / "bin" / "activate").touch()
     path = f"{bin_}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    slurm = {"SLURM_SUBMIT_DIR": str(tmp_path), "SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "node1,node2"}
-    here = {"PATH": path, "STAND_IN": str(tmp_path), "RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")}
-    environment = os.environ | slurm | here | {"SLURM_JOB_NUM_NODES": "2"}
+    slurm = {"SLURM_SUBMIT_DIR": str(folder), "SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "node1,node2"}
+    here = {"PATH": path, "STAND_IN": str(folder), "RAY_AUTH_TOKEN_PATH": str(folder / "token")}
+    return os.environ | slurm | here | {"SLURM_JOB_NUM_NODES": "2"}
+
+
+@pytest.mark.parametrize(("gpus", "said"), [("4", "--disable-usage-stats --num-gpus=4 -- python"), (None, "stats -- ")])
+def test_it_gives_away_the_gpus_that_slurm_gave_and_leaves_no_scratch(
+    tmp_path: Path, gpus: str | None, said: str
+) -> None:
+    environment = prepared(tmp_path, 'echo "$*" >> "$STAND_IN/srun"')
+    environment |= {} if gpus is None else {"SLURM_GPUS_ON_NODE": gpus}
+    done = subprocess.run(
+        ["bash", str(SCRIPT), "spectrum", "--scale", "smoke"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    first, ran, last = (tmp_path / "srun").read_text().splitlines()
+    assert first.endswith("mkdir -p /tmp/fsm-7")
+    assert said in ran
+    assert ran.endswith("fsm_icl.tune spectrum --scale smoke --address auto")
+    assert last == "--overlap --kill-on-bad-exit=0 rm -rf /tmp/fsm-7"
+
+
+def test_at_the_time_limit_it_goes_back_into_the_queue(tmp_path: Path) -> None:
+    srun = '[ "$1" = ray ] && { touch "$STAND_IN/running"; exec sleep 300; } || true'
+    environment = prepared(tmp_path, srun)
     with subprocess.Popen(["bash", str(SCRIPT)], env=environment, start_new_session=True) as job:
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + PATIENCE
             while not (tmp_path / "running").exists():
                 assert job.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             job.send_signal(signal.SIGUSR1)
-            job.wait(timeout=10)
+            job.wait(timeout=PATIENCE)
         finally:
             os.killpg(job.pid, signal.SIGKILL)
     assert (tmp_path / "said").read_text() == "requeue 7\n"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(HOWEVER_LONG)
 def test_a_sweep_runs_on_all_nodes_with_a_token(lab: list[Host]) -> None:
     _, head, worker = lab
     everywhere = f"""

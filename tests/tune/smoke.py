@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.progress import run
+
 TRIALS = 5 * (4 + 2)
 QUIET = ("--wandb", "disabled")
 """For tests of other things: a sweep's own W&B run takes seconds, since all figures are made for it."""
@@ -21,7 +23,7 @@ def command(results: Path, *arguments: str) -> list[str]:
 
 
 def sweep(results: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(results, *arguments), capture_output=True, text=True, timeout=200)
+    return run(command(results, *arguments), results)
 
 
 def records(results: Path) -> dict[str, Any]:
@@ -38,6 +40,7 @@ def records(results: Path) -> dict[str, Any]:
 def table(results: Path) -> dict[str, bytes]:
     """What analysis makes of a finished sweep: every CSV but those of the clock, byte for byte."""
     analysis = [sys.executable, "-m", "analysis", "spectrum", "--scale", "smoke", "--results", str(results)]
-    subprocess.run(analysis, check=True, capture_output=True, timeout=100)
+    done = run(analysis, results)
+    assert done.returncode == 0, done.stderr
     figures = results / "spectrum-smoke" / "figures"
     return {p.name: p.read_bytes() for p in figures.glob("*.csv") if p.name not in OF_THE_CLOCK}

@@ -44,6 +44,38 @@ def test_the_default_scale_is_laptop_without_a_gpu_and_says_so() -> None:
     assert "no GPU was found" in first
 
 
+def test_what_is_said_of_this_machine_decides_scale_and_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setattr("fsm_icl.tune.capacity.memory_bytes", lambda: 64 * 10**9)
+    said = " ".join(fsm("spectrum", "--plan", "--gpus", "4", "--cpus", "16").stdout.split())
+    assert "scale paper" in said
+    assert "4 or more fit (4 GPUs" in said
+    assert "8 fit (8 CPUs, 1 a trial)" in " ".join(
+        fsm("spectrum", "--plan", "--gpus", "0", "--cpus", "8").stdout.split()
+    )
+    monkeypatch.setattr("fsm_icl.tune.capacity.memory_bytes", lambda: 3 * 10**9)
+    little = fsm("spectrum", "--plan", "--gpus", "0", "--cpus", "8").stdout
+    assert "4 fit (8 CPUs, 1 a trial; memory holds no more)" in " ".join(little.split())
+
+
+def test_the_default_scale_of_a_cluster_is_that_of_its_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fsm_icl.tune.session.nodes", lambda _: [{"CPU": 0.0}])
+    said = " ".join(fsm("spectrum", "--plan", "--address", "auto", "--capacity", "32,8").stdout.split())
+    assert "scale paper (a GPU was found" in said
+    monkeypatch.setattr("fsm_icl.tune.session.nodes", lambda _: [{"CPU": 8.0}])
+    said = " ".join(fsm("spectrum", "--plan", "--address", "auto").stdout.split())
+    assert "scale laptop" in said
+    assert "beware: no GPU on the cluster at 'auto': trials run on its CPUs" in said
+
+
+def test_a_gpu_that_is_not_counted_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setattr("fsm_icl.hardware.platform.system", lambda: "Darwin")
+    monkeypatch.setattr("fsm_icl.hardware.ROOT", tmp_path)
+    assert "Apple's GPU is not used: trials run on the CPU" in fsm("spectrum", "--plan").stdout
+    assert "Apple" not in fsm("spectrum", "--plan", "--gpus", "0").stdout
+
+
 def test_set_reaches_the_plan() -> None:
     done = fsm("spectrum", "--plan", "--set", "search.num_trials=3", "--set", "measure.num_seeds=7")
     assert "3 proposals and 7 seeds each" in done.stdout
@@ -130,6 +162,11 @@ def test_fresh_names_a_new_folder_and_without_it_the_newest_goes_on(tmp_path: Pa
         (["spectrum", "--wandb-project", "a/b"], "--wandb-project='a/b': the name of a W&B project has 1 to 128"),
         (["spectrum", "--wandb-entity", ""], "--wandb-entity='': the name of a W&B entity has 1 to 128"),
         (["spectrum", "--max-concurrent", "0"], "greater than or equal to 1"),
+        (["spectrum", "--capacity", "8"], "--capacity: expected CPUS,GPUS of the whole cluster, such as 32,8"),
+        (["spectrum", "--capacity", "32,8"], "--capacity is for a cluster, which --address names"),
+        (["spectrum", "--gpus", "1", "--address", "auto"], "--cpus and --gpus are for this machine"),
+        (["spectrum", "--gpus", "2"], "--gpus 2: CUDA_VISIBLE_DEVICES='' shows 0"),
+        (["spectrum", "--cpus", "0"], "greater than or equal to 1"),
         (["spectrum", "--max-failures", "-1"], "greater than or equal to 0"),
         (["spectrum", "--seed", "-1"], "greater than or equal to 0"),
         (["spectrum", "--results", "/proc/nowhere"], "/proc/nowhere/spectrum-laptop: cannot be written"),

@@ -17,6 +17,7 @@ from fsm_icl.sweep.space import ResourcesSpec
 from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.tracking import Tracker
 from fsm_icl.tune.desk import Desk
+from fsm_icl.tune.ended import Ended, _problems
 from fsm_icl.tune.packing import Capacity, Packing
 from fsm_icl.tune.trainable import requested
 from tests.sweep import simulate
@@ -97,6 +98,22 @@ def test_a_trial_out_of_memory_is_asked_for_once_more_with_twice_the_share(desk:
     (lost,) = desk.lost.values()
     assert lost.why == "out of memory with 0.5 of a GPU: gpu7: tried to allocate 2 GiB"
     assert desk.next("c")["trial"] != first["trial"]  # type: ignore[index]
+
+
+def test_a_trial_that_had_a_gpu_and_ran_on_the_cpu_is_told(desk: Desk) -> None:
+    assert desk.next("a")
+    desk.heard("a", row(600))
+    desk.ended("a", closing())
+    assert desk.on_cpu == {}  # it asked for none
+    desk.packing = Packing(ResourcesSpec(gpus_per_trial=0.25), Capacity(cpus=8, gpus=2))
+    assert desk.next("b")
+    desk.heard("b", row(600))
+    desk.ended("b", closing())
+    node = simulate.end("finished", 600).node
+    assert desk.on_cpu == {node: 1}
+    ended = Ended(desk.planner, 1.0, 1.0, 1, None, [], None, desk.on_cpu)
+    (problem,) = (line for line in _problems(ended) if "CPU" in line)
+    assert problem.startswith(f"1 trials were given a GPU of {node} and ran on its CPU")
 
 
 def test_a_machine_that_lacks_the_folder_stops_the_sweep_and_is_named(desk: Desk) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.space import ResourcesSpec
-from fsm_icl.tune.packing import Capacity, Footprint, Packing, at_once, measured
+from fsm_icl.tune.packing import Capacity, Footprint, Hosts, Packing, at_once, measured
 from tests.sweep import simulate
 
 GB = 10**9
@@ -57,6 +57,48 @@ def test_each_cell_has_its_own_share_and_the_smallest_says_how_many_fit() -> Non
     assert [found.share(cell) for cell in CELLS[:2]] == [0.1, 0.3333]
     assert found.fit(CELLS[:2]) == 2 * 10
     assert found.fit(CELLS[1:2]) == 2 * 3
+
+
+def mixed(*kinds: Hosts) -> Packing:
+    """On such hosts, a trial of the first cell takes 2 GB of a GPU and 3 of its host."""
+    sums = [sum(kind.count * getattr(kind, what) for kind in kinds) for what in ("cpus", "gpus")]
+    found = Packing(ResourcesSpec(), Capacity(*sums, kinds))
+    found.footprints = {CELLS[0]: Footprint(2 * GB, 24 * GB, "L4", 3 * GB)}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kinds", "share", "fit"),
+    [
+        ([Hosts(8, 1), Hosts(64, 0)], 0.125, 8),  # CPUs of a host without a GPU are no use
+        ([Hosts(8, 1), Hosts(64, 1)], 0.1, 18),  # the first has no CPUs for more, the second no memory
+        ([Hosts(8, 1, count=3)], 0.125, 24),
+        ([Hosts(64, 2, memory=30 * GB)], 0.2, 10),
+        ([Hosts(64, 1, memory=12 * GB), Hosts(64, 1)], 0.25, 8),
+        ([Hosts(64, 1, memory=GB)], 1, 1),
+        ([Hosts(64, 0, memory=30 * GB)], 0, 10),
+    ],
+)
+def test_each_host_holds_what_its_gpus_cpus_and_memory_hold(kinds: list[Hosts], share: float, fit: int) -> None:
+    found = mixed(*kinds)
+    assert found.share(CELLS[0]) == share
+    assert found.fit(CELLS[:1]) == fit
+
+
+def test_the_smallest_gpu_seen_says_how_many_share_one() -> None:
+    found = seen(2.0)
+    found.footprints = {**found.footprints, CELLS[1]: Footprint(2 * GB, 80 * GB, "H100")}
+    assert [found.per_gpu(cell) for cell in CELLS[:2]] == [10, 10]
+    found.smallest = 16 * GB
+    assert [found.per_gpu(cell) for cell in CELLS[:2]] == [7, 7]
+    assert "of 16.0 GB (H100, L4): 7 trials share a GPU" in measured(found)
+
+
+def test_what_fits_is_said_by_cell_where_cells_differ() -> None:
+    found = seen(2.0, 6.0, 2.0, 2.0, 2.0)
+    assert [found.fit_of(cell) for cell in CELLS[:2]] == [20, 6]
+    assert "; 6 to 20 fit, by cell (2 GPUs, 64 CPUs)" in at_once(planner(), found)
+    assert "search.window=3 would fill it" in at_once(planner(), found)  # 3 of each: 12 of 20 and 3 of 6
 
 
 def test_without_a_gpu_auto_is_the_cpu() -> None:

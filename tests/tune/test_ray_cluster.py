@@ -26,16 +26,17 @@ from ray.cluster_utils import Cluster
 from fsm_icl.folders import read_records
 from fsm_icl.records import Report
 from fsm_icl.tune.trainable import TrialTrainable
+from tests.progress import HOWEVER_LONG, outcome, run, wait_until
 from tests.tune.leaks import ONE_TRIAL, SECRETS, Leaks
 from tests.tune.smoke import QUIET, command, records
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(HOWEVER_LONG)]
 
 NODE = {"num_cpus": 2, "num_gpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 2**27}
 LOSSES_SEEN_SOON = {
     "health_check_initial_delay_ms": 500,
     "health_check_period_ms": 500,
-    "health_check_timeout_ms": 3000,
+    "health_check_timeout_ms": 20_000,  # of a machine that answers late; one that is gone refuses at once
     "health_check_failure_threshold": 3,
 }
 SWEEP = ("grid={arch: gru, d_model: 8}", "hypotheses=[]", "search.num_trials=2", "measure.num_seeds=2")
@@ -43,11 +44,12 @@ LONG_ENOUGH = ("budget.steps=400", "budget.report_every=20")
 SETTINGS = [*QUIET, *(word for setting in (*SWEEP, *LONG_ENOUGH) for word in ("--set", setting))]
 DRIVER = """
 import runpy
-from fsm_icl.tune import session, sweep
+from fsm_icl.tune import session, sweep, waiting
 from ray._private import services
 from tests.tune.test_ray_cluster import FullOnce
 services.resolve_ip_for_localhost = lambda host: host  # the cluster is on loopback
 sweep.TrialTrainable = FullOnce
+waiting.PATIENCE = 2.0
 runpy.run_module("fsm_icl.tune", run_name="__main__", alter_sys=True)
 """
 
@@ -76,8 +78,8 @@ def full() -> Iterator[Report]:
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """A head that runs no trials, and two workers."""
+def head_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A head that runs no trials."""
     monkeypatch.setattr(services, "resolve_ip_for_localhost", lambda host: host)  # else it listens on every network
     with tempfile.TemporaryDirectory(prefix="fsm-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         monkeypatch.setenv("RAY_TMPDIR", folder)  # or the address of a cluster of the user's is written over
@@ -85,20 +87,28 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
         made = Cluster()
         head = NODE | {"num_cpus": 0, "num_gpus": 0, "temp_dir": f"{folder}/ray", "include_dashboard": False}
         made.add_node(**head, _system_config=LOSSES_SEEN_SOON)
-        for _ in range(2):
-            made.add_node(**NODE)
         yield made
         made.shutdown()
 
 
+@pytest.fixture
+def cluster(head_alone: Cluster) -> Cluster:
+    """With two workers."""
+    for _ in range(2):
+        head_alone.add_node(**NODE)
+    return head_alone
+
+
 def test_no_secret_of_the_driver_travels_to_a_cluster(cluster: Cluster, tmp_path: Path) -> None:
     environment = {**os.environ, **SECRETS}
-    driver = [sys.executable, "-c", DRIVER, *command(tmp_path, *ONE_TRIAL, "--address", cluster.address)[3:]]
+    typed = [sys.executable, "-c", DRIVER, *command(tmp_path, *ONE_TRIAL, "--address", cluster.address)[3:]]
     leaks = Leaks(Path(os.environ["RAY_TMPDIR"]), tmp_path)
-    with subprocess.Popen(driver, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as run:
-        leaks.look_until_it_ends(run)
-        said, _ = run.communicate()
-    assert run.returncode == 0, said
+    with subprocess.Popen(
+        typed, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as driver:
+        leaks.look_until_it_ends(driver)
+        said, _ = driver.communicate()
+    assert driver.returncode == 0, said
     assert leaks.found == set()
     assert any(name.startswith("runtime_env_agent") for name in leaks.looked_at)
 
@@ -119,17 +129,21 @@ def busy(node: ray._private.node.Node) -> int:
     return number
 
 
+def driver(results: Path, address: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-c", DRIVER, *command(results, *SETTINGS, "--address", address, *arguments)[3:]]
+
+
 def test_trials_of_a_lost_machine_go_on_elsewhere(cluster: Cluster, tmp_path: Path) -> None:
-    driver = [sys.executable, "-c", DRIVER, *command(tmp_path, *SETTINGS, "--address", cluster.address)[3:]]
-    with subprocess.Popen(driver, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
-        while not 0 < len(in_flight(tmp_path)) == sum(map(busy, cluster.worker_nodes)):  # all that run can go on
-            assert running.poll() is None, running.communicate()[0]
-            time.sleep(0.05)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(driver(tmp_path, cluster.address), **pipes) as running:
+        wait_until(  # all that run can go on
+            lambda: 0 < len(in_flight(tmp_path)) == sum(map(busy, cluster.worker_nodes)), running, tmp_path
+        )
         lost = max(cluster.worker_nodes, key=busy)
         cluster.remove_node(lost, allow_graceful=False)
         killed, interrupted = time.time(), in_flight(tmp_path)
         cluster.add_node(**NODE)
-        said, _ = running.communicate(timeout=200)
+        said, _ = outcome(running, tmp_path)
     assert running.returncode == 0, said
     assert "2 trials share a GPU" in said
     assert "later 2 measure trials; 4 fit (2 GPUs, 4 CPUs)" in " ".join(said.split())
@@ -138,6 +152,29 @@ def test_trials_of_a_lost_machine_go_on_elsewhere(cluster: Cluster, tmp_path: Pa
     ended = read_records(tmp_path / "spectrum-smoke")
     for trial in interrupted:  # the time at which it began is kept in its checkpoint alone
         assert ended[trial].end.started_at < killed
-    alone = subprocess.run(command(tmp_path / "alone", *SETTINGS), capture_output=True, text=True, timeout=120)
+    alone = run(command(tmp_path / "alone", *SETTINGS), tmp_path / "alone")
     assert alone.returncode == 0, alone.stderr
     assert records(tmp_path) == records(tmp_path / "alone")
+
+
+def test_a_gpu_that_joins_late_is_waited_for_and_used(head_alone: Cluster, tmp_path: Path) -> None:
+    refused = run(driver(tmp_path, head_alone.address, "--max-concurrent", "32"), tmp_path)
+    assert refused.returncode == 2, refused.stdout + refused.stderr
+    assert "no CPU for trials yet" in refused.stderr
+    assert not list(tmp_path.iterdir())
+    log = tmp_path / "said"
+    with log.open("w") as said:
+        late = driver(tmp_path, head_alone.address, "--capacity", "2,1")
+        with subprocess.Popen(late, stdout=said, stderr=subprocess.STDOUT, text=True) as running:
+            wait_until(lambda: log.read_text().count("waiting for a machine (asked") > 1, running, tmp_path)
+            waited = " ".join(log.read_text().split())
+            assert "looking at how much of a GPU one trial of each cell takes" in waited
+            assert "waiting for a machine (asked for 1 GPUs, there: 0; why: " in waited
+            head_alone.add_node(**NODE)
+            outcome(running, tmp_path)
+    assert running.returncode == 0, log.read_text()
+    assert len(records(tmp_path)) == 4
+    assert "one trial takes" in log.read_text()
+    assert "were given a GPU of" in " ".join(log.read_text().split())  # it was made up, and trials ran on the CPU
+    shares = (tmp_path / "spectrum-smoke" / "shares").read_text().split()
+    assert shares[:2] == ["0.5", "1.0"]

@@ -8,16 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.progress import HOWEVER_LONG
 from tests.test_readme import blocks
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(HOWEVER_LONG)]
 TRIALS = 2 * (4 + 5)
 CHANGED = f"added after {TRIALS} of {TRIALS} trials had ended (changed: threshold 0.1 -> -0.1)"
 
 
 def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=folder, capture_output=True, text=True, timeout=200, check=False
+        [sys.executable, "-m", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=HOWEVER_LONG,
+        check=False,
     )
 
 

@@ -18,9 +18,10 @@ import fsm_icl
 from fsm_icl.files import as_folder
 from fsm_icl.folders import read_records
 from tests import s3
+from tests.progress import HOWEVER_LONG
 from tests.tune.smoke import TRIALS, command, records
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(HOWEVER_LONG)]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def test_a_store_out_of_reach_is_told_in_a_line(command: list[str], monkeypatch:
 
 
 def said(*arguments: str, code: int = 0) -> str:
-    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=200)
+    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=HOWEVER_LONG)
     assert done.returncode == code, done.stdout + done.stderr
     return " ".join((done.stdout + done.stderr).split())
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.progress import HOWEVER_LONG, outcome, run, wait_until
 from tests.tune.smoke import QUIET, command, records, sweep
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(HOWEVER_LONG)]
 
 
 def mount(*arguments: str) -> None:
@@ -54,11 +55,9 @@ def test_a_disk_without_room_is_refused_before_anything_starts(small_disk: Path,
 def test_a_disk_that_fills_up_while_trials_run(small_disk: Path, undisturbed: Path) -> None:
     """From the first record on there is no room for another; then there is again."""
     with subprocess.Popen(command(small_disk), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as driver:
-        while not records(small_disk):
-            assert driver.poll() is None
-            time.sleep(0.02)
+        wait_until(lambda: bool(records(small_disk)), driver, small_disk, every=0.02)
         filler = fill(small_disk)
-        said, errors = driver.communicate(timeout=100)
+        said, errors = outcome(driver, small_disk)
     assert driver.returncode == 1, said + errors
     assert "Traceback" not in errors
     assert "No space left on device; mend that, then run the same command again" in " ".join(said.split())
@@ -70,13 +69,11 @@ def test_a_disk_that_fills_up_while_trials_run(small_disk: Path, undisturbed: Pa
 def test_a_folder_that_turns_read_only_is_refused_and_kept(small_disk: Path, undisturbed: Path) -> None:
     """Between two runs: a kernel lets nobody turn a disk read-only while files on it are open for writing."""
     quiet = command(small_disk, *QUIET)
-    with subprocess.Popen(quiet, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
-        while len(records(small_disk)) < 5:
-            assert driver.poll() is None
-            time.sleep(0.02)
+    with subprocess.Popen(quiet, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True) as driver:
+        wait_until(lambda: len(records(small_disk)) >= 5, driver, small_disk, every=0.02)
         driver.send_signal(signal.SIGINT)
     kept = records(small_disk)
-    for _ in range(100):  # its workers take a moment to go
+    for _ in range(1000):  # its workers take a moment to go
         done = subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], capture_output=True, text=True)
         if done.returncode == 0:
             break
@@ -98,10 +95,10 @@ def test_a_disk_that_is_full_at_the_report(small_disk: Path) -> None:
     before = records(small_disk)
     filler = fill(small_disk)
     analysis = [command(small_disk)[0], "-m", "analysis", str(folder)]
-    full = subprocess.run(analysis, capture_output=True, text=True, timeout=60)
+    full = run(analysis, small_disk)
     assert full.returncode == 1
     assert "No space left on device" in full.stderr
     assert "Traceback" not in full.stderr
     assert records(small_disk) == before
     filler.unlink()
-    assert subprocess.run(analysis, capture_output=True, timeout=60).returncode == 0
+    assert run(analysis, small_disk).returncode == 0

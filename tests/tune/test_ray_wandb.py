@@ -16,9 +16,10 @@ import pytest
 
 from analysis.load import load_sweep
 from tests import wandb_account
+from tests.progress import HOWEVER_LONG
 from tests.wandb_double import KEY, Double, serving
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(HOWEVER_LONG)]
 USER = "marker-user"
 
 

@@ -30,7 +30,7 @@ def marked() -> Any:
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(3600)
 @pytest.mark.usefixtures("marked")
 def test_nothing_listens_beyond_loopback() -> None:
     found = listeners()
@@ -54,7 +54,7 @@ def _is_loopback(address: str) -> bool:
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(3600)
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 def test_another_user_of_this_machine_is_refused_everywhere(marked: Path) -> None:
     import ray
@@ -89,7 +89,7 @@ def test_another_user_of_this_machine_is_refused_everywhere(marked: Path) -> Non
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(3600)
 def test_each_run_has_a_token_of_its_own_and_leaves_the_home_folder_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,7 +106,7 @@ def test_each_run_has_a_token_of_its_own_and_leaves_the_home_folder_alone(
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(3600)
 def test_a_start_that_times_out_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
     import ray
 
