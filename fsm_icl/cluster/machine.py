@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ def findings(results: Path) -> Iterator[Finding]:
     yield _memory()
     yield from _folder(results)
     yield _temp()
+    yield _others(results)
     yield _wandb()
     yield _rsync()
 
@@ -162,6 +164,20 @@ def _temp() -> Finding:
     return (
         Finding("temp", f"{text}, so /tmp is used") if usable else Finding("temp", text, "set TMPDIR to a short path")
     )
+
+
+def _others(results: Path) -> Finding:
+    """What other users of this machine can and can't do."""
+    there = next(folder for folder in (results.absolute(), *results.absolute().parents) if folder.is_dir())
+    mode = there.stat().st_mode
+    seen = "read the results" if mode & stat.S_IROTH and mode & stat.S_IXOTH else "not read the results"
+    text = f"can {seen}, and see the command line; Ray asks for a token that you alone can read"
+    risk = f"{there} can be changed by every user; take that right away (chmod o-w)" if _anyone_writes(mode) else None
+    return Finding("other users", text, risk)
+
+
+def _anyone_writes(mode: int) -> bool:
+    return bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
 
 
 def _wandb() -> Finding:
