@@ -24,7 +24,7 @@ def test_they_may_lie_in_an_object_store() -> None:
     folder = as_folder(f"memory://{uuid.uuid4().hex}")
     weights.save(folder, TRIAL, STATE)
     assert equal(weights.load(folder, TRIAL))
-    with pytest.raises(ValueError, match="gone or damaged: .*weights.pt is not there"):
+    with pytest.raises(ValueError, match=r"gone or damaged: .*weights\.pt is not there"):
         weights.load(folder / "none", TRIAL)
 
 
