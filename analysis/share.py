@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from analysis.escaping import csv
 from analysis.figures.answer_drawing import picture
 from analysis.load import Sweep
@@ -16,5 +18,6 @@ def files_to_share(sweep: Sweep) -> dict[str, bytes]:
     answer = picture(sweep)
     png, _ = answer.save(folder)
     tables = {f"{name}.csv": csv(table) for name, table in tables_of(sweep, [answer]).items()}
-    text = markdown(sweep, f"python -m analysis {sweep.manifest.sweep} --scale {sweep.manifest.scale}")
+    typed = shlex.join(["python", "-m", "analysis", sweep.manifest.sweep, "--scale", sweep.manifest.scale])
+    text = markdown(sweep, typed)
     return {png.name: png.read_bytes(), **tables, "report.md": text.encode()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,7 +90,7 @@ def submit(
         name = submit_job(file, command)
         print(f"job {name}: {command}\nCtrl-C leaves it running; cluster/README.md says how to look in", flush=True)
         well = follow(file, name)
-    print(f"next: fsm-icl cluster fetch {file}")
+    print(f"next: fsm-icl cluster fetch {shlex.quote(str(file))}")
     raise typer.Exit(0 if well else 1)
 
 
@@ -104,7 +105,7 @@ def fetch(
 
     with refusing():
         for folder in brought(file, _here(results), trials):
-            print(f"{folder}: next: python -m analysis {folder}")
+            print(f"{folder}: next: python -m analysis {shlex.quote(str(folder))}")
 
 
 @app.command()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import shutil
 import threading
 from pathlib import Path
@@ -116,7 +117,7 @@ class Runs:
         if self.mode == "online":
             self.mode = "offline"
             why = f"went offline for the rest of the sweep ({_first_line(error)})"
-            self.problem = f"{why}; nothing is lost: fsm-icl sync {self.folder.parent} sends it"
+            self.problem = f"{why}; nothing is lost: fsm-icl sync {shlex.quote(str(self.folder.parent))} sends it"
 
     def _forget(self, run_id: str) -> None:
         if self._earlier is None:
