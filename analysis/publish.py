@@ -6,6 +6,7 @@ part again; a test compares it with what the snapshot gives, so a page's numbers
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -95,7 +96,7 @@ def _run(sweep: Sweep, name: str) -> Iterator[str]:
     hours = sum(record.end.seconds or 0.0 for record in records) / 3600
     torch = " and ".join(came_from.trained_with.get("torch", ["of an unknown version"]))
     day = datetime.fromtimestamp(max(ended), UTC).date().isoformat() if ended else "an unknown day"
-    command = code(f"python -m fsm_icl.tune {manifest.sweep} --scale {manifest.scale}")
+    command = code(shlex.join(["python", "-m", "fsm_icl.tune", manifest.sweep, "--scale", manifest.scale]))
     yield f"- Run: {command}; {len(records)} trials took"
     yield f"  {hours:.1f} hours one after the other ({', '.join(cpus)}, torch {torch}) and ended on {day}."
     yield f"- Code: commit {', '.join(came_from.commits)}."

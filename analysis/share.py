@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from analysis.escaping import csv
@@ -22,7 +23,8 @@ def files_to_share(sweep: Sweep) -> dict[str, bytes]:
     answer = picture(sweep)
     png, _ = answer.save(folder)
     tables = {f"{name}.csv": csv(table) for name, table in tables_of(sweep, [answer]).items()}
-    text = markdown(sweep, f"python -m analysis {sweep.manifest.sweep} --scale {sweep.manifest.scale}")
+    typed = shlex.join(["python", "-m", "analysis", sweep.manifest.sweep, "--scale", sweep.manifest.scale])
+    text = markdown(sweep, typed)
     return {png.name: png.read_bytes(), **tables, "report.md": text.encode()}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -160,7 +161,8 @@ def refuse_sweep(results: Folder) -> None:
     if (sweep := sweep_around(results)) is not None:
         where = "is itself" if sweep == results else f"lies in {sweep}, which is"
         raise ValueError(
-            f"--results {results} {where} a sweep's folder; name the folder that holds it: --results {sweep.parent}"
+            f"--results {results} {where} a sweep's folder; name the folder that holds it: "
+            f"--results {shlex.quote(str(sweep.parent))}"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -157,7 +158,7 @@ def submit(
             well = follow(file, name)
     if end:
         well = _end(file, None) and well
-    print(f"next: fsm-icl cluster fetch {file}")
+    print(f"next: fsm-icl cluster fetch {shlex.quote(str(file))}")
     raise typer.Exit(0 if well else 1)
 
 
@@ -182,7 +183,7 @@ def fetch(
 
     with refusing():
         for folder in brought(file, _here(results), trials):
-            print(f"{folder}: next: python -m analysis {folder}")
+            print(f"{folder}: next: python -m analysis {shlex.quote(str(folder))}")
 
 
 @app.command()

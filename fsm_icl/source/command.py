@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,8 +57,8 @@ def import_files(paths: Sequence[Path], results: str, name: str) -> int:
     cells = len(manifest.cells)
     print(f"{cells} {'run' if cells == 1 else 'runs'} imported into {folder}; look at them:")
     for question in ("capacity", "depth", "spectrum"):
-        print(f"  python -m analysis {question} --results {folder}")
-    print(f"  python -m analysis {folder}")
+        print(f"  python -m analysis {question} --results {shlex.quote(str(folder))}")
+    print(f"  python -m analysis {shlex.quote(str(folder))}")
     return 1 if problems else 0
 
 

@@ -143,7 +143,8 @@ def _bounds(value: Mapping[str, Any]) -> _Form | None:
     """{min: 1e-3, max: 0.1}, {low: 1e-3, high: 0.1, log: true}, {bounds: [1e-3, 0.1], log_scale: true}, ..."""
     low, high = (next((value[k] for k in keys if k in value), None) for keys in (_LOW, _HIGH))
     pair = value.get("bounds", value.get("range", [low, high]))
-    said = str(value.get("distribution", value.get("scale", value.get("prior", ""))))
+    named = (str(value[key]) for key in ("distribution", "scale", "prior", "type") if key in value)
+    said = next((name for name in named if name not in ("float", "range", "double")), "")
     if said in ("log_uniform", "q_log_uniform") and (found := _ranged(pair, "log")):  # W&B's bounds are exponents of e
         return _Form("log", [float(f"{math.exp(min(end, 700)):.4g}") for end in found.content])
     if True in (value.get("log"), value.get("log_scale")) or "log" in said:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -235,7 +236,7 @@ def print_status(status: Status, console: Console, now: float | None = None) -> 
     if status.failures:
         console.print(failures_table(status.failures))
     if not missing and not status.unreadable and not status.misplaced:
-        say(f"next: python -m analysis {status.folder}")
+        say(f"next: python -m analysis {shlex.quote(str(status.folder))}")
     elif status.driver is None:
         say("the command that began it goes on from here")
 

@@ -8,6 +8,7 @@ removes what an earlier driver left of it, because all of it comes again.
 from __future__ import annotations
 
 import logging
+import shlex
 import shutil
 import threading
 from pathlib import Path
@@ -170,7 +171,7 @@ class Runs:
 
     @property
     def _nothing_is_lost(self) -> str:
-        return f"nothing is lost: fsm-icl sync {self.folder.parent} sends it"
+        return f"nothing is lost: fsm-icl sync {shlex.quote(str(self.folder.parent))} sends it"
 
     def _init(self, planned: Planned) -> Any:
         again = self.failures.get(planned.hash, 0)

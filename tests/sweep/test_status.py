@@ -52,6 +52,11 @@ def test_an_ended_sweep(ended: Path) -> None:
     assert f"next: python -m analysis {ended}" in text
 
 
+def test_the_next_command_can_be_typed_whatever_the_folder_is_called(ended: Path, tmp_path: Path) -> None:
+    (tmp_path / "a b").symlink_to(ended)
+    assert f"next: python -m analysis '{tmp_path}/a b'" in shown(read_status(tmp_path / "a b"))
+
+
 @pytest.mark.parametrize("stop", [0, 7, 30])
 @pytest.mark.parametrize("stopped_cleanly", [True, False])
 def test_every_stage_counts_what_there_is_though_the_manifest_is_older(

@@ -11,7 +11,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from fsm_icl.cli import app
-from fsm_icl.sweep.store import Store, failed_in, read_records
+from fsm_icl.folders import read_records
+from fsm_icl.sweep.store import Store, failed_in
 from fsm_icl.tune.options import RunOptions
 from tests.sweep import folders, simulate
 
