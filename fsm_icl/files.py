@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     Folder: TypeAlias = Path | UPath
 
 
+FETCHED_AT_ONCE = 256
+"""Files of an object store that are fetched side by side."""
 TEMPORARY = ".tmp"
 """Ends the name of a file that is being written. One that stays was a writer's that died."""
 
@@ -154,21 +156,34 @@ def found(folder: Folder, pattern: str) -> list[Folder]:
 
 
 def read_all(folder: Folder, pattern: str) -> dict[Folder, bytes]:
-    """Path -> content of all files that match, sorted by name; those of an object store are fetched side by side.
+    """Path -> content of all files that match, sorted by name. Raises OSError as `each_read`."""
+    return dict(each_read(folder, pattern))
+
+
+def each_read(folder: Folder, pattern: str) -> Iterator[tuple[Folder, bytes]]:
+    """Path and content of all files that match, sorted by name, few at a time in memory.
+
+    Those of an object store are fetched side by side.
 
     Raises:
         OSError: as `read_bytes`; a file that goes away meanwhile is left out.
     """
+    paths = found(folder, pattern)
+    if isinstance(folder, Path):
+        yield from _present(paths)
+        return
+    for begin in range(0, len(paths), FETCHED_AT_ONCE):
+        yield from _fetched(folder, paths[begin : begin + FETCHED_AT_ONCE])
+
+
+def _fetched(folder: UPath, paths: list[Folder]) -> list[tuple[Folder, bytes]]:
     with as_os_errors(folder):
-        paths = found(folder, pattern)
-        if isinstance(folder, Path):
-            return dict(_present(paths))
         # Not fs.cat, which asks for each file once more whether it is there.
         contents: list[Any] = folder.fs.cat_ranges([str(path) for path in paths], None, None, on_error="return")
         for failure in (c for c in contents if isinstance(c, Exception)):
             if not isinstance(failure, FileNotFoundError):
                 raise failure
-        return {path: c for path, c in zip(paths, contents, strict=True) if isinstance(c, bytes)}
+    return [(path, c) for path, c in zip(paths, contents, strict=True) if isinstance(c, bytes)]
 
 
 def listed(folder: Folder) -> list[Folder]:

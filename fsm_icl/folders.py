@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,12 +13,12 @@ from pydantic import BaseModel, ValidationError
 
 from fsm_icl.files import (
     as_folder,
+    each_read,
     exists,
     found,
     is_local,
     listed,
     normal,
-    read_all,
     read_bytes,
     refuse_dangling,
     told,
@@ -37,27 +37,31 @@ def default_scale(gpus: int | None = None) -> str:
 
 
 def read_records(folder: Folder, places: Mapping[str, str] | None = None) -> dict[str, TrialRecord]:
-    """Hash -> record, for every record in a sweep's folder; empty when there is none. Writes nothing.
+    """Hash -> record, for every record in a sweep's folder; as `each_record`."""
+    return {record.hash: record for record in each_record(folder, places)}
+
+
+def each_record(folder: Folder, places: Mapping[str, str] | None = None) -> Iterator[TrialRecord]:
+    """Every record in a sweep's folder, one at a time; none where there is no such folder. Writes nothing.
 
     `places`, hash -> where a trial stands in its sweep, lets messages name the row.
 
     Raises:
-        ValueError: a file can't be read, is no record, or holds another trial's; the message names it.
+        ValueError: a file can't be read, is no record, holds another trial's or contradicts itself; the message names
+            it.
     """
-    records = {}
-    for path, content in record_files(folder).items():
+    for path, content in record_files(folder):
         row = (places or {}).get(path.stem)
-        records[path.stem] = _checked(path, parse_json(path, content, TrialRecord, row), row)
-    return records
+        yield _checked(path, parse_json(path, content, TrialRecord, row), row)
 
 
-def record_files(folder: Folder) -> dict[Folder, bytes]:
-    """Path -> content of every record's file in a sweep's folder. Raises ValueError where one can't be read."""
+def record_files(folder: Folder) -> Iterator[tuple[Folder, bytes]]:
+    """Path and content of every record's file in a sweep's folder. Raises ValueError where one can't be read."""
     there = folder / "records"
     try:
         if is_local(there) and there.exists() and not there.is_dir():
             raise ValueError(f"{there}: is a file; expected the folder of the records: move it away")
-        return read_all(there, "[!.]*.json")
+        yield from each_read(there, "[!.]*.json")
     except OSError as error:
         raise ValueError(f"cannot be read: {told(error)}") from None
 

@@ -134,9 +134,10 @@ class FileLock:
         """Whether it is ours now. Tried for a moment: who asks for a sweep's status holds it for as long."""
         for attempt in range(ATTEMPTS):
             time.sleep(0.05 if attempt else 0)
-            with contextlib.suppress(BlockingIOError):
-                undo.enter_context(_folder_lock(folder, fcntl.LOCK_EX))
+            with contextlib.suppress(BlockingIOError), contextlib.ExitStack() as both:
+                both.enter_context(_folder_lock(folder, fcntl.LOCK_EX))
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                undo.push(both.pop_all())
                 return True
         return False
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from fsm_icl.compact import Compactor
 from fsm_icl.files import is_local
-from fsm_icl.folders import UNREADABLE, folders_called, named, read_manifest, read_records
+from fsm_icl.folders import UNREADABLE, each_record, folders_called, named, read_manifest
 from fsm_icl.records import TrialRecord
 from fsm_icl.sweep.cells import Cell
 from fsm_icl.sweep.standing import content_of
@@ -21,16 +22,20 @@ _RETRAIN = "move the file away, and the trial is trained again"
 
 
 def read_own_records(folder: Folder) -> dict[str, TrialRecord]:
-    """As `read_records`; each record's config is what its hash was made of.
+    """Hash -> record, each checked, its config with its hash, too; in little memory (see `Compactor`).
 
     Raises:
-        ValueError: as `read_records`, or a config was changed after its trial had ended.
+        ValueError: as `each_record`, or a config was changed after its trial had ended.
     """
-    records = read_records(folder)
-    for trial, record in records.items():
+    compact = Compactor()
+    return {record.hash: compact(record) for record in _own_records(folder)}
+
+
+def _own_records(folder: Folder) -> Iterator[TrialRecord]:
+    for record in each_record(folder):
         if not record.imported:
-            _check_config(folder / "records" / f"{trial}.json", record)
-    return records
+            _check_config(folder / "records" / f"{record.hash}.json", record)
+        yield record
 
 
 def _check_config(path: Folder, record: TrialRecord) -> None:

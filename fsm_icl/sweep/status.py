@@ -142,7 +142,7 @@ def read_status(folder: Folder) -> Status:
 
 def _records(folder: Folder, unreadable: list[Folder], misplaced: list[str]) -> Iterator[tuple[Folder, _Ended]]:
     """The records with their files; what is none, or not where it belongs, is added to the lists."""
-    for path, content in record_files(folder).items():
+    for path, content in record_files(folder):
         try:
             record = _Ended.model_validate_json(content)
             check_place(path, record.hash)

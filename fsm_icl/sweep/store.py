@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
+from fsm_icl.compact import Compactor
 from fsm_icl.files import (
     TEMPORARY,
     exists,
@@ -28,7 +29,7 @@ from fsm_icl.files import (
     remove_tree,
     write_atomically,
 )
-from fsm_icl.folders import local_folder, read_manifest
+from fsm_icl.folders import local_folder, parse_json, read_manifest
 from fsm_icl.records import Manifest, Report, TrialEnd, TrialRecord
 from fsm_icl.sweep import declarations
 from fsm_icl.sweep.commit import code_version
@@ -69,6 +70,7 @@ class Store:
             self.local = local_folder(folder, self.id)
             (self.local / "wandb").mkdir(parents=True, exist_ok=True)
             probe(folder)
+            self._compact = Compactor()
             self.records = read_own_records(folder)  # under the lock: another driver may just have ended
             self.declarations = DeclarationLog.read(folder)
             self._remove_left_overs()
@@ -145,11 +147,16 @@ class Store:
         assert same, f"two configs with hash {planned.hash}"
         if known is not None:  # taken up again: what W&B has of it is not all any more
             remove(self._marker(planned.hash))
-        self.records[planned.hash] = record
+        self.records[planned.hash] = self._compact(record)
         self._lock.check()
         write_atomically(self.folder / "records" / f"{record.hash}.json", record.model_dump_json())
         self._drop_checkpoint(record)
         return record
+
+    def read(self, trial_hash: str) -> TrialRecord:
+        """A record in full; `records` has what the protocol reads. Raises OSError or ValueError, naming the file."""
+        path = self.folder / "records" / f"{trial_hash}.json"
+        return parse_json(path, read_bytes(path), TrialRecord)
 
     def _marker(self, trial_hash: str) -> Folder:
         """Says that W&B has all of the trial's record."""

@@ -8,17 +8,18 @@ wrong is tried once more.
 
 from __future__ import annotations
 
+import functools
 import logging
 import queue
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fsm_icl.account import Destination, leave_service
-from fsm_icl.records import Report, TrialRecord
+from fsm_icl.records import Report, TrialEnd, TrialRecord
 from fsm_icl.runs import row_of
 from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.wandb_markers import Markers
@@ -44,7 +45,10 @@ class _Row:
 @dataclass(frozen=True)
 class _Done:
     planned: Planned
-    record: TrialRecord
+    end: TrialEnd
+    """Of the record, or of one that was made small."""
+    read: Callable[[], TrialRecord]
+    """Gives the record."""
 
 
 class Tracker:
@@ -77,8 +81,8 @@ class Tracker:
         self._queue: queue.Queue[_Row | _Done | None] = queue.Queue(QUEUE_SIZE)
         self._open: dict[str, tuple[Any, int]] = {}
         """Hash -> the run, and its last row's step."""
-        self._logged: dict[str, TrialRecord] = {}
-        """What this driver has logged; its markers come when W&B has it."""
+        self._logged: dict[str, float | None] = {}
+        """Hash -> which end of the trial this driver has logged; its markers come when W&B has it."""
         self._attempts: dict[str, list[_Done]] = {}
         """Hash -> each time that its record was logged, or could not be."""
         self._dropped: list[_Done] = []
@@ -105,12 +109,20 @@ class Tracker:
 
     def record(self, planned: Planned, record: TrialRecord) -> None:
         """An ended trial: the rows that are still missing, the summary, the outcome."""
-        self._put(_Done(planned, record))
+        self._put(_Done(planned, record.end, lambda: record))
 
-    def catch_up(self, ended: Iterable[tuple[Planned, TrialRecord]]) -> None:
-        """Log every ended trial that has no marker by the time its turn comes."""
+    def catch_up(
+        self, ended: Iterable[tuple[Planned, TrialRecord]], read: Callable[[str], TrialRecord] | None = None
+    ) -> None:
+        """Log every ended trial that has no marker by the time its turn comes.
+
+        Where `ended` has records that were made small, `read` gives one in full, by its hash, when it is logged.
+        """
         for planned, record in ended:
-            self.record(planned, record)
+            if read is None:
+                self.record(planned, record)
+            else:
+                self._put(_Done(planned, record.end, functools.partial(read, planned.hash)))
 
     def close(self) -> None:
         """Wait until all is logged, and sent where the server takes it."""
@@ -166,23 +178,24 @@ class Tracker:
             self._log_record(item)
 
     def _has(self, item: _Row | _Done) -> bool:
-        return self.runs.markers.has(item.planned.hash, item.record if isinstance(item, _Done) else None)
+        return self.runs.markers.has(item.planned.hash, item.end if isinstance(item, _Done) else None)
 
     def _is_due(self, item: _Done) -> bool:
         """Whether a record is still to be logged: it may come both at once and by catch_up, and go wrong."""
         trial = item.planned.hash
-        same = [attempt for attempt in self._attempts.get(trial, []) if attempt.record is item.record]
-        on_its_way = self._logged.get(trial) is item.record and trial not in self.runs.unfinished
+        same = [attempt for attempt in self._attempts.get(trial, []) if attempt.end.ended_at == item.end.ended_at]
+        logged = trial in self._logged and self._logged[trial] == item.end.ended_at
+        on_its_way = logged and trial not in self.runs.unfinished
         return not on_its_way and len(same) < ATTEMPTS and not self._has(item)
 
     def _log_record(self, item: _Done) -> None:
-        planned, record = item.planned, item.record
+        planned, record = item.planned, item.read()
         self._attempts.setdefault(planned.hash, []).append(item)
         self.runs.unfinished.discard(planned.hash)
         for report in record.reports:
             self._log_row(planned, report)
         run = self._open.pop(planned.hash)[0] if planned.hash in self._open else self.runs.open(planned)
-        self._logged[planned.hash] = record
+        self._logged[planned.hash] = item.end.ended_at
         self.runs.finish(planned, run, record)
 
     def _log_row(self, planned: Planned, report: Report) -> None:

@@ -125,7 +125,7 @@ def _planned(cell: ManifestCell, wanted: WantedTrial, record: TrialRecord) -> Pl
 
 def _missing(results: Folder, manifest: Manifest, markers: Markers) -> list[tuple[Planned, TrialRecord]]:
     """Trials that have a record, and neither a marker nor a whole log."""
-    ended = [(p, r) for p, r in _ended(manifest, read_records(results)) if not markers.has(p.hash, r)]
+    ended = [(p, r) for p, r in _ended(manifest, read_records(results)) if not markers.has(p.hash, r.end)]
     return [(planned, record) for planned, record in ended if not _adopted(markers, planned.hash, record)]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from fsm_icl.files import exists, read_all, write_atomically
-from fsm_icl.records import FrozenModel, TrialRecord
+from fsm_icl.records import FrozenModel, TrialEnd
 
 if TYPE_CHECKING:
     from fsm_icl.files import Folder
@@ -63,7 +63,7 @@ class Markers:
         """Where a trial's marker is."""
         return self.folder / f"{trial}.done"
 
-    def has(self, trial: str, record: TrialRecord | None = None) -> bool:
+    def has(self, trial: str, end: TrialEnd | None = None) -> bool:
         """Whether a trial, with this end where it is given, is on the server or its whole log on this machine.
 
         Raises:
@@ -72,7 +72,7 @@ class Markers:
         marker = self._read().get(trial, _NONE)
         if marker is None:  # it may have been taken away since: what it stood for is known by its file alone
             return bool(self.logs(trial)) and exists(self.path(trial))
-        if marker.sweep_id != self.sweep_id or (record is not None and marker.ended_at != record.end.ended_at):
+        if marker.sweep_id != self.sweep_id or (end is not None and marker.ended_at != end.ended_at):
             return False
         return marker.sent or bool(self.logs(trial))
 

@@ -93,7 +93,7 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, packing: P
         store.declare(brought_up_to_date(store.declarations, store.folder, loaded, planner))
         store.write_sweep_file(loaded.spec.model_dump(mode="json", exclude_none=True))
         store.write_manifest(maker(planner))
-        tracker.catch_up(ended_trials(planner))
+        tracker.catch_up(ended_trials(planner), store.read)
         try:
             if not planner.complete:
                 _tune(desk, options, console)
@@ -103,7 +103,7 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, packing: P
     except OSError as error:
         desk.broken = desk.broken or told(error)
     seconds = time.monotonic() - started
-    tracker.catch_up(ended_trials(planner))
+    tracker.catch_up(ended_trials(planner), store.read)
     tracker.close()
     shared = share(store, tracker.mode, to) if desk.broken is None else None
     problem = tracker.problem or shared

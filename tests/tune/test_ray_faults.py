@@ -146,7 +146,8 @@ def sweep(folder: Path, trainable: type) -> tuple[Ended, Store]:
 
 def found(store: Store) -> dict[str, Any]:
     """Hash -> what a trial found, without what the clock said."""
-    return {h: (r.reports, r.end.outcome, r.end.test, r.end.steps) for h, r in store.records.items()}
+    kept = {trial: store.read(trial) for trial in store.records}
+    return {h: (r.reports, r.end.outcome, r.end.test, r.end.steps) for h, r in kept.items()}
 
 
 @pytest.fixture(scope="module")
