@@ -288,7 +288,7 @@ def test_a_slow_server_that_makes_progress_is_waited_for(folder: Path, monkeypat
 @pytest.mark.parametrize(
     ("options", "variables", "place"),
     [
-        ((), {}, ("fsm_icl", "team")),
+        ((), {"WANDB_MODE": "disabled", "WANDB_SWEEP_ID": "s1", "WANDB_DIR": "/nowhere"}, ("fsm_icl", "team")),
         ((), {"WANDB_ENTITY": "us", "WANDB_PROJECT": "ours"}, ("ours", "us")),
         (("--wandb-entity", "me", "--wandb-project", "mine"), {"WANDB_ENTITY": "us"}, ("mine", "me")),
     ],
