@@ -214,8 +214,9 @@ class Runs:
             asked["entity"], got["entity"] = self.to.entity, run.entity
         asked["mode"], got["mode"] = self.mode, "disabled" if run.disabled else "offline" if run.offline else "online"
         if not run.disabled:
-            asked["folder"], got["folder"] = str(self.folder), str(Path(run.dir).parents[1])
-        if wrong := [name for name in asked if asked[name] != got[name]]:
+            asked["folder"], got["folder"] = str(self.folder.resolve()), str(Path(run.dir).parents[1].resolve())
+        # W&B writes names of its own its own way.
+        if wrong := [name for name in asked if asked[name].casefold() != (got[name] or "").casefold()]:
             run.finish(exit_code=1)
             told = ", ".join(f"{name} {got[name]!r} and not {asked[name]!r}" for name in wrong)
             raise WandbError(f"W&B opened a run with {told}: see the WANDB_ variables of the environment")
@@ -231,6 +232,7 @@ def settings(mode: Mode) -> Any:
         host="-",
         program=PROJECT,
         sagemaker_disable=True,
+        use_dot_wandb=False,  # else a folder named .wandb decides where logs lie
         init_timeout=INIT_SECONDS if mode == "online" else OFFLINE_SECONDS,
         finish_timeout=FINISH_SECONDS if mode == "online" else OFFLINE_SECONDS,
         finish_timeout_raises=True,

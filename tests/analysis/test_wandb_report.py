@@ -95,6 +95,18 @@ def test_what_it_needs_is_said_and_nothing_is_sent_before(folder: Path, double: 
 
 
 @pytest.mark.slow
+def test_variables_say_where_and_not_whether(folder: Path, double: Double) -> None:
+    double.projects.add("mine")
+    double.runs["two"] = StoredRun("mine", "two", 1, {"groupName": GROUP})
+    command = [sys.executable, "-m", "analysis", "wandb-report", str(folder)]
+    environment = wandb_account.environment(folder.parent / "home", double) | {"PYTHONPATH": os.getcwd()}
+    environment |= {"WANDB_ENTITY": "us", "WANDB_PROJECT": "mine", "WANDB_MODE": "disabled", "WANDB_SWEEP_ID": "s1"}
+    made = subprocess.run(command, env=environment, cwd=folder.parent, capture_output=True, text=True, timeout=60)
+    assert made.returncode == 0, made.stderr
+    assert {(view["projectName"], view["entityName"]) for view in double.views.values()} == {("mine", "us")}
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["revoked", "ProjectViews", "upsertView", "UpsertView2"])
 def test_what_the_server_refuses_is_one_line(folder: Path, double: Double, fault: str) -> None:
     if fault == "revoked":

@@ -15,11 +15,13 @@ import pytest
 from PIL import Image
 
 from fsm_icl.account import Destination
+from fsm_icl.files import as_folder, write_atomically
 from fsm_icl.folders import read_manifest, read_records
 from fsm_icl.sweep.loading import load_sweep
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.sync import sync as upload
 from fsm_icl.sweep.tracking import Tracker
+from fsm_icl.sweep.wandb_backlog import send
 from fsm_icl.sweep.wandb_sweep import log_sweep
 from tests import wandb_account
 from tests.sweep import folders, simulate
@@ -288,7 +290,7 @@ def test_a_slow_server_that_makes_progress_is_waited_for(folder: Path, monkeypat
 @pytest.mark.parametrize(
     ("options", "variables", "place"),
     [
-        ((), {}, ("fsm_icl", "team")),
+        ((), {"WANDB_MODE": "disabled", "WANDB_SWEEP_ID": "s1", "WANDB_DIR": "/nowhere"}, ("fsm_icl", "team")),
         ((), {"WANDB_ENTITY": "us", "WANDB_PROJECT": "ours"}, ("ours", "us")),
         (("--wandb-entity", "me", "--wandb-project", "mine"), {"WANDB_ENTITY": "us"}, ("mine", "me")),
     ],
@@ -331,3 +333,25 @@ def test_a_sweep_that_was_told_where_to_log_goes_there(tmp_path: Path) -> None:
         done = sync(folder, double, variables={"WANDB_ENTITY": "them", "WANDB_PROJECT": "theirs"})
         assert done.stdout == "3 runs sent, 0 were there, 0 left\n"
         assert {(run.project, run.upserts["entity"]) for run in double.runs.values()} == {("ours", "us")}
+
+
+def test_results_in_a_bucket_are_sent_from_any_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = as_folder("memory://bucket/results/spectrum-laptop")
+    for path in (*folder.glob("*.*"), folder / "id", *folder.glob("records/*")):
+        write_atomically(bucket / str(path.relative_to(folder)), path.read_bytes())
+    manifest = read_manifest(bucket)
+    files = {name: (folder / name).read_bytes() for name in ("manifest.json", "sweep.yaml")}
+    with serving() as double:
+        for name, value in wandb_account.environment(tmp_path / "home", double).items():
+            monkeypatch.setenv(name, value)
+        for working in ("head", "laptop"):
+            (tmp_path / working).mkdir()
+            monkeypatch.chdir(tmp_path / working)
+            done = send(bucket, manifest, lambda: files, lambda *_: None, None, None)
+            assert (done.sent, done.before) == ((6, 0) if working == "head" else (0, 6))
+            assert (done.left, done.problem) == (0, None)
+        assert sum(len(run.history) for run in double.runs.values()) == 1 + sum(
+            len(record.reports) for record in read_records(folder).values()
+        )

@@ -313,6 +313,17 @@ def test_a_record_that_a_driver_logs_is_left_to_it(folder: Path) -> None:
     assert records
 
 
+def test_a_hidden_folder_does_not_draw_the_logs_away(folder: Path) -> None:
+    (folder / ".wandb").mkdir()
+    assert len(catch_up(folder, "0123abcd", trials(1))) == 1
+
+
+def test_a_folder_may_be_a_link(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    link = tmp_path_factory.mktemp("links") / "results"
+    link.symlink_to(folder)
+    assert len(catch_up(link, "0123abcd", trials(1))) == 1
+
+
 def test_what_was_asked_for_is_compared_with_what_came(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever makes W&B do something else than it is asked, also what nobody has thought of."""
     init = wandb.init

@@ -21,9 +21,9 @@ except TrackingError as error:
 """
 
 
-def decided(choice: str, home: Path, double: Double | None) -> str:
+def decided(choice: str, home: Path, double: Double | None, **variables: str) -> str:
     command = [sys.executable, "-c", CODE, choice]
-    environment = wandb_account.environment(home, double)
+    environment = wandb_account.environment(home, double) | variables
     return subprocess.run(
         command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=50
     ).stdout.strip()
@@ -42,6 +42,14 @@ def test_without_a_key(choice: str, said: str, tmp_path: Path) -> None:
     assert out.startswith(said)
     assert choice == "offline" or "run `wandb login`" in out
     assert "\n" not in out
+
+
+@pytest.mark.parametrize("mode", ["nonsense", "online", "disabled"])
+def test_the_option_goes_before_the_variable_and_that_is_said(mode: str, tmp_path: Path) -> None:
+    told = f"offline W&B: offline as --wandb offline says; WANDB_MODE={mode!r} is not read"
+    assert decided("offline", tmp_path, None, WANDB_MODE=mode) == told
+    assert decided("auto", tmp_path, None, WANDB_MODE=mode).startswith("offline W&B: offline, because no API key for")
+    assert decided("offline", tmp_path, None, WANDB_MODE="offline") == "offline None"
 
 
 @pytest.mark.slow
