@@ -85,10 +85,11 @@ class _Ended(BaseModel):
     hash: str
     config: dict[str, Any]
     end: _End
+    imported: Any = None
 
     @model_validator(mode="after")
     def _config_is_a_trials(self) -> _Ended:
-        for problem in config_problems(self.config):
+        for problem in () if self.imported else config_problems(self.config):
             raise ValueError(problem)
         return self
 

@@ -135,7 +135,7 @@ def test_a_job_on_kubernetes_may_write_its_results_run_on_gpu_nodes_and_ends_wit
     assert group["template"]["spec"]["tolerations"][0]["key"] == "nvidia.com/gpu"
     (container,) = head["template"]["spec"]["containers"]
     env = {entry["name"]: entry for entry in container["env"]}
-    assert env["WANDB_API_KEY"]["valueFrom"]["secretKeyRef"] == {"name": "wandb", "key": "api-key", "optional": True}
+    assert env["WANDB_API_KEY"]["valueFrom"]["secretKeyRef"] == {"name": "wandb", "key": "key", "optional": True}
     limits = group["template"]["spec"]["containers"][0]["resources"]["limits"]
     most = [group["maxReplicas"] * int(limits[name]) for name in ("cpu", "nvidia.com/gpu")]
     assert env["FSM_ICL_CAPACITY"]["value"] == ",".join(map(str, most))
