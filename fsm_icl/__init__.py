@@ -17,6 +17,8 @@ only its own wing and those below:
     runs.py       a trial as a W&B run, and back           wandb_limits.py  what W&B takes     wandb_logs.py  reads logs
     seeding.py    one seed -> named independent generators
     hardware.py   cores, memory and GPUs of this machine    aws_errors.py  what to do about what AWS refuses
+    record_checks.py  what can't be true of a record     compact.py  records in little memory
+    files.py      disks and object stores alike             output.py  printing stops nothing
 
 The way of the data: YAML -> SweepSpec -> TrialConfig -> train() -> Report -> TrialRecord -> table -> figure.
 

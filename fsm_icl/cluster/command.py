@@ -35,7 +35,7 @@ def prepare_aws(
     ] = None,
     region: Region = None,
     name: Name = NAME,
-    undo: Annotated[bool, typer.Option("--undo", help="Take away what was made, but for the bucket.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take away what was made, except the bucket.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; do nothing.")] = False,
 ) -> None:
     """Make what cluster/gpu.yaml needs in an AWS account: bucket, roles, security group, and the token here."""

@@ -1,4 +1,4 @@
-"""What `prepare` has made, taken away again, but for the bucket: it holds results."""
+"""What `prepare` has made, taken away again, except the bucket, which holds results."""
 
 from __future__ import annotations
 

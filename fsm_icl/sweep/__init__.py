@@ -1,12 +1,15 @@
 """MANY TRIALS: no ray, no training loop.
 
 yaml_file.py  YAML with line numbers        space.py     SweepSpec: what the fields mean
+yaml_text.py  what YAML's library needs     unseen.py    characters that can't be seen
+other_tools.py  forms of W&B, Hydra, Optuna and Ray, and the right one
 loading.py    file + scale + --set -> spec  explain.py   errors as one line each
 cells.py      grid -> cells -> TrialConfigs limits.py    sizes that no machine can hold
 hypotheses.py claims, each role resolved to a cell
 protocol.py   propose, cutoffs, winner: pure functions of records
 search.py     one search of one cell        planner.py   what is missing next, over all cells
 store.py      records, manifest, lock       manifest.py  a cell's entry in the manifest
+reading.py    records as the driver reads them, and which folder is a sweep's
 shared.py     the folder as every machine has to see it
 commit.py     which code this is, for records
 tracking.py   the W&B thread                wandb_mode.py   online, offline, and why

@@ -33,7 +33,7 @@ QUEUE_SIZE = 10_000
 ATTEMPTS = 2
 """How often a record is logged at most: once more where the first time went wrong, on a busy machine say."""
 SLOW_SECONDS, SLOW_FAILURES = 30.0, 3
-"""So many failures, each of which took so long, and the rest is left to the next run: wandb hangs."""
+"""After this number of slow failures the rest is left to the next run: wandb hangs."""
 
 
 @dataclass(frozen=True)

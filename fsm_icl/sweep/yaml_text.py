@@ -1,4 +1,4 @@
-"""YAML 1.2 text as nodes with lines. ruamel reads it, but for what it refuses, changes or marks of its own accord."""
+"""YAML 1.2 text as nodes with lines: read by ruamel, around what ruamel refuses, changes or marks by itself."""
 
 from __future__ import annotations
 
