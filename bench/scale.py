@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from bench.overhead import gaps
+from bench.reading import peak_memory
 from fsm_icl.folders import read_records
 
 SWEEP = """\
@@ -68,7 +69,7 @@ def drive(folder: str, sets: list[str]) -> None:
         standalone_mode=False,
     )
     used = resource.getrusage(resource.RUSAGE_SELF)
-    plain = {"cpu": used.ru_utime + used.ru_stime, "memory": used.ru_maxrss * 1024, "written": written()}
+    plain = {"cpu": used.ru_utime + used.ru_stime, "memory": peak_memory(), "written": written()}
     Path(folder, "used.json").write_text(json.dumps(plain))
 
 
