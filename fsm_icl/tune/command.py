@@ -86,7 +86,8 @@ def tune(
     from fsm_icl.folders import default_scale  # imported late: --help answers at once
     from fsm_icl.sweep.yaml_file import SpecError
 
-    end_without_reader()
+    if not plan:
+        end_without_reader()
     if sys.__stdout__ is None:
         _refuse("standard output is closed; send it to a file, as in `> log.txt`")
     # A process that a script starts with `&` inherits SIGINT ignored, and Ctrl-C would do nothing.
