@@ -148,10 +148,12 @@ def test_writers_never_share_a_temporary_name(tmp_path: Path, monkeypatch: pytes
 def test_what_aws_refuses_is_told_with_the_next_step(
     variables: dict[str, str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("s3fs")
+    s3fs = pytest.importorskip("s3fs")
+    s3fs.S3FileSystem.clear_instance_cache()  # another test's connections
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in {"HOME": str(tmp_path), **variables}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(OSError, match=message):
         read_bytes(as_folder(f"s3://bucket-{uuid.uuid4().hex}/file"))
+    s3fs.S3FileSystem.clear_instance_cache()

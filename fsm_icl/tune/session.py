@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,7 @@ def session(address: str | None, num_cpus: int, num_gpus: int | None = None) -> 
                 _start(num_cpus, num_gpus, scratch)
             else:
                 _connect(address)
+        _take_signals_back()
         for name in ("ray.tune", "ray.train"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         yield scratch / "tune"
@@ -152,6 +155,13 @@ def _connect(address: str) -> None:
 def _keeping_our_sigterm() -> contextlib.AbstractContextManager[None]:
     """Ray's own handler would end the run without a word."""
     return _replaced(utils, "set_sigterm_handler", lambda _: None)
+
+
+def _take_signals_back() -> None:
+    """Let Python's handlers stand again: Ray's C++ puts one in their place, which prints a stack at SIGTERM."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+            signal.signal(number, signal.getsignal(number))
 
 
 @contextlib.contextmanager

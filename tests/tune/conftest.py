@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,3 +17,11 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = sweep(results, "--max-concurrent", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     return results
+
+
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """A terminal that can be closed: under nohup(1) tests inherit SIGHUP ignored, and so would what they start."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)

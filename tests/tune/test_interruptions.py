@@ -30,6 +30,7 @@ def test_the_time_limit_fires_again_where_its_exception_was_swallowed(monkeypatc
         time.sleep(5)
 
 
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_interrupts(number: signal.Signals) -> None:
     with pytest.raises(Terminated), interruptions(None):
