@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,8 +39,10 @@ class Swept:
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
     """The key is in the environment of everything; Ray's files go with it, so they are read while it runs."""
     base = tmp_path_factory.mktemp(USER)
-    with serving() as double:
-        environment = wandb_account.environment(base / "home", double) | {"USER": USER, "LOGNAME": USER}
+    # Its path is short enough for Ray's sockets.
+    with serving() as double, tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as temporary:
+        who = {"USER": USER, "LOGNAME": USER, "TMPDIR": temporary}
+        environment = wandb_account.environment(base / "home", double) | who
         arguments = ["spectrum", "--scale", "smoke", "--results", str(base / "results"), "--wandb", "auto"]
         command = [sys.executable, "-m", "fsm_icl.tune", *arguments, "--max-concurrent", "2"]
         scratch: set[Path] = set()
@@ -49,9 +52,8 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
             subprocess.Popen(command, env=environment, stdout=said, stderr=subprocess.STDOUT) as driver,
         ):
             while driver.poll() is None:
-                for place in Path("/tmp").glob(f"fsm-{driver.pid}-*"):
-                    scratch |= (found := files(place))
-                    leaks |= holding(found, KEY)
+                scratch |= (found := files(Path(temporary)))
+                leaks |= holding(found, KEY)
                 time.sleep(0.5)
         assert driver.returncode == 0, (base / "said").read_text()
         yield Swept(base / "results" / "spectrum-smoke", base / "home", double, scratch, leaks)
