@@ -71,7 +71,7 @@ def _checked(path: Folder, record: TrialRecord, row: str | None) -> TrialRecord:
     check_place(path, record.hash)
     for problem in () if record.imported else contradictions(record):
         where = f"{path} ({row})" if row else str(path)
-        raise ValueError(f"{where}: {problem}; move the file away, and the trial is trained again")
+        raise ValueError(f"{where}: {problem}; {RETRAIN}")
     return record
 
 
@@ -102,6 +102,8 @@ def local_folder(folder: Folder, sweep_id: str) -> Path:
     return folder if isinstance(folder, Path) else Path("results") / f"{folder.name}-{sweep_id}"
 
 
+RETRAIN = "move the file away, and the trial is trained again"
+"""What helps where a record can't be believed."""
 UNREADABLE = ("", "")
 """Stands for the names in a manifest that can't be read."""
 Model = TypeVar("Model", bound=BaseModel)
@@ -112,11 +114,16 @@ def parse_json(path: Folder, content: bytes, model: type[Model], row: str | None
     try:
         return model.model_validate_json(content, strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         where = f"{path} ({row})" if row else str(path)
-        raise ValueError(f"{where}: {f'{field}: ' if field else ''}{first['msg']}{more}") from error
+        raise ValueError(f"{where}: {first_problem(error)}") from error
+
+
+def first_problem(error: ValidationError, *within: str) -> str:
+    """The first field that is wrong, below `within`, what is wrong with it, and how many more there are."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    field = ".".join(map(str, (*within, *first["loc"])))
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{f'{field}: ' if field else ''}{first['msg']}{more}"
 
 
 def sweep_folders(sweep: str, scale: str, results: Folder) -> list[Folder]:

@@ -18,9 +18,9 @@ PHASES = ("search", "measure")
 _SECTIONS = ("model", "optimizer")
 
 
-def report_steps(steps: int, every: int) -> list[int]:
-    """Steps at which a trial of `steps` steps reports: each `every` steps and at the end."""
-    return sorted({*range(every, steps + 1, every), steps})
+def reports_due(budget: int, every: int, step: int) -> list[int]:
+    """Steps up to `step` at which a trial of `budget` steps reports: each `every` steps and at the end."""
+    return [due for due in sorted({*range(every, budget + 1, every), budget}) if due <= step]
 
 
 def contradictions(record: TrialRecord) -> Iterator[str]:
@@ -71,7 +71,7 @@ def _of_budget(steps: Sequence[int], outcome: str, ended: int, budget: int, ever
     if ended > budget:
         yield f"end.steps: {ended}, more than the budget of {budget} steps (config.budget.steps)"
         return
-    due = [step for step in report_steps(budget, every) if step <= ended]
+    due = reports_due(budget, every, ended)
     # What diverged or failed may have done so before its last report.
     allowed = [due] if outcome in ("finished", "pruned") else [due, due[:-1]]
     if list(steps) not in allowed:

@@ -14,12 +14,11 @@ from pathlib import Path
 
 from fsm_icl.cluster.files import pinned
 from fsm_icl.hardware import cpu_quota, driver_gpus, memory_bytes, num_cores, num_gpus, uncounted_gpus, visible_gpus
+from fsm_icl.tune.scratch import LONGEST
 
 PACKAGES = ("torch", "ray", "optuna", "wandb")
 MIN_MEMORY = MIN_DISK = 2 * 10**9
 """Bytes. A worker takes half a gigabyte, most of it torch."""
-MAX_TEMP_PATH = 24
-"""Characters: Ray's unix sockets lie below, and their paths may have 107."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +141,13 @@ def _memory() -> Finding:
     )
 
 
+def _nearest(results: Path) -> Path:
+    """The folder, or the one that it will be made in."""
+    return next(folder for folder in (results.absolute(), *results.absolute().parents) if folder.is_dir())
+
+
 def _folder(results: Path) -> Iterator[Finding]:
-    there = next(folder for folder in (results.absolute(), *results.absolute().parents) if folder.is_dir())
+    there = _nearest(results)
     free = shutil.disk_usage(there).free
     few = "less than 2 GB; choose another disk with --results" if free < MIN_DISK else None
     yield Finding("disk", f"{free / 1e9:.1f} GB free at {there}", few)
@@ -157,7 +161,7 @@ def _folder(results: Path) -> Iterator[Finding]:
 
 def _temp() -> Finding:
     folder = tempfile.gettempdir()
-    if len(folder) <= MAX_TEMP_PATH:
+    if len(folder) <= LONGEST:
         return Finding("temp", folder)
     usable = os.access("/tmp", os.W_OK)
     text = f"{folder} is too long for Ray's sockets"
@@ -168,7 +172,7 @@ def _temp() -> Finding:
 
 def _others(results: Path) -> Finding:
     """What other users of this machine can and can't do."""
-    there = next(folder for folder in (results.absolute(), *results.absolute().parents) if folder.is_dir())
+    there = _nearest(results)
     mode = there.stat().st_mode
     seen = "read the results" if mode & stat.S_IROTH and mode & stat.S_IXOTH else "not read the results"
     text = f"can {seen}, and see the command line; Ray asks for a token that you alone can read"

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from fsm_icl.compact import Compactor
 from fsm_icl.files import is_local
-from fsm_icl.folders import UNREADABLE, each_record, folders_called, named, read_manifest
+from fsm_icl.folders import RETRAIN, UNREADABLE, each_record, first_problem, folders_called, named, read_manifest
 from fsm_icl.records import TrialRecord
 from fsm_icl.sweep.cells import Cell
 from fsm_icl.sweep.standing import content_of
@@ -17,8 +17,6 @@ from fsm_icl.training.config import TrialConfig
 
 if TYPE_CHECKING:
     from fsm_icl.files import Folder
-
-_RETRAIN = "move the file away, and the trial is trained again"
 
 
 def read_own_records(folder: Folder) -> dict[str, TrialRecord]:
@@ -42,11 +40,9 @@ def _check_config(path: Folder, record: TrialRecord) -> None:
     try:
         made = TrialConfig.model_validate(record.config).fingerprint()
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        field = ".".join(["config", *map(str, first["loc"])])
-        raise ValueError(f"{path}: {field}: {first['msg']}; {_RETRAIN}") from None
+        raise ValueError(f"{path}: {first_problem(error, 'config')}; {RETRAIN}") from None
     if made != record.hash:
-        raise ValueError(f"{path}: config: its hash is {made[:12]}..., so it was changed; {_RETRAIN}")
+        raise ValueError(f"{path}: config: its hash is {made[:12]}..., so it was changed; {RETRAIN}")
 
 
 def home_of(sweep: str, scale: str, cells: Sequence[Cell], results: Folder) -> Folder | None:

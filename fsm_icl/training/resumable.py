@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from fsm_icl.record_checks import report_steps
+from fsm_icl.record_checks import reports_due
 from fsm_icl.records import Report
 from fsm_icl.training.config import BudgetSpec
 
@@ -75,9 +75,8 @@ def _of_reports(saved: Any, step: int, budget: BudgetSpec) -> Iterator[str]:
     except (ValidationError, TypeError) as error:
         yield f"reports can't be read: {type(error).__name__}"
         return
-    due = [due for due in report_steps(budget.steps, budget.report_every) if due <= step]
     found = [report.step for report in reports]
-    if found != due:
+    if found != reports_due(budget.steps, budget.report_every, step):
         yield f"reports are at steps {found}, though step {step} is reached"
     if any(report.end is not None or not report.metrics for report in reports):
         yield "a report has no metrics"

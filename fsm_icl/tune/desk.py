@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from fsm_icl.files import modified, told
-from fsm_icl.record_checks import report_steps
+from fsm_icl.record_checks import reports_due
 from fsm_icl.records import Manifest, Report, TrialEnd
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.search import Planned
@@ -200,7 +200,7 @@ class Desk:
 def _checked(flight: InFlight, end: TrialEnd) -> tuple[list[Report], TrialEnd]:
     """The reports, and the end as the worker told it, unless one of the reports that it rests on never came."""
     budget = flight.planned.config.budget
-    due = [step for step in report_steps(budget.steps, budget.report_every) if step <= end.steps]
+    due = reports_due(budget.steps, budget.report_every, end.steps)
     reports = [flight.reports[step] for step in takewhile(flight.reports.__contains__, due)]
     if len(reports) == len(due):
         return reports, end

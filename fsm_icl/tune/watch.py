@@ -80,9 +80,8 @@ class Watch:
 def dead_parts() -> list[str]:
     """Processes of Ray on this machine that have ended though nobody asked them to, with their exit codes."""
     node = ray._private.worker._global_node
-    return (
-        [] if node is None else [f"{kind}, exit code {process.returncode}" for kind, process in node.dead_processes()]
-    )
+    dead = [] if node is None else node.dead_processes()
+    return [f"{kind}, exit code {process.returncode}" for kind, process in dead]
 
 
 def _processes() -> list[subprocess.Popen[bytes]]:
