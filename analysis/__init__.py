@@ -6,7 +6,7 @@
 
     stats.py  contrasts.py  survival.py  searching.py   pure functions: arrays and a generator in, numbers out
     draws.py  intervals.py   a cell's seeds and test classes drawn again -> the one interval rule and its p-values
-    coverage.py  python -m analysis.coverage: how often the intervals hold the truth
+    coverage.py  python -m bench.coverage: how often the intervals hold the truth
 
     summary.py   every cell's measure trials -> estimates whose intervals share their class draws
     searches.py  every cell's search trials -> what the search cost and brought
@@ -24,5 +24,5 @@
     share.py     what is shown elsewhere as files;  wandb_report.py  a report and a view in W&B, of wandb_panels.py
     __main__.py  python -m analysis SWEEP
 
-It knows `fsm_icl.records` and where records lie: no torch, no Ray.
+It knows `fsm_icl.results.records` and where records lie: no torch, no Ray.
 """

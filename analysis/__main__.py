@@ -8,16 +8,16 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from analysis.sources import FORMS, RESULTS, load
-from fsm_icl.account import destination
-from fsm_icl.files import on_this_machine, told
+from analysis.sources.find import FORMS, RESULTS, load
 from fsm_icl.output import steady_output
-from fsm_icl.runs import PROJECT
+from fsm_icl.results.files import on_this_machine, told
+from fsm_icl.tracking.account import destination
+from fsm_icl.tracking.encoding import PROJECT
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from analysis.load import Sweep
+    from analysis.sources.sweep import Sweep
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _present(args: argparse.Namespace, sweep: Sweep) -> int:
     # Here, not above: --help need not wait for pandas and matplotlib.
-    from analysis.report import print_sweep
+    from analysis.report.terminal import print_sweep
 
     print_sweep(sweep, _console())
     return _report(args, sweep)
@@ -44,7 +44,7 @@ def _present(args: argparse.Namespace, sweep: Sweep) -> int:
 
 def _report(args: argparse.Namespace, sweep: Sweep) -> int:
     """Write everything and say where it lies; the exit code."""
-    from analysis.writing import write
+    from analysis.report.files import write
 
     try:
         elsewhere = {"folder": on_this_machine(args.output)} if args.output else {}
@@ -59,7 +59,7 @@ def _report(args: argparse.Namespace, sweep: Sweep) -> int:
 
 
 def _publish(args: argparse.Namespace, sweep: Sweep) -> int:
-    from analysis.publish import publish
+    from analysis.report.publish import publish
 
     for path in publish(sweep, on_this_machine(args.page), args.typed):
         print(f"wrote {path}")
@@ -67,14 +67,14 @@ def _publish(args: argparse.Namespace, sweep: Sweep) -> int:
 
 
 def _compare(args: argparse.Namespace, sweep: Sweep) -> int:
-    from analysis.compare import print_comparison
+    from analysis.report.comparison import print_comparison
 
     print_comparison(sweep, load(args.other, args.scale, args.results), _console())
     return 0
 
 
 def _wandb_report(args: argparse.Namespace, sweep: Sweep) -> int:
-    from analysis.wandb_report import save
+    from analysis.report.wandb import save
 
     to = destination(args.entity, args.project)
     if to.entity is None:

@@ -18,8 +18,8 @@ from collections.abc import Callable
 
 import torch
 
-from fsm_icl.task.episodes import BLOCK_EPISODES, TrainingStream
-from fsm_icl.task.spec import TaskSpec
+from fsm_icl.task.transitions.episodes import BLOCK_EPISODES, TrainingStream
+from fsm_icl.task.transitions.spec import TaskSpec
 
 Machine = list[list[int]]
 

@@ -6,8 +6,8 @@ import argparse
 import statistics
 from pathlib import Path
 
-from fsm_icl.folders import read_records
-from fsm_icl.records import TrialRecord
+from fsm_icl.results.layout import read_records
+from fsm_icl.results.records import TrialRecord
 
 
 def gaps(records: list[TrialRecord], workers: int) -> list[float]:

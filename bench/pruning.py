@@ -12,8 +12,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fsm_icl.folders import read_manifest, read_records
-from fsm_icl.records import Manifest, TrialRecord
+from fsm_icl.results.layout import read_manifest, read_records
+from fsm_icl.results.records import Manifest, TrialRecord
 
 
 def read(folder: Path) -> tuple[Manifest, dict[str, TrialRecord]]:

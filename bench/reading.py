@@ -15,8 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fsm_icl.records import Report, TestScore, TrialEnd, TrialRecord
-from fsm_icl.sweep.search import Planned
+from fsm_icl.results.records import Report, TestScore, TrialEnd, TrialRecord
+from fsm_icl.sweep.file.planned import PlannedTrial
 
 SWEEP = """\
 question: What does a record cost?
@@ -30,7 +30,7 @@ TRIALS_PER_CELL = 14
 MACHINES = 2000
 
 
-def ended(planned: Planned) -> TrialRecord:
+def ended(planned: PlannedTrial) -> TrialRecord:
     """A record of made-up scores."""
     budget = planned.config.budget
     metrics = {"train/loss": 0.5, "train/accuracy": 0.5, "val/loss": 0.5, "val/accuracy": 0.5}
@@ -47,7 +47,7 @@ def ended(planned: Planned) -> TrialRecord:
     numbers = {"num_params": 1, "state_size": 8, "flops_per_token": 1, "peak_memory_bytes": 1, "threads": 1}
     clocks = {"seconds": 7.5, "steps_per_second": 1e2, "tokens_per_second": 1e4, "started_at": 1.7e9, "ended_at": 1.7e9}
     words = {"node": "host", "device": "cpu", "cpu_model": "x", "versions": {"torch": "2.13.0", "python": "3.11.7"}}
-    test = score if planned.phase == "measure" else None
+    test = score if planned.place.phase == "measure" else None
     end = {"outcome": "finished", "test": test, "steps": budget.steps, **numbers, **clocks, **words}
     return TrialRecord(
         hash=planned.hash,
@@ -61,9 +61,9 @@ def ended(planned: Planned) -> TrialRecord:
 
 def fill(folder: Path, count: int) -> int:
     """Write a sweep file and a folder with about `count` records; how many there are."""
-    from fsm_icl.sweep.cells import cells_of
-    from fsm_icl.sweep.loading import load_sweep
-    from fsm_icl.sweep.planner import Planner
+    from fsm_icl.sweep.file.cells import cells_of
+    from fsm_icl.sweep.file.load import load_sweep
+    from fsm_icl.sweep.protocol.planner import Planner
 
     decays = ", ".join(f"{i / 10_000}" for i in range(max(1, count // TRIALS_PER_CELL)))
     (folder / "many.yaml").write_text(SWEEP.format(decays=decays))

@@ -18,8 +18,8 @@ from torch import nn
 from torch.nn import functional
 
 from fsm_icl.training.config import BudgetSpec, OptimizerSpec, RunEnv, TrialConfig
+from fsm_icl.training.loop import train
 from fsm_icl.training.state import TrainingState
-from fsm_icl.training.train import train
 
 STEPS, ROUNDS = 64, 9
 LAYERS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}

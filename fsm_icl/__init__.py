@@ -30,7 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fsm_icl.sweep.weights import load as load
+    from fsm_icl.sweep.examine.weights import load as load
 
 __all__ = ["load"]
 
@@ -38,7 +38,7 @@ __all__ = ["load"]
 def __getattr__(name: str) -> Any:
     """`load`, imported when it is first asked for: it needs torch, most of the package does not."""
     if name == "load":
-        from fsm_icl.sweep.weights import load
+        from fsm_icl.sweep.examine.weights import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

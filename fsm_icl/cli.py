@@ -13,7 +13,7 @@ from fsm_icl.output import steady_output
 from fsm_icl.tune.command import tune
 
 if TYPE_CHECKING:
-    from fsm_icl.files import Folder
+    from fsm_icl.results.files import Folder
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,7 +43,7 @@ def status(sweep: Sweep, scale: Scale = None, results: Results = "results") -> N
     """Show how far a sweep is, who works on it, and what failed. Works while it runs, too."""
     from rich.console import Console
 
-    from fsm_icl.sweep.status import print_status, read_status
+    from fsm_icl.sweep.examine.status import print_status, read_status
 
     with refusing():
         found = read_status(_folder(sweep, scale, results))
@@ -58,7 +58,7 @@ def logs(
     results: Results = "results",
 ) -> None:
     """Print how a trial ended, and its log with the trace-back where its code failed; or list all trials."""
-    from fsm_icl.sweep.logs import find_trial, listed, told
+    from fsm_icl.sweep.examine.trial import find_trial, listed, told
 
     with refusing():
         folder = _folder(sweep, scale, results)
@@ -69,12 +69,12 @@ def logs(
 @app.command()
 def run(sweep: Sweep, trial: Trial, scale: Scale = None, results: Results = "results") -> None:
     """Run one trial again in this process, without Ray and without keeping anything: for a debugger."""
-    from fsm_icl.sweep.logs import find_trial
+    from fsm_icl.sweep.examine.trial import find_trial
 
     with refusing():
         folder = _folder(sweep, scale, results)
         found = find_trial(folder, trial)
-        from fsm_icl.sweep.rerun import run_again, trial_of
+        from fsm_icl.sweep.examine.replay import run_again, trial_of
 
         again = trial_of(folder, found)
     end = run_again(again, print)
@@ -96,7 +96,7 @@ def verify(
 
     if declared:
         _verify_declared(sweep, scale, results)
-    from fsm_icl.sweep.verify import sampled, verify_all
+    from fsm_icl.sweep.examine.verify import sampled, verify_all
 
     with refusing():
         trials = sampled(_folder(sweep, scale, results), sample)
@@ -106,7 +106,7 @@ def verify(
 
 def _verify_declared(sweep: str, scale: str | None, results: str) -> NoReturn:
     """A line for each claim; exit code 1 where one is not as it was declared before the first trial ended."""
-    from fsm_icl.sweep.verify_declared import check_declared
+    from fsm_icl.sweep.examine.verify_declared import check_declared
 
     with refusing():
         found = check_declared(_folder(sweep, scale, results))
@@ -133,9 +133,9 @@ def sync(
     from rich.console import Console
     from rich.progress import Progress
 
-    from fsm_icl.folders import read_manifest
-    from fsm_icl.sweep.sync import told
-    from fsm_icl.sweep.wandb_backlog import send
+    from fsm_icl.results.layout import read_manifest
+    from fsm_icl.sweep.examine.backlog import send
+    from fsm_icl.tracking.upload import told
 
     with refusing(), Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("sending")
@@ -148,7 +148,7 @@ def sync(
             bar.update(task, completed=sent, total=of)
 
         def files() -> dict[str, bytes]:
-            from analysis.share import sweep_files  # drawing takes seconds to import
+            from analysis.report.attachments import sweep_files  # drawing takes seconds to import
 
             return sweep_files(folder)
 
@@ -178,15 +178,15 @@ def schema() -> None:
     """Print the JSON schema of a sweep file (tune_configs/sweep.schema.json)."""
     import json
 
-    from fsm_icl.sweep.schema import json_schema
+    from fsm_icl.sweep.file.schema import json_schema
 
     print(json.dumps(json_schema(), indent=2))
 
 
 def _folder(sweep: str, scale: str | None, results: str) -> Folder:
     """The folder that SWEEP means, named on stderr unless it was given as one."""
-    from fsm_icl.files import as_folder
-    from fsm_icl.folders import sweep_folder
+    from fsm_icl.results.files import as_folder
+    from fsm_icl.results.layout import sweep_folder
 
     folder = sweep_folder(sweep, scale, as_folder(results))
     if folder != as_folder(sweep):

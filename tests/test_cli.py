@@ -12,9 +12,9 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from fsm_icl import cli
-from fsm_icl.records import TrialEnd
-from fsm_icl.sweep import rerun, verify
-from fsm_icl.sweep.status import read_manifest
+from fsm_icl.results.records import TrialEnd
+from fsm_icl.sweep.examine import replay, verify
+from fsm_icl.sweep.examine.status import read_manifest
 from tests.sweep import folders, simulate
 
 
@@ -59,11 +59,11 @@ def test_logs_lists_trials_and_tells_of_one(trial: str) -> None:
 
 @pytest.mark.parametrize(("outcome", "code"), [("finished", 0), ("pruned", 0), ("failed", 1), ("diverged", 1)])
 def test_run_fails_where_the_trial_does(trial: str, outcome: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run_again(again: rerun.Again, say: Callable[[str], None]) -> TrialEnd:
+    def run_again(again: replay.Again, say: Callable[[str], None]) -> TrialEnd:
         say(again.trial)
         return simulate.end(outcome, 30)
 
-    monkeypatch.setattr(rerun, "run_again", run_again)
+    monkeypatch.setattr(replay, "run_again", run_again)
     done = fsm("run", "spectrum", trial[:12])
     assert (done.exit_code, done.stdout) == (code, f"{trial}\n")
 

@@ -12,14 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from analysis.figures.answer import AnswerInfo, CellPoints, answer_info
-from analysis.figures.answer_drawing import AXIS_LABELS, looks_of
 from analysis.figures.learning_rates import listed
+from analysis.figures.main_drawing import AXIS_LABELS, looks_of
+from analysis.figures.main_figure import AnswerInfo, CellPoints, answer_info
 from analysis.figures.marks import slots
 from analysis.figures.panels import cell_legend, log_axis, sheet, shifted
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look
-from analysis.load import Sweep
+from analysis.sources.sweep import Sweep
 
 NAME = "best_rates"
 _COLUMNS = ["series", "cell", "arch", "axis", "x", "repeat", "learning_rate", "at_edge"]

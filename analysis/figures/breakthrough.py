@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from analysis.figures.panels import cell_legend, sheet
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look, cell_looks
-from analysis.load import Sweep
-from analysis.stats import Rate
-from analysis.summary import summarise
-from analysis.survival import Survival, kaplan_meier
+from analysis.findings.summary import summarise
+from analysis.sources.sweep import Sweep
+from analysis.statistics.estimates import Rate
+from analysis.statistics.survival import Survival, kaplan_meier
 
 _COLUMNS = ["what", "cell", "step", "share", "low", "high", "reached", "total"]
 

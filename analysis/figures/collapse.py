@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from analysis.figures.panels import cell_legend, log_axis, sheet, shifted
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look, cell_looks
-from analysis.load import Sweep
-from analysis.stats import Rate
-from analysis.summary import summarise
+from analysis.findings.summary import summarise
+from analysis.sources.sweep import Sweep
+from analysis.statistics.estimates import Rate
 
 
 @dataclass(frozen=True)

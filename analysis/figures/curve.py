@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fsm_icl.records import TrialRecord
+from fsm_icl.results.records import TrialRecord
 
 
 @dataclass(frozen=True)

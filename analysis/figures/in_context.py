@@ -14,8 +14,8 @@ from analysis.figures import style
 from analysis.figures.panels import cell_legend, ends, reference, sheet
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look, cell_looks
-from analysis.load import Sweep
-from fsm_icl.records import Slice, TaskEntry, TestScore
+from analysis.sources.sweep import Sweep
+from fsm_icl.results.records import Slice, TaskEntry, TestScore
 
 _SHOWN = ("unigram", "per-action", "naive Bayes", "look-up")
 """Rungs of the ladder that are drawn: what is known of states or actions alone, and of both."""

@@ -13,9 +13,9 @@ from analysis.figures.curve import Curve, curve_of
 from analysis.figures.panels import cell_legend, reference, sheet
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look, arch_styles, cell_looks
-from analysis.load import Sweep
-from analysis.summary import summarise
-from fsm_icl.records import ManifestCell
+from analysis.findings.summary import summarise
+from analysis.sources.sweep import Sweep
+from fsm_icl.results.records import ManifestCell
 
 
 @dataclass(frozen=True)

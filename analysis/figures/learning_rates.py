@@ -13,8 +13,8 @@ from analysis.figures import style
 from analysis.figures.panels import MAX_PANELS, sheet
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look, cell_looks
-from analysis.load import Sweep
-from analysis.searches import CellSearch, cell_search
+from analysis.findings.searches import CellSearch, cell_search
+from analysis.sources.sweep import Sweep
 
 _COLUMNS = ["cell", "repeat", "index", "learning_rate", "accuracy", "outcome", "winner"]
 _TITLE = 26

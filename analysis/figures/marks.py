@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from analysis.figures.answer import CellPoints, Reference, Series
+from analysis.figures.main_figure import CellPoints, Reference, Series
 from analysis.figures.panels import shifted
 from analysis.figures.style import Look, spread
 

@@ -12,10 +12,10 @@ from analysis.figures import style
 from analysis.figures.panels import cell_legend, log_axis, reference, sheet
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look, cell_looks
-from analysis.load import Sweep
-from analysis.stats import Estimate
-from analysis.summary import summarise
-from analysis.wording import rests_on
+from analysis.findings.summary import summarise
+from analysis.findings.wording import rests_on
+from analysis.sources.sweep import Sweep
+from analysis.statistics.estimates import Estimate
 
 _PANELS = {
     "num_params": "parameters",

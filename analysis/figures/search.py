@@ -11,8 +11,8 @@ from analysis.figures import style
 from analysis.figures.panels import cell_legend, compact, sheet
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look, cell_looks
-from analysis.load import Sweep
-from analysis.searches import SearchSummary, search_summaries
+from analysis.findings.searches import SearchSummary, search_summaries
+from analysis.sources.sweep import Sweep
 
 
 def picture(sweep: Sweep) -> Picture | NotDrawn:

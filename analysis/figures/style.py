@@ -10,7 +10,8 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from fsm_icl.records import ManifestCell
+from analysis.findings.axis import ARCHITECTURES, arch_name
+from fsm_icl.results.records import ManifestCell
 
 RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -44,11 +45,10 @@ class ArchStyle:
 
 
 _KNOWN = {
-    "rnn": ArchStyle("#D55E00", "o", "RNN"),
-    "gru": ArchStyle("#0072B2", "s", "GRU"),
-    "lstm": ArchStyle("#009E73", "^", "LSTM"),
+    "rnn": ("#D55E00", "o"),
+    "gru": ("#0072B2", "s"),
+    "lstm": ("#009E73", "^"),
 }
-_LABELS = {"s4": "S4"}
 _FREE = [
     ("#CC79A7", "D"),
     ("#E69F00", "v"),
@@ -62,11 +62,9 @@ _FREE = [
 def arch_styles(archs: Iterable[str]) -> dict[str, ArchStyle]:
     """A style for every architecture: known ones in their order, then the others by name on the free ones."""
     present = set(archs)
-    styles = {arch: style for arch, style in _KNOWN.items() if arch in present}
-    for number, arch in enumerate(sorted(present - set(_KNOWN))):
-        colour, marker = _FREE[number % len(_FREE)]
-        styles[arch] = ArchStyle(colour, marker, _LABELS.get(arch, arch))
-    return styles
+    looks = {arch: _KNOWN[arch] for arch in ARCHITECTURES if arch in present}
+    looks |= {arch: _FREE[number % len(_FREE)] for number, arch in enumerate(sorted(present - set(_KNOWN)))}
+    return {arch: ArchStyle(*look, arch_name(arch)) for arch, look in looks.items()}
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from matplotlib.patches import Patch, Rectangle
 from analysis.figures.panels import sheet
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import arch_styles
-from analysis.load import Sweep
-from fsm_icl.records import Outcome, Phase
+from analysis.sources.sweep import Sweep
+from fsm_icl.results.records import Outcome, Phase
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,8 @@ def prepare_aws(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; do nothing.")] = False,
 ) -> None:
     """Make what cluster/gpu.yaml needs in an AWS account: bucket, roles, security group, and the token here."""
-    from fsm_icl.cluster.account import account
     from fsm_icl.cluster.aws import missing_steps
+    from fsm_icl.cluster.aws_account import account
     from fsm_icl.cluster.token import token_path, token_problem
     from fsm_icl.cluster.undo import undo_steps
 
@@ -98,9 +98,9 @@ def render(
     force: Annotated[bool, typer.Option("--force", help="Write over a copy that says something else.")] = False,
 ) -> None:
     """Fill a copy of a file, which git ignores, from the account that `prepare aws` has prepared; or write nothing."""
-    from fsm_icl.cluster.account import account
     from fsm_icl.cluster.aws import values
-    from fsm_icl.cluster.files import filled, local_copy, named, placeholders
+    from fsm_icl.cluster.aws_account import account
+    from fsm_icl.cluster.cluster_file import filled, local_copy, named, placeholders
 
     with refusing():
         text = file.read_text(encoding="utf-8")
@@ -120,8 +120,8 @@ def render(
 @app.command()
 def up(file: ClusterFile, name: Named = None) -> None:
     """Start a cluster with `ray up`, or mend it, once `doctor` has nothing against its file."""
-    from fsm_icl.cluster.check import problems
-    from fsm_icl.cluster.down import ray_up
+    from fsm_icl.cluster.safety import problems
+    from fsm_icl.cluster.teardown import ray_up
 
     with refusing():
         if wrong := problems(file):
@@ -139,10 +139,10 @@ def submit(
     end: Annotated[bool, typer.Option("--down", help="End the cluster when the sweep has ended.")] = False,
 ) -> None:
     """Run a sweep on a cluster that is up, and show what it says; it goes on when this ends."""
-    from fsm_icl.cluster.asked import check
-    from fsm_icl.cluster.code import packed
-    from fsm_icl.cluster.remote import entrypoint, follow
-    from fsm_icl.cluster.remote import submit as submit_job
+    from fsm_icl.cluster.jobs import entrypoint, follow
+    from fsm_icl.cluster.jobs import submit as submit_job
+    from fsm_icl.cluster.parcel import packed
+    from fsm_icl.cluster.request import check
     from fsm_icl.cluster.token import token_problem
 
     with refusing():
@@ -179,7 +179,7 @@ def fetch(
     trials: Annotated[bool, typer.Option("--trials", help="Bring checkpoints and logs, too.")] = False,
 ) -> None:
     """Bring a cluster's results home, or what is new of them, so that `python -m analysis` works here."""
-    from fsm_icl.cluster.home import fetch as brought
+    from fsm_icl.cluster.fetch import fetch as brought
 
     with refusing():
         for folder in brought(file, _here(results), trials):
@@ -196,7 +196,7 @@ def down(file: ClusterFile, name: Named = None) -> None:
 
 def _end(file: Path, name: str | None) -> bool:
     """End a cluster; whether all of it could be."""
-    from fsm_icl.cluster.down import ray_down, stop_each
+    from fsm_icl.cluster.teardown import ray_down, stop_each
 
     well = ray_down(file, name)
     for machine, problem in stop_each(file):
@@ -210,8 +210,8 @@ def doctor(
     results: Annotated[str, typer.Option(help="Folder that holds the sweeps' folders.")] = "results",
 ) -> None:
     """Check that sweeps can run here, or that a cluster file is safe; exit code 1 when something is wrong."""
-    from fsm_icl.cluster.check import problems
-    from fsm_icl.cluster.machine import findings
+    from fsm_icl.cluster.doctor import findings
+    from fsm_icl.cluster.safety import problems
 
     with refusing():
         if cluster is None:
@@ -225,8 +225,8 @@ def doctor(
 
 def _here(results: str) -> Path:
     """The folder on this machine that `--results` names. Raises ValueError where it is none, or a sweep's own."""
-    from fsm_icl.files import on_this_machine
-    from fsm_icl.folders import refuse_sweep
+    from fsm_icl.results.files import on_this_machine
+    from fsm_icl.results.layout import refuse_sweep
 
     folder = on_this_machine(results)
     refuse_sweep(folder)
@@ -239,7 +239,7 @@ def refusing() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
-        from fsm_icl.files import told
+        from fsm_icl.results.files import told
 
         print(f"error: {told(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         raise typer.Exit(2) from None

@@ -28,7 +28,7 @@ class GRUSpec(CoreSpec):
         """torch.nn.GRU."""
         from torch import nn  # here, so that a spec can be read without torch
 
-        from fsm_icl.models.recurrent import RecurrentCore, sizes
+        from fsm_icl.models.torch_layers import RecurrentCore, sizes
 
         return RecurrentCore(nn.GRU(**sizes(self, num_layers)))
 

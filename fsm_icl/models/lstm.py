@@ -36,7 +36,7 @@ class LSTMSpec(CoreSpec):
         """torch.nn.LSTM."""
         from torch import nn  # here, so that a spec can be read without torch
 
-        from fsm_icl.models.recurrent import RecurrentCore, sizes
+        from fsm_icl.models.torch_layers import RecurrentCore, sizes
 
         return RecurrentCore(nn.LSTM(**sizes(self, num_layers)), open_gate=FORGET_GATE)
 

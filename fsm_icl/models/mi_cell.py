@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fsm_icl.models.initialisation import ORTHOGONAL
 from fsm_icl.models.scan import Cell, seeded
-from fsm_icl.models.start import ORTHOGONAL
 
 
 class MICell(Cell):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from fsm_icl.models.initialisation import Init, Start
 from fsm_icl.models.spec import CoreSpec
-from fsm_icl.models.start import Init, Start
 
 if TYPE_CHECKING:
     from fsm_icl.models.shell import Core
@@ -41,9 +41,9 @@ class RNNSpec(CoreSpec):
         """torch.nn.RNN, or a scan where the state is dropped out."""
         from torch import nn  # here, so that a spec can be read without torch
 
-        from fsm_icl.models.forgetful import ForgetfulRNN
-        from fsm_icl.models.recurrent import RecurrentCore, sizes
         from fsm_icl.models.scan import Scan
+        from fsm_icl.models.state_dropout import ForgetfulRNN
+        from fsm_icl.models.torch_layers import RecurrentCore, sizes
 
         if self.state_dropout > 0:
             return Scan(ForgetfulRNN(self))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from fsm_icl.records import FrozenModel
+from fsm_icl.results.records import FrozenModel
 
 if TYPE_CHECKING:
     from fsm_icl.models.shell import Core

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fsm_icl.files import as_folder
-from fsm_icl.folders import refuse_sweep
-from fsm_icl.records import Manifest
+from fsm_icl.results.files import as_folder
+from fsm_icl.results.layout import refuse_sweep
+from fsm_icl.results.records import Manifest
 from fsm_icl.source.choosing import choose
 from fsm_icl.source.content import SourceError, displayed
 from fsm_icl.source.formats import SourceRun, read_source

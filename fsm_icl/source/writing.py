@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fsm_icl.files import exists, is_local, listed, write_atomically
-from fsm_icl.folders import read_manifest
-from fsm_icl.records import (
+from fsm_icl.results.files import exists, is_local, listed, write_atomically
+from fsm_icl.results.layout import read_manifest
+from fsm_icl.results.records import (
     ImportedFrom,
     Manifest,
     ManifestCell,
@@ -25,7 +25,7 @@ from fsm_icl.source.formats import SourceRun
 from fsm_icl.source.naming import DIRECT
 
 if TYPE_CHECKING:
-    from fsm_icl.files import Folder
+    from fsm_icl.results.files import Folder
 
 SCALE = "imported"
 QUESTION = "What do the source project's own runs say of width, depth and gates?"

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fsm_icl.seeding import torch_generator
-from fsm_icl.task.spec import TaskSpec
+from fsm_icl.task.transitions.spec import TaskSpec
 
 Split = Literal["train", "val", "test"]
 

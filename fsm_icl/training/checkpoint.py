@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from fsm_icl.files import found, is_local, read_bytes, remove, rename, write_atomically
+from fsm_icl.results.files import found, is_local, read_bytes, remove, rename, write_atomically
 
 if TYPE_CHECKING:
-    from fsm_icl.files import Folder
+    from fsm_icl.results.files import Folder
 
 FORMAT = 1
 """Raised when what the file holds changes; a file of another format is set aside."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, Field, PositiveInt
 
 from fsm_icl.models import ModelSpec
-from fsm_icl.records import RESULTS_VERSION, FrozenModel, Phase, sha256_of
-from fsm_icl.task.spec import TaskSpec
+from fsm_icl.results.records import RESULTS_VERSION, FrozenModel, Phase, sha256_of
+from fsm_icl.task.transitions.spec import TaskSpec
 
 if TYPE_CHECKING:
-    from fsm_icl.files import Folder
+    from fsm_icl.results.files import Folder
 
 
 class OptimizerSpec(FrozenModel):

@@ -10,8 +10,8 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from fsm_icl.record_checks import reports_due
-from fsm_icl.records import Report
+from fsm_icl.results.record_checks import reports_due
+from fsm_icl.results.records import Report
 from fsm_icl.training.config import BudgetSpec
 
 CLOCKS = ("seconds", "training_seconds", "started_at")

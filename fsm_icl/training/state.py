@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from fsm_icl.models.shell import Model, build_model, spectral_radii
-from fsm_icl.records import Report
-from fsm_icl.task.episodes import TrainingStream
+from fsm_icl.results.records import Report
+from fsm_icl.task.transitions.episodes import TrainingStream
 from fsm_icl.training import checkpoint
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.resumable import problem_with

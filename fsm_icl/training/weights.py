@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from fsm_icl.files import is_local, read_bytes, write_atomically
+from fsm_icl.results.files import is_local, read_bytes, write_atomically
 from fsm_icl.training.checkpoint import CheckpointNotWrittenError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fsm_icl.files import Folder
+    from fsm_icl.results.files import Folder
 
 NAME = "weights.pt"
 DIGEST = f"{NAME}.sha256"

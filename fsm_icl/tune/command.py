@@ -11,16 +11,16 @@ import typer
 
 from fsm_icl.output import end_without_reader
 from fsm_icl.tune.interruptions import interruptions, say_why
-from fsm_icl.tune.options import MAX_TRIALS, Asked, RunOptions, duration
+from fsm_icl.tune.request import MAX_TRIALS, Asked, RunOptions, duration
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fsm_icl.account import Destination
-    from fsm_icl.sweep.planner import Planner
-    from fsm_icl.sweep.store import Store
-    from fsm_icl.tune.packing import Capacity, Packing
-    from fsm_icl.tune.plan import View
+    from fsm_icl.sweep.protocol.planner import Planner
+    from fsm_icl.sweep.store.store import Store
+    from fsm_icl.tracking.account import Destination
+    from fsm_icl.tune.preview import View
+    from fsm_icl.tune.resources.packing import Capacity, Packing
 
 
 def _duration(text: str) -> float:
@@ -83,8 +83,8 @@ def tune(
     yes: Annotated[bool, typer.Option("--yes", help=f"Run even a sweep of more than {MAX_TRIALS:,} trials.")] = False,
 ) -> None:
     """Search each cell's hyperparameters, then measure each winner on fresh seeds. Run it again to go on."""
-    from fsm_icl.folders import default_scale  # imported late: --help answers at once
-    from fsm_icl.sweep.yaml_file import SpecError
+    from fsm_icl.results.layout import default_scale  # imported late: --help answers at once
+    from fsm_icl.sweep.file.yaml import SpecError
 
     if not plan:
         end_without_reader()
@@ -115,12 +115,12 @@ def tune(
 
 
 def _run(asked: Asked, options: RunOptions, capacity: Capacity, max_concurrent: int | None) -> int:
-    from fsm_icl.sweep.claim_checks import bounds_of, doubts
-    from fsm_icl.sweep.store import StoreError
-    from fsm_icl.sweep.wandb_mode import TrackingError, decide
+    from fsm_icl.sweep.protocol.claim_checks import bounds_of, doubts
+    from fsm_icl.sweep.store.store import StoreError
+    from fsm_icl.tracking.mode import TrackingError, decide
     from fsm_icl.tune.console import sweep_console
-    from fsm_icl.tune.packing import Packing
-    from fsm_icl.tune.plan import look, print_doubts, print_plan
+    from fsm_icl.tune.preview import look, print_doubts, print_plan
+    from fsm_icl.tune.resources.packing import Packing
 
     console = sweep_console()
     try:
@@ -144,9 +144,9 @@ def _run(asked: Asked, options: RunOptions, capacity: Capacity, max_concurrent: 
         store = _open(view, asked, packing)
     except (StoreError, TrackingError) as error:
         _refuse(str(error))
-    from fsm_icl.tune.ended import print_end
+    from fsm_icl.tune.outcome import print_end
+    from fsm_icl.tune.run import run_sweep
     from fsm_icl.tune.session import SessionError
-    from fsm_icl.tune.sweep import run_sweep
 
     with store:
         try:
@@ -159,9 +159,9 @@ def _run(asked: Asked, options: RunOptions, capacity: Capacity, max_concurrent: 
 
 def _introduce(view: View, packing: Packing, scale: str | None, address: str | None, console: Console) -> None:
     """The first lines."""
-    from fsm_icl.tune.capacity import cpu_doubt
-    from fsm_icl.tune.packing import at_once
-    from fsm_icl.tune.plan import headline, print_doubts
+    from fsm_icl.tune.preview import headline, print_doubts
+    from fsm_icl.tune.resources.capacity import cpu_doubt
+    from fsm_icl.tune.resources.packing import at_once
 
     console.print(headline(view, scale), highlight=False, markup=False)
     if not view.planner.complete:
@@ -172,8 +172,8 @@ def _introduce(view: View, packing: Packing, scale: str | None, address: str | N
 
 
 def _open(view: View, asked: Asked, packing: Packing) -> Store:
-    from fsm_icl.sweep.estimate import bytes_needed
-    from fsm_icl.sweep.store import Store
+    from fsm_icl.sweep.protocol.estimate import bytes_needed
+    from fsm_icl.sweep.store.store import Store
 
     store = Store(view.folder)
     if asked.retry_failed:
@@ -185,7 +185,7 @@ def _open(view: View, asked: Asked, packing: Packing) -> Store:
 
 
 def _destination(mode: str, entity: str | None, project: str | None) -> Destination:
-    from fsm_icl.account import Destination, WandbError, destination
+    from fsm_icl.tracking.account import Destination, WandbError, destination
 
     try:
         return Destination() if mode == "disabled" else destination(entity, project)
@@ -194,7 +194,7 @@ def _destination(mode: str, entity: str | None, project: str | None) -> Destinat
 
 
 def _capacity(address: str | None, capacity: str | None, cpus: int | None, gpus: int | None) -> Capacity:
-    from fsm_icl.tune.capacity import of_cluster, of_this_machine, stated
+    from fsm_icl.tune.resources.capacity import of_cluster, of_this_machine, stated
 
     try:
         said = None if capacity is None else stated(capacity)

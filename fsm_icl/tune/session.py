@@ -20,7 +20,7 @@ from ray._private import services, utils
 from ray.tune.execution import class_cache
 
 import fsm_icl
-from fsm_icl.files import told
+from fsm_icl.results.files import told
 from fsm_icl.tune.scratch import scratch_folder
 
 _QUIET = {"log_to_driver": False, "logging_level": logging.ERROR}

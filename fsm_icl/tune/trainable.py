@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING, Any, TextIO
 import torch
 from ray import tune
 
-from fsm_icl.files import append, as_folder, is_local, told
-from fsm_icl.records import Report
-from fsm_icl.sweep.logs import STACK
-from fsm_icl.sweep.search import Planned
-from fsm_icl.sweep.shared import problem_here
+from fsm_icl.results.files import append, as_folder, is_local, told
+from fsm_icl.results.records import Report
+from fsm_icl.sweep.examine.trial import STACK
+from fsm_icl.sweep.file.planned import PlannedTrial
+from fsm_icl.sweep.store.probe import problem_here
 from fsm_icl.training.checkpoint import CheckpointNotWrittenError
 from fsm_icl.training.config import RunEnv, TrialConfig
-from fsm_icl.training.run import run_trial
-from fsm_icl.tune.packing import SAFE
+from fsm_icl.training.trial import run_trial
+from fsm_icl.tune.resources.packing import SAFE
 
 if TYPE_CHECKING:
-    from fsm_icl.files import Folder
+    from fsm_icl.results.files import Folder
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Site:
     """Seconds without a report after which the worker gives itself up as hung."""
 
 
-def job(planned: Planned, folder: Folder, site: Site, request: Mapping[str, float]) -> dict[str, Any]:
+def job(planned: PlannedTrial, folder: Folder, site: Site, request: Mapping[str, float]) -> dict[str, Any]:
     """What travels to the worker: the trial, and apart from it the environment. Strings, so that Tune leaves it be.
 
     `folder` is the trial's; `request` is what it asks of the machine, see `requested`.

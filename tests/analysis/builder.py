@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fsm_icl.claims import Claim
-from fsm_icl.records import (
+from fsm_icl.results.claims import Claim
+from fsm_icl.results.records import (
     Declaration,
     DeclaredHypothesis,
     Manifest,

@@ -7,9 +7,9 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.figures import style
-from analysis.figures.every import pictures
-from analysis.load import Sweep, load_sweep
-from analysis.writing import tables_of
+from analysis.figures.registry import pictures
+from analysis.report.files import tables_of
+from analysis.sources.sweep import Sweep, load_sweep
 from tests.analysis.builder import hash_of, hypothesis, share_hypothesis, spectrum, write_sweep
 from tests.analysis.conftest import Presented
 
@@ -38,7 +38,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, str]]:
         calls.append((sweep.folder, typed))
         return [Path("report.html")]
 
-    monkeypatch.setattr("analysis.writing.write", pretend)
+    monkeypatch.setattr("analysis.report.files.write", pretend)
     return calls
 
 
@@ -157,13 +157,13 @@ def test_help_needs_neither_pandas_nor_matplotlib() -> None:
 
 
 def test_the_analysis_needs_no_torch_and_leaves_pyplot_alone() -> None:
-    code = "import sys, analysis.writing, analysis.compare; "
+    code = "import sys, analysis.report.files, analysis.report.comparison; "
     code += "print([n for n in ('torch', 'ray', 'optuna', 'wandb', 'matplotlib.pyplot') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
 
 
 def test_the_drivers_table_needs_no_matplotlib() -> None:
-    code = "import sys, analysis.report; print([n for n in ('matplotlib', 'jinja2') if n in sys.modules])"
+    code = "import sys, analysis.report.terminal; print([n for n in ('matplotlib', 'jinja2') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -18,8 +18,8 @@ from typing import TypeVar
 
 import yaml
 
-from fsm_icl.cluster.files import ROOT, filled
-from fsm_icl.sweep.logs import STACK
+from fsm_icl.cluster.cluster_file import ROOT, filled
+from fsm_icl.sweep.examine.trial import STACK
 from tests import s3
 from tests.cluster.hosts import ONE_CORE, Host
 from tests.progress import PATIENCE

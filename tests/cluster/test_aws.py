@@ -13,7 +13,7 @@ import yaml
 from click.testing import Result
 
 from fsm_icl.cluster import aws
-from fsm_icl.cluster.files import ROOT, placeholders
+from fsm_icl.cluster.cluster_file import ROOT, placeholders
 from tests.cluster.accounts import BUCKET, CIDR, PREPARE, REGION, fsm, group, open_to
 
 pytestmark = pytest.mark.usefixtures("home")

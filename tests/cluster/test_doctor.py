@@ -14,10 +14,11 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from fsm_icl import cli
-from fsm_icl.cluster import files, machine
-from fsm_icl.cluster.files import ROOT, filled
+from fsm_icl.cluster import cluster_file
+from fsm_icl.cluster import doctor as doctor_module
+from fsm_icl.cluster.cluster_file import ROOT, filled
 from fsm_icl.cluster.token import ensure_token
-from tests.cluster.test_files import VALUES
+from tests.cluster.test_cluster_file import VALUES
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -168,10 +169,10 @@ def test_what_is_no_cluster_file_is_one_clear_error(text: str, message: str, tmp
 
 
 def test_this_machine_is_well(tmp_path: Path) -> None:
-    found = {finding.name: finding for finding in machine.findings(tmp_path)}
+    found = {finding.name: finding for finding in doctor_module.findings(tmp_path)}
     assert [finding.line for finding in found.values() if finding.fix and finding.name not in ("disk", "memory")] == []
     assert set(found) >= {
-        *machine.PACKAGES,
+        *doctor_module.PACKAGES,
         "python",
         "cores",
         "gpus",
@@ -181,15 +182,17 @@ def test_this_machine_is_well(tmp_path: Path) -> None:
         "temp",
         "wandb mode",
     }
-    assert found["ray"].found == files.pinned()["ray"]
+    assert found["ray"].found == cluster_file.pinned()["ray"]
 
 
 def test_each_fault_of_a_machine_has_a_line_and_a_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine.metadata, "version", lambda name: "0.1" if name == "ray" else files.pinned()[name])
-    monkeypatch.setattr(machine, "MIN_DISK", 10**18)
-    monkeypatch.setattr(machine, "MIN_MEMORY", 10**18)
-    monkeypatch.setattr(machine.os, "access", lambda _, mode: mode != os.W_OK)
-    monkeypatch.setattr(machine.tempfile, "gettempdir", lambda: "/a" * 20)
+    monkeypatch.setattr(
+        doctor_module.metadata, "version", lambda name: "0.1" if name == "ray" else cluster_file.pinned()[name]
+    )
+    monkeypatch.setattr(doctor_module, "MIN_DISK", 10**18)
+    monkeypatch.setattr(doctor_module, "MIN_MEMORY", 10**18)
+    monkeypatch.setattr(doctor_module.os, "access", lambda _, mode: mode != os.W_OK)
+    monkeypatch.setattr(doctor_module.tempfile, "gettempdir", lambda: "/a" * 20)
     monkeypatch.setenv("OMP_NUM_THREADS", "4096")
     monkeypatch.setenv("WANDB_MODE", "onlin")
     done = doctor("--results", str(tmp_path))
@@ -200,51 +203,51 @@ def test_each_fault_of_a_machine_has_a_line_and_a_fix(tmp_path: Path, monkeypatc
 
 
 def test_gpus_that_torch_cannot_use_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "num_gpus", lambda: 2)
-    monkeypatch.setattr(machine, "_driver", lambda: "NVRM version 595")
-    found = machine._gpus()
+    monkeypatch.setattr(doctor_module, "num_gpus", lambda: 2)
+    monkeypatch.setattr(doctor_module, "_driver", lambda: "NVRM version 595")
+    found = doctor_module._gpus()
     assert found.found == "2, NVRM version 595"
     assert "can't use them" in str(found.fix)
 
 
 def test_it_is_told_who_has_seen_which_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("fsm_icl.hardware.ROOT", tmp_path)
-    monkeypatch.setattr(machine, "torch_gpus", lambda: 1)
-    monkeypatch.setattr(machine, "_rays", lambda: 0)
+    monkeypatch.setattr(doctor_module, "torch_gpus", lambda: 1)
+    monkeypatch.setattr(doctor_module, "_rays", lambda: 0)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    found = machine._seen()
+    found = doctor_module._seen()
     assert found.found == "the driver 0, torch 1, Ray 0"
     assert "give `tune` --gpus 1" in str(found.fix)
     (tmp_path / "dev").mkdir()
     (tmp_path / "dev" / "dxg").touch()
-    assert "WSL2" in machine._gpus().found
-    assert machine._gpus().fix is None
+    assert "WSL2" in doctor_module._gpus().found
+    assert doctor_module._gpus().fix is None
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    assert machine._seen().found.endswith("CUDA_VISIBLE_DEVICES 2")
+    assert doctor_module._seen().found.endswith("CUDA_VISIBLE_DEVICES 2")
 
 
 def test_a_quota_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "num_cores", lambda: 3)
-    monkeypatch.setattr(machine, "cpu_quota", lambda: 3.5)
+    monkeypatch.setattr(doctor_module, "num_cores", lambda: 3)
+    monkeypatch.setattr(doctor_module, "cpu_quota", lambda: 3.5)
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
-    assert machine._threads().found.startswith("3 usable of ")
-    assert "(a quota of 3.5)" in machine._threads().found
-    assert "more threads than cores" in str(machine._threads().fix)
+    assert doctor_module._threads().found.startswith("3 usable of ")
+    assert "(a quota of 3.5)" in doctor_module._threads().found
+    assert "more threads than cores" in str(doctor_module._threads().fix)
 
 
 def test_memory_that_is_not_granted_is_not_available(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "memory_bytes", lambda: 10**9)
-    assert machine._memory().found == "1.0 GB available"
-    assert machine._memory().fix is not None
+    monkeypatch.setattr(doctor_module, "memory_bytes", lambda: 10**9)
+    assert doctor_module._memory().found == "1.0 GB available"
+    assert doctor_module._memory().fix is not None
 
 
 def test_rsync_is_named_where_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine.shutil, "which", lambda _: None)
-    assert "`ray up` and `fsm-icl cluster fetch` need it" in machine._rsync().line
+    monkeypatch.setattr(doctor_module.shutil, "which", lambda _: None)
+    assert "`ray up` and `fsm-icl cluster fetch` need it" in doctor_module._rsync().line
 
 
 def test_an_unreadable_checkout_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(files, "ROOT", tmp_path)
+    monkeypatch.setattr(cluster_file, "ROOT", tmp_path)
     done = doctor()
     assert done.exit_code == 2
     assert "constraints.txt: not found; run from a checkout" in done.stderr

@@ -11,7 +11,7 @@ import yaml
 from botocore import exceptions
 
 from fsm_icl.cluster import aws
-from fsm_icl.cluster.files import ROOT
+from fsm_icl.cluster.cluster_file import ROOT
 from tests.cluster.accounts import BUCKET, CIDR, PREPARE, fsm
 
 pytestmark = pytest.mark.usefixtures("home")

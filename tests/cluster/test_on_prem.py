@@ -75,7 +75,7 @@ def test_a_folder_that_only_the_head_has_stops_the_sweep_and_says_who_saw_what(c
 
 CAPACITY_WITHOUT_WORKER = """
 import time
-from fsm_icl.tune.capacity import of_cluster
+from fsm_icl.tune.resources.capacity import of_cluster
 from fsm_icl.tune.session import nodes
 while len(nodes('auto')) > 1: time.sleep(0.5)
 print(of_cluster('auto'))

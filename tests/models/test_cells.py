@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 
 from fsm_icl.models import CoreSpec, ModelSpec
 from fsm_icl.models.lstm import FORGET_GATE
-from fsm_icl.models.recurrent import RecurrentCore
 from fsm_icl.models.shell import build_model
+from fsm_icl.models.torch_layers import RecurrentCore
 from tests.models.cells import CELLS, unroll
 from tests.models.test_contract import UNION
 

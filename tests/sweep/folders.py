@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from fsm_icl.records import Manifest, TaskEntry, TrialRecord
-from fsm_icl.sweep import manifest as making
-from fsm_icl.sweep.declarations import brought_up_to_date
-from fsm_icl.sweep.hypotheses import declared
-from fsm_icl.sweep.loading import LoadedSweep
-from fsm_icl.sweep.planner import Planner
-from fsm_icl.sweep.search import Planned
-from fsm_icl.sweep.store import Store
+from fsm_icl.results.records import Manifest, TaskEntry, TrialRecord
+from fsm_icl.sweep.file.hypotheses import declared
+from fsm_icl.sweep.file.load import LoadedSweep
+from fsm_icl.sweep.file.planned import PlannedTrial
+from fsm_icl.sweep.protocol import manifest as making
+from fsm_icl.sweep.protocol.declarations import brought_up_to_date
+from fsm_icl.sweep.protocol.planner import Planner
+from fsm_icl.sweep.store.store import Store
 from tests.sweep import simulate
 
 
@@ -31,7 +31,7 @@ def write(
     folder: Path,
     sweep: LoadedSweep,
     stop_after: int | None = None,
-    learner: Callable[[Planned], TrialRecord] = simulate.train,
+    learner: Callable[[PlannedTrial], TrialRecord] = simulate.train,
     manifest: bool = True,
 ) -> Mapping[str, TrialRecord]:
     """Run a sweep with two workers into `folder`, on from what is there; `manifest`: write it at the end too."""
@@ -41,7 +41,7 @@ def write(
         store.write_sweep_file(sweep.spec.model_dump(mode="json", exclude_none=True))
         store.write_manifest(manifest_of(sweep, Planner(sweep.spec, cells, store.records), store))
 
-        def kept(planned: Planned) -> TrialRecord:
+        def kept(planned: PlannedTrial) -> TrialRecord:
             record = learner(planned)
             return store.write(planned, record.reports, record.end)
 

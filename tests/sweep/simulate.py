@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from fsm_icl.records import Report, TestScore, TrialEnd, TrialRecord
+from fsm_icl.results.records import Report, TestScore, TrialEnd, TrialRecord
 from fsm_icl.seeding import derive, numpy_generator
-from fsm_icl.sweep.cells import Cell, cells_of
-from fsm_icl.sweep.loading import LoadedSweep, load_sweep
-from fsm_icl.sweep.planner import Planner
-from fsm_icl.sweep.search import Planned
+from fsm_icl.sweep.file.cells import Cell, cells_of
+from fsm_icl.sweep.file.load import LoadedSweep, load_sweep
+from fsm_icl.sweep.file.planned import PlannedTrial
+from fsm_icl.sweep.protocol.planner import Planner
 
 
 def loaded(*sets: str, scale: str = "laptop") -> LoadedSweep:
@@ -44,7 +44,7 @@ def end(outcome: str, steps: int, test: TestScore | None = None) -> TrialEnd:
     )
 
 
-def curve(planned: Planned) -> list[Report]:
+def curve(planned: PlannedTrial) -> list[Report]:
     """A plateau and then a jump, earlier and higher the nearer the learning rate is to 1e-2; noise from the seed."""
     budget = planned.config.budget
     noise = numpy_generator(planned.config.seed, "curve")
@@ -58,12 +58,12 @@ def curve(planned: Planned) -> list[Report]:
     return reports
 
 
-def train(planned: Planned) -> TrialRecord:
+def train(planned: PlannedTrial) -> TrialRecord:
     """What a worker would send back. One config in twelve diverges, one in twelve fails."""
     fate = derive(planned.config.seed, "fate") % 12
     kept: list[Report] = []
     for report in curve(planned):
-        if planned.phase == "search" and fate < 2 and report.step > 150:
+        if planned.place.phase == "search" and fate < 2 and report.step > 150:
             return record(planned, kept, end("diverged" if fate else "failed", report.step))
         kept.append(report)
         limit = planned.cutoffs.get(report.step)
@@ -72,7 +72,7 @@ def train(planned: Planned) -> TrialRecord:
     return record(planned, kept, end("finished", kept[-1].step))
 
 
-def record(planned: Planned, reports: list[Report], closing: TrialEnd) -> TrialRecord:
+def record(planned: PlannedTrial, reports: list[Report], closing: TrialEnd) -> TrialRecord:
     config = planned.config.model_dump(mode="json")
     return TrialRecord(hash=planned.hash, config=config, reports=reports, end=closing, commit=None, dirty=False)
 
@@ -83,13 +83,13 @@ def run(
     order: int = 0,
     records: dict[str, TrialRecord] | None = None,
     stop_after: int | None = None,
-    learner: Callable[[Planned], TrialRecord] = train,
+    learner: Callable[[PlannedTrial], TrialRecord] = train,
 ) -> dict[str, TrialRecord]:
     """Run a sweep with `workers` that end in an order drawn from `order`; stop short after so many trials."""
     draw = random.Random(order)
     records = {} if records is None else records
     planner = Planner(sweep.spec, cells(sweep), records)
-    flying: dict[str, Planned] = {}
+    flying: dict[str, PlannedTrial] = {}
     ended = 0
     while stop_after is None or ended < stop_after:
         while len(flying) < workers and (planned := planner.next(flying)) is not None:

@@ -27,7 +27,7 @@ from fsm_icl.task.machines import (
     split_of,
     uniform_machines,
 )
-from fsm_icl.task.spec import TaskSpec
+from fsm_icl.task.transitions.spec import TaskSpec
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 
@@ -182,7 +182,7 @@ GOLDEN_SPLITS = ["test", "val", "test", "train"]
 
 def test_nothing_depends_on_the_hash_seed() -> None:
     code = (
-        "import torch; from fsm_icl.task.machines import *; from fsm_icl.task.spec import TaskSpec; "
+        "import torch; from fsm_icl.task.machines import *; from fsm_icl.task.transitions.spec import TaskSpec; "
         "print(sample_machines(TaskSpec(num_states=3, num_actions=3), 'val', 5, 0, "
         "torch.Generator().manual_seed(0)).flatten().tolist())"
     )

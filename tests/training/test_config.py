@@ -9,7 +9,7 @@ import sys
 import pytest
 from pydantic import Field, ValidationError
 
-from fsm_icl.records import sha256_of
+from fsm_icl.results.records import sha256_of
 from fsm_icl.training.config import OptimizerSpec, TrialConfig, identity
 from tests.training.tiny import tiny
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import torch
 
-from fsm_icl.records import Report
-from fsm_icl.task.episodes import Batch, TrainingStream
+from fsm_icl.results.records import Report
+from fsm_icl.task.transitions.episodes import Batch, TrainingStream
 from fsm_icl.training import checkpoint
 from fsm_icl.training.config import RunEnv, TrialConfig
+from fsm_icl.training.loop import train
 from fsm_icl.training.state import TrainingState
-from fsm_icl.training.train import train
 from tests.training.tiny import take, tiny
 
 CONFIGS = {

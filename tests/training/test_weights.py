@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fsm_icl.files import as_folder, write_atomically
+from fsm_icl.results.files import as_folder, write_atomically
 from fsm_icl.training import weights
 from fsm_icl.training.checkpoint import CheckpointNotWrittenError
 

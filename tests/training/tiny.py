@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fsm_icl.records import Report
+from fsm_icl.results.records import Report
 from fsm_icl.training.config import TrialConfig
 
 PLAIN: dict[str, Any] = {

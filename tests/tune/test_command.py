@@ -11,9 +11,9 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from fsm_icl.cli import app
-from fsm_icl.folders import read_records
-from fsm_icl.sweep.store import Store, failed_in
-from fsm_icl.tune.options import RunOptions
+from fsm_icl.results.layout import read_records
+from fsm_icl.sweep.store.store import Store, failed_in
+from fsm_icl.tune.request import RunOptions
 from tests.sweep import folders, simulate
 
 HEAVY = ("torch", "ray", "wandb", "optuna", "pandas", "matplotlib")
@@ -47,14 +47,14 @@ def test_the_default_scale_is_laptop_without_a_gpu_and_says_so() -> None:
 
 def test_what_is_said_of_this_machine_decides_scale_and_slots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    monkeypatch.setattr("fsm_icl.tune.capacity.memory_bytes", lambda: 64 * 10**9)
+    monkeypatch.setattr("fsm_icl.tune.resources.capacity.memory_bytes", lambda: 64 * 10**9)
     said = " ".join(fsm("spectrum", "--plan", "--gpus", "4", "--cpus", "16").stdout.split())
     assert "scale paper" in said
     assert "4 or more fit (4 GPUs" in said
     assert "8 fit (8 CPUs, 1 a trial)" in " ".join(
         fsm("spectrum", "--plan", "--gpus", "0", "--cpus", "8").stdout.split()
     )
-    monkeypatch.setattr("fsm_icl.tune.capacity.memory_bytes", lambda: 3 * 10**9)
+    monkeypatch.setattr("fsm_icl.tune.resources.capacity.memory_bytes", lambda: 3 * 10**9)
     little = fsm("spectrum", "--plan", "--gpus", "0", "--cpus", "8").stdout
     assert "4 fit (8 CPUs, 1 a trial; memory holds no more)" in " ".join(little.split())
 
@@ -123,7 +123,7 @@ def test_retry_failed_can_be_planned_and_then_forgets_them(begun: Path, monkeypa
         assert options.max_failures == 7
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fsm_icl.tune.sweep.run_sweep", run_sweep)
+    monkeypatch.setattr("fsm_icl.tune.run.run_sweep", run_sweep)
     done = fsm("spectrum", "--scale", "laptop", "--retry-failed", "--max-failures", "7")
     assert done.exit_code == 130, done.output
     assert len(read_records(begun)) == 40 - len(failed)

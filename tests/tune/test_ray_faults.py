@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fsm_icl.records import Report
-from fsm_icl.sweep.loading import load_sweep
-from fsm_icl.sweep.store import Store
-from fsm_icl.training import run
+from fsm_icl.results.records import Report
+from fsm_icl.sweep.file.load import load_sweep
+from fsm_icl.sweep.store.store import Store
+from fsm_icl.training import trial as trial_module
 from fsm_icl.training.config import RunEnv, TrialConfig
-from fsm_icl.tune import sweep as sweep_module
-from fsm_icl.tune.ended import Ended
-from fsm_icl.tune.options import RunOptions
-from fsm_icl.tune.packing import Capacity, Packing
+from fsm_icl.tune import run as sweep_module
+from fsm_icl.tune.outcome import Ended
+from fsm_icl.tune.request import RunOptions
+from fsm_icl.tune.resources.packing import Capacity, Packing
 from fsm_icl.tune.session import session
 from fsm_icl.tune.trainable import TrialTrainable
 from tests.progress import HOWEVER_LONG
@@ -114,11 +114,11 @@ def sleeping() -> Iterator[Report]:
 
 
 def exploding(config: TrialConfig, env: RunEnv) -> Iterator[Report]:
-    original, run.train = run.train, lambda *_: 1 / 0  # type: ignore[assignment]
+    original, trial_module.train = trial_module.train, lambda *_: 1 / 0  # type: ignore[assignment]
     try:
-        yield from run.run_trial(config, env)
+        yield from trial_module.run_trial(config, env)
     finally:
-        run.train = original
+        trial_module.train = original
 
 
 class AlwaysRaises(Faulty):

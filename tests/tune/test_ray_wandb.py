@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.load import load_sweep
+from analysis.sources.sweep import load_sweep
 from tests import wandb_account
 from tests.progress import HOWEVER_LONG
 from tests.wandb_double import KEY, Double, serving

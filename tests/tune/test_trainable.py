@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from fsm_icl.files import write_atomically
-from fsm_icl.sweep.planner import Planner
-from fsm_icl.sweep.store import Store
+from fsm_icl.results.files import write_atomically
+from fsm_icl.sweep.protocol.planner import Planner
+from fsm_icl.sweep.store.store import Store
 from fsm_icl.training import checkpoint
 from fsm_icl.tune.trainable import Site, TrialTrainable, job
 from tests.sweep import simulate

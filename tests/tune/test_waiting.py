@@ -12,11 +12,11 @@ import ray
 from rich.console import Console
 
 from fsm_icl.tune import waiting
-from fsm_icl.tune.desk import Desk
-from fsm_icl.tune.packing import Capacity
-from fsm_icl.tune.progress import Progress
+from fsm_icl.tune.driver import Desk
+from fsm_icl.tune.live_table import Progress
+from fsm_icl.tune.resources.packing import Capacity
 from fsm_icl.tune.waiting import Patience, why
-from tests.tune.test_progress import desk  # noqa: F401  (a fixture)
+from tests.tune.test_live_table import desk  # noqa: F401  (a fixture)
 
 STATUS = """======== Autoscaler status: 2026-11-26 10:00:00 ========
 Node status

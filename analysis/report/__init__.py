@@ -1,0 +1,1 @@
+"""Where findings are shown: terminal, page, files, comparison, publication, W&B."""

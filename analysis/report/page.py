@@ -1,0 +1,253 @@
+"""report.html, one file that needs no network, and the same as report.md. Both are filled from one set of contents."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from analysis.figures.picture import NotDrawn, Picture
+from analysis.figures.registry import pictures
+from analysis.findings.conclusion import conclusion, not_tested
+from analysis.findings.declarations import WITHDRAWN_HEADS, caution, heading, of_sweep, remark, withdrawn_rows
+from analysis.findings.insights import insights
+from analysis.findings.sentences import (
+    CELL_HEADS,
+    VERDICT_HEADS,
+    cell_notes,
+    cell_texts,
+    gain_text,
+    imported_notes,
+    protocol,
+    verdict_texts,
+)
+from analysis.findings.settings import roles
+from analysis.findings.summary import summarise
+from analysis.findings.tables import cell_table, count_table, gains, search_table
+from analysis.findings.verdicts import judge
+from analysis.findings.wording import rests_on, short
+from analysis.report import escaping
+from analysis.sources.snapshot import Origin, origin
+from analysis.sources.sweep import Sweep
+from fsm_icl.results.records import ManifestCell
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry of a table: what is shown, and what it is sorted by."""
+
+    text: str
+    key: float | str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as both formats show it."""
+
+    title: str
+    note: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
+@dataclass(frozen=True)
+class Image:
+    """A figure, or why there is none."""
+
+    name: str
+    title: str
+    text: str
+    data: str | None
+    """PNG in base64; None where it was not drawn."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One ended trial behind its disclosure."""
+
+    summary: str
+    config: str
+
+
+def write_page(
+    sweep: Sweep, folder: Path, found: Sequence[Picture | NotDrawn], images: Mapping[str, bytes], came_from: Origin
+) -> list[Path]:
+    """Write report.html and report.md into `folder`; `images` are the PNGs of `found` by name. Returns their paths."""
+    contents = _contents(sweep, found, images, came_from)
+    paths = []
+    for name in ("report.html", "report.md"):
+        path = folder / name
+        path.write_text(_rendered(name, contents), encoding="utf-8")
+        paths.append(path)
+    return paths
+
+
+def markdown(sweep: Sweep, command: str) -> str:
+    """The text of report.md, without drawing what it shows."""
+    found = pictures(sweep)
+    images = {one.name: b"" for one in found if isinstance(one, Picture)}
+    return _rendered("report.md", _contents(sweep, found, images, origin(sweep, command)))
+
+
+def _rendered(name: str, contents: dict[str, Any]) -> str:
+    html = name.endswith(".html")
+    environment = Environment(
+        loader=PackageLoader("analysis.report"),
+        autoescape=True,  # in Markdown, too: what a macro has made is Markup, and not escaped once more
+        finalize=None if html else _in_markdown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["code"] = lambda text: Markup(escaping.code(text))
+    environment.filters["label"] = lambda text: Markup(escaping.label(text))
+    return environment.get_template(f"{name}.j2").render(contents)
+
+
+def _in_markdown(value: Any) -> Markup:
+    """Every expression of report.md, so that none can be forgotten."""
+    return value if isinstance(value, Markup) else Markup(escaping.markdown(value))
+
+
+def _contents(
+    sweep: Sweep, found: Sequence[Picture | NotDrawn], images: Mapping[str, bytes], came_from: Origin
+) -> dict[str, Any]:
+    over = rests_on(summarise(sweep).values(), sweep.manifest.repeats)
+    manifest, verdicts, declared = sweep.manifest, judge(sweep), of_sweep(sweep)
+    rows = cell_table(sweep)
+    return {
+        "manifest": manifest,
+        "counts": sweep.counts,
+        "conclusion": f"{conclusion(sweep, verdicts)} {caution(sweep)}".rstrip(),
+        "heading": heading(sweep),
+        "not_tested": not_tested(sweep),
+        "protocol": protocol(sweep),
+        "sentences": [f"{verdict.sentence}{remark(sweep, verdict.name)}" for verdict in verdicts],
+        "verdicts": _texts_table(
+            "Verdicts",
+            "",
+            (*VERDICT_HEADS, "declared"),
+            ((*verdict_texts(v), declared[v.name].text.removeprefix("declared ")) for v in verdicts),
+        ),
+        "withdrawn": _texts_table(
+            "Withdrawn claims",
+            "Versions that were declared once and replaced or taken back. Each counts as a further test in its family.",
+            WITHDRAWN_HEADS,
+            withdrawn_rows(sweep),
+        ),
+        "roles": _roles(sweep),
+        "cells": _cells(rows),
+        "notes": [*cell_notes(rows), *imported_notes(sweep)],
+        "gains": _texts_table(
+            "Gains in test accuracy from step to step",
+            f"Intervals over {over}. Estimates, not verdicts: no claim about "
+            "them was declared, and they are not corrected for their number. "
+            "P(better): probability that a seed of the second cell beats one of the first. Log-rank: whether the two "
+            "need the same number of steps to threshold.",
+            ("from", "to", "gain", "log-rank p"),
+            ((g.before, g.after, gain_text(g), short(g.logrank_p)) for g in gains(sweep)),
+        ),
+        "insights": insights(sweep),
+        "sources": [r.imported for r in sweep.records.values() if r.imported is not None],
+        "tables": [
+            _frame_table(
+                "Trials by cell and outcome",
+                "Nothing is dropped: what is missing, broke off or is no longer wanted is counted here.",
+                count_table(sweep),
+            ),
+            _frame_table(
+                "The search, cell by cell",
+                "Steps of all proposals against what they would have taken unpruned; the best validation accuracy; the "
+                "learning rates within the success margin of the best proposal's accuracy.",
+                search_table(sweep),
+            ),
+        ],
+        "answer": _image(found[0], images),
+        "images": [_image(one, images) for one in found[1:]],
+        "trials": [(cell.label, _trials(sweep, cell)) for cell in manifest.cells],
+        "spec": json.dumps(manifest.spec, indent=1),
+        "origin": came_from,
+    }
+
+
+def _roles(sweep: Sweep) -> Table:
+    """What each hyperparameter is there for."""
+    found = roles(sweep)
+    groups = (
+        ("scientific (compared)", found.scientific),
+        ("nuisance (searched in each cell)", found.nuisance),
+        ("fixed", found.fixed),
+    )
+    rows = [(role, name, text) for role, group in groups for name, text in group.items()]
+    note = (
+        "Verdicts are about the scientific ones, with each cell's nuisance ones at their best; what other values of "
+        "the fixed ones would change was not tested."
+    )
+    return _texts_table("Hyperparameters", note, ("role", "hyperparameter", "values"), rows)
+
+
+def _cells(rows: pd.DataFrame) -> Table:
+    keys = ["cell", "num_params", "state_size", "seeds", "iqm", "mean", "minimum", "maximum", "success_rate", "ceiling"]
+    lines = []
+    for row in rows.to_dict("records"):
+        rates = sorted(float(rate) for rate in row["best_learning_rate"].split())
+        wanted = [*(row[key] for key in keys), rates[0] if rates else None, row["pruned"]]
+        line = [Cell(text, _key(key)) for text, key in zip(cell_texts(row), wanted, strict=True)]
+        median = row["steps_to_threshold"]
+        text = "-" if pd.isna(median) else f"{median:,.0f} ({row['reached_threshold']:.0f}/{row['seeds']})"
+        lines.append([*line, Cell(text, _key(median))])
+    note = (
+        "Accuracies are shares of the test set's query steps. Steps to threshold: the first step by which at least "
+        "half of the seeds have reached it (Kaplan-Meier's median; of an even number of seeds the lower middle one's "
+        "step), and how many ever do."
+    )
+    return Table("Cells", note, [*(head.replace("/ ", "/") for head in CELL_HEADS), "steps to threshold"], lines)
+
+
+def _key(value: Any) -> float | str:
+    """What to sort by; what does not exist comes last."""
+    return value if isinstance(value, str) else float("inf") if value is None or pd.isna(value) else float(value)
+
+
+def _texts_table(title: str, note: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    return Table(title, note, heads, [[Cell(text, text) for text in row] for row in rows])
+
+
+def _frame_table(title: str, note: str, frame: pd.DataFrame) -> Table:
+    rows = [[Cell(_text(value), _key(value)) for value in row] for row in frame.itertuples(index=False)]
+    return Table(title, note, [str(name).replace("_", " ") for name in frame.columns], rows)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return "-" if pd.isna(value) else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _image(one: Picture | NotDrawn, images: Mapping[str, bytes]) -> Image:
+    if isinstance(one, NotDrawn):
+        return Image(one.name, one.name.replace("_", " ").capitalize(), f"Not drawn: {one.reason}.", None)
+    return Image(one.name, one.title, one.text, base64.b64encode(images[one.name]).decode())
+
+
+def _trials(sweep: Sweep, cell: ManifestCell) -> list[Trial]:
+    """The cell's ended trials; the config as JSON on one line, since a page may hold a thousand of them."""
+    found = []
+    for wanted in cell.wanted:
+        if (record := sweep.records.get(wanted.hash)) is None:
+            continue
+        end = record.end
+        score = f", test accuracy {end.test.accuracy:.4f}" if end.test else ""
+        reason = f" ({end.reason})" if end.reason else ""
+        place = f"{wanted.phase} {wanted.repeat}/{wanted.index}"
+        unit = sweep.manifest.step_unit
+        summary = f"{place} {wanted.hash[:8]}: {end.outcome}{reason} after {end.steps:,} {unit}{score}"
+        found.append(Trial(summary, json.dumps(record.config, separators=(", ", ": "))))
+    return found

@@ -1,0 +1,1 @@
+"""Where a sweep comes from: a results folder, W&B, offline W&B logs, a snapshot."""

@@ -1,0 +1,1 @@
+"""Estimates and intervals. Pure: arrays and a generator in, frozen dataclasses out."""

@@ -1,0 +1,1 @@
+"""What is kept: records, manifest, declared claims, and the folder or object store that holds them."""

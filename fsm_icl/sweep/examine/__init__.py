@@ -1,0 +1,1 @@
+"""Looks at a sweep without changing it: status, logs, replay, verification, weights."""

@@ -1,0 +1,1 @@
+"""The locked results folder that one driver writes."""

@@ -1,0 +1,1 @@
+"""Predict the next state of a machine from demonstration walks on it."""

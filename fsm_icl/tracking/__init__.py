@@ -1,0 +1,1 @@
+"""W&B: what is logged of a sweep, where, and how it is sent."""

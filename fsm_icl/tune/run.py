@@ -1,0 +1,164 @@
+"""One Tuner from a sweep and its store: Tune is the executor, what is known lies in our records."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import time
+from pathlib import Path
+
+from fsm_icl.tune.session import session  # first: it sets what Ray reads when it is imported
+
+# isort: split
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler
+from rich.console import Console
+
+from analysis.report.terminal import say
+from fsm_icl.results.files import told
+from fsm_icl.results.records import Manifest, TaskEntry
+from fsm_icl.sweep.file.cells import Cell, cells_of
+from fsm_icl.sweep.file.hypotheses import declared
+from fsm_icl.sweep.file.load import LoadedSweep
+from fsm_icl.sweep.protocol.claim_checks import bounds_of, doubts
+from fsm_icl.sweep.protocol.declarations import brought_up_to_date
+from fsm_icl.sweep.protocol.manifest import manifest_of, task_key
+from fsm_icl.sweep.protocol.planner import Planner
+from fsm_icl.sweep.store.store import Store
+from fsm_icl.task.transitions.baselines import baselines
+from fsm_icl.task.transitions.episodes import evaluation_set
+from fsm_icl.tracking.tracker import Tracker
+from fsm_icl.tune.driver import Desk
+from fsm_icl.tune.live_table import Progress
+from fsm_icl.tune.outcome import Ended, ended_trials, share
+from fsm_icl.tune.preview import print_doubts
+from fsm_icl.tune.request import RunOptions
+from fsm_icl.tune.resources.footprints import measure
+from fsm_icl.tune.resources.packing import Packing, at_once, measured
+from fsm_icl.tune.searcher import ProtocolSearcher, StopWhenBroken
+from fsm_icl.tune.trainable import TrialTrainable, requested
+from fsm_icl.tune.watch import Watch
+
+
+class ManifestMaker:
+    """Makes the manifest as it stands. The ladders of its tasks are computed once, at the start."""
+
+    def __init__(self, loaded: LoadedSweep, cells: list[Cell], store: Store) -> None:
+        """Score the fixed strategies on every distinct task's test set."""
+        self.loaded, self.store = loaded, store
+        self.hypotheses = declared(loaded, cells)
+        self.tasks: dict[str, TaskEntry] = {}
+        for cell in cells:
+            key = task_key(cell)
+            if key not in self.tasks:
+                self.tasks[key] = _task_entry(cell, loaded.spec.evaluation_seed)
+
+    def __call__(self, planner: Planner) -> Manifest:
+        """The manifest."""
+        log = self.store.declarations
+        assert log is not None, "claims are declared before the manifest is made"
+        return manifest_of(self.loaded, planner, self.store.id, self.hypotheses, self.tasks, log.declarations)
+
+
+def _task_entry(cell: Cell, evaluation_seed: int) -> TaskEntry:
+    task = cell.template.task
+    found = baselines(task, evaluation_set(task, "test", evaluation_seed))
+    return TaskEntry(
+        spec=task.model_dump(mode="json"),
+        ladder=found.ladder,
+        ceiling=found.ceiling,
+        ceiling_exact=found.ceiling_exact,
+    )
+
+
+def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, packing: Packing, console: Console) -> Ended:
+    """Run all that is missing of a sweep.
+
+    Where shares of GPUs are to be measured, `packing` is given the footprints.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, SIGTERM or the time limit; workers are gone, records are kept.
+    """
+    cells = cells_of(loaded)
+    planner = Planner(loaded.spec, cells, store.records)
+    maker = ManifestMaker(loaded, cells, store)
+    if not planner.complete:
+        print_doubts(doubts(loaded, cells, bounds_of(cells, maker.tasks)), console)
+    to = options.wandb_to
+    tracker = Tracker(store.local, loaded.name, store.id, loaded.scale, options.wandb, store.folder, to)
+    desk = Desk(planner, store, tracker, lambda: maker(planner), packing, options.stall_limit)
+    started = time.monotonic()
+    try:
+        # First: sweep.yaml still says what was asked for before.
+        store.declare(brought_up_to_date(store.declarations, store.folder, loaded, planner))
+        store.write_sweep_file(loaded.spec.model_dump(mode="json", exclude_none=True))
+        store.write_manifest(maker(planner))
+        tracker.catch_up(((planned.tracked, record) for planned, record in ended_trials(planner)), store.read)
+        try:
+            if not planner.complete:
+                _tune(desk, options, console)
+        finally:  # after Ctrl-C too
+            if desk.broken is None:
+                store.write_manifest(maker(planner))
+    except OSError as error:
+        desk.broken = desk.broken or told(error)
+    seconds = time.monotonic() - started
+    tracker.catch_up(((planned.tracked, record) for planned, record in ended_trials(planner)), store.read)
+    tracker.close()
+    shared = share(store, tracker.mode, to) if desk.broken is None else None
+    problem = tracker.problem or shared
+    lost = list(desk.lost.values())
+    return Ended(planner, seconds, desk.worked_seconds, _slots(desk), desk.broken, lost, problem, desk.on_cpu)
+
+
+def _slots(desk: Desk) -> int:
+    return desk.packing.slots(plan.cell.key for plan in desk.planner.plans)
+
+
+def _tune(desk: Desk, options: RunOptions, console: Console) -> None:
+    """Let Ray run what the desk hands out."""
+    packing = desk.packing
+    cpus = max(packing.capacity.cpus, _slots(desk) * packing.resources.cpus_per_trial)  # --max-concurrent may ask more
+    with (
+        Watch(desk.silence, options.stall_limit, desk.last_words) as watch,
+        session(options.address, cpus, packing.capacity.gpus) as folder,
+        watch.looking(),
+    ):
+        if packing.measures:
+            _measure(desk, console)
+        with contextlib.closing(Progress(desk, console, _slots(desk))) as progress:
+            _tuner(desk, options, progress, folder).fit()
+
+
+def _measure(desk: Desk, console: Console) -> None:
+    """See how many trials can share a GPU."""
+    measure(desk.planner, desk.packing, desk.store.folder, functools.partial(say, console))
+    say(console, measured(desk.packing))
+    say(console, at_once(desk.planner, desk.packing))
+
+
+def _tuner(desk: Desk, options: RunOptions, progress: Progress, folder: Path) -> tune.Tuner:
+    return tune.Tuner(
+        tune.with_resources(TrialTrainable, requested),
+        tune_config=tune.TuneConfig(
+            search_alg=ProtocolSearcher(desk),
+            scheduler=FIFOScheduler(),
+            num_samples=-1,
+            # Always set: without it Tune asks for one machine at a time.
+            max_concurrent_trials=_slots(desk),
+            reuse_actors=True,
+            trial_name_creator=lambda trial: str(trial.trial_id),
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(folder),
+            stop=StopWhenBroken(desk),
+            failure_config=tune.FailureConfig(max_failures=options.max_failures),
+            # Trials keep their own. Tune's would be written below storage_path, which other machines do not see: there
+            # a trial that had ended counted as lost.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            callbacks=[progress],
+            verbose=0,
+        ),
+    )
