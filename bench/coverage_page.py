@@ -19,7 +19,7 @@ def markdown(content: Mapping[str, Any]) -> str:
     errors = [float(np.sqrt(p * (1 - p) / worlds)) for p in (0.95, 0.025)]
     return f"""# How often our intervals hold the truth, and our verdicts err
 
-Written by `python -m bench.coverage --worlds {worlds}`; what a world is, is said in `analysis/coverage.py`, and the
+Written by `python -m bench.coverage --worlds {worlds}`; what a world is, is said in `bench/coverage.py`, and the
 rule in `analysis/intervals.py`. In brackets stands what the rule before it gave in the first {earlier} of the same
 worlds: one crossed bootstrap over seeds and classes with R = 20,000, its percentiles expanded below 10 seeds.
 

@@ -132,7 +132,7 @@ def test_repeats_are_independent_searches_and_share_the_seeds() -> None:
     plan = planner.plans[0]
     first, second = ([p.params["learning_rate"] for p in s.proposals] for s in plan.searches)
     assert not set(first) & set(second)
-    assert [m.repeat for m in plan.measures] == [0, 1, 0, 1, 0]
+    assert [m.place.repeat for m in plan.measures] == [0, 1, 0, 1, 0]
 
 
 def test_seeds_are_all_different() -> None:
@@ -168,7 +168,7 @@ def test_measure_trials_come_before_proposals() -> None:
             planner.advance(planned)
     following = planner.next(set())
     assert following is not None
-    assert following.phase == "measure"
+    assert following.place.phase == "measure"
 
 
 def slow_next(planner: Planner, busy: set[str]) -> simulate.PlannedTrial | None:

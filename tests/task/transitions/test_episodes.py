@@ -256,7 +256,7 @@ def digest(seed: int) -> str:
 
 
 def test_batches_are_the_same_in_every_process() -> None:
-    code = "from tests.task.test_episodes import digest; print(digest(3))"
+    code = "from tests.task.transitions.test_episodes import digest; print(digest(3))"
     for hash_seed in ("0", "1"):
         result = subprocess.run(
             [sys.executable, "-c", code],
