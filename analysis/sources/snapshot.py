@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from analysis.sources.sweep import Found, Sweep, checked
-from fsm_icl.results.layout import parse_json
+from fsm_icl.results.reading import parse_json
 from fsm_icl.results.records import FrozenModel, Manifest, TrialRecord
 
 _PACKAGES = ("fsm-icl", "matplotlib", "numpy", "pandas", "pyarrow", "scipy")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fsm_icl.results import records
-from fsm_icl.results.layout import read_manifest
+from fsm_icl.results.reading import read_manifest
 from fsm_icl.results.records import Slice, TrialRecord, WantedTrial
 from fsm_icl.tracking.encoding import (
     artifact_of,

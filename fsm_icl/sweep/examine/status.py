@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fsm_icl.results.files import exists, modified
-from fsm_icl.results.layout import check_place, read_manifest, record_files
+from fsm_icl.results.files import exists
+from fsm_icl.results.layout import SweepFolder
+from fsm_icl.results.reading import check_place, read_manifest, record_files
 from fsm_icl.results.record_checks import config_problems
 from fsm_icl.results.records import Manifest, ManifestCell, Outcome, Phase, WantedTrial
 from fsm_icl.sweep.store.lock import driver_of
@@ -101,12 +102,12 @@ def read_status(folder: Folder) -> Status:
         ValueError: the manifest can't be read.
     """
     manifest = read_manifest(folder)
-    written = (folder / "manifest.json").stat().st_mtime
+    written = SweepFolder(folder).manifest.stat().st_mtime
     newest, stray = written, 0
     ended: dict[str, list[tuple[_Ended, Phase, Outcome]]] = {cell.label: [] for cell in manifest.cells}
     wanted = {w.hash: (cell.label, w) for cell in manifest.cells for w in cell.wanted}
     hashes = set()
-    changes = modified(folder / "records", "[!.]*.json")
+    changes = SweepFolder(folder).records_modified()
     unreadable: list[Folder] = []
     misplaced: list[str] = []
     for path, record in _records(folder, unreadable, misplaced):
@@ -190,19 +191,14 @@ def _cell_status(cell: ManifestCell, trials: list[tuple[_Ended, Phase, Outcome]]
 
 def begun(folder: Folder) -> dict[str, float]:
     """Hash -> Unix seconds of its checkpoint, of every trial that has one."""
-    found = {path.parent.name: changed for path, changed in modified(folder / "trials", "*/checkpoint.pt").items()}
+    found = SweepFolder(folder).checkpoints_modified()
     return {trial: changed for trial, changed in found.items() if trial.isalnum()}  # and no file manager's copy
 
 
 def failure(folder: Folder, trial: str, cell: str, phase: Phase, outcome: str, reason: str | None) -> Failure:
     """A row of the table of failures of the sweep in `folder`."""
-    log = log_path(folder, trial)
+    log = SweepFolder(folder).trial(trial).log
     return Failure(trial, cell, phase, outcome, reason or "", log if exists(log) else None)
-
-
-def log_path(folder: Folder, trial: str) -> Folder:
-    """Where a trial's log lies, if it wrote one."""
-    return folder / "trials" / trial / "log.txt"
 
 
 def failures_table(failures: Sequence[Failure]) -> Table:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fsm_icl.results.files import exists
+from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.records import Phase, TrialRecord
 from fsm_icl.sweep.file.cells import cells_of
 from fsm_icl.sweep.file.content import content_of
@@ -127,7 +128,7 @@ def _name(record: TrialRecord) -> str:
 
 def sweep_before(folder: Folder) -> LoadedSweep | None:
     """The sweep file that `folder` was last run with; None where there is none that can be read now."""
-    path = folder / "sweep.yaml"
+    path = SweepFolder(folder).sweep_file
     try:
         return load_sweep(str(path)) if exists(path) else None
     except SpecError:  # written by a version with other fields: there is nothing to compare with
