@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from analysis.load import Found
+from analysis.packing import Packer
 from fsm_icl.account import SLOW, WandbError, client, first_line, obstacle
 from fsm_icl.records import TrialRecord
 from fsm_icl.runs import PROJECT, SWEEP_JOB, end_of, ended, manifest_of, record_of
@@ -111,7 +112,8 @@ def _found(runs: list[Run], origin: str, folder: Path, read: Callable[[Run, str]
         trials[run.config["hash"]] = run  # logged twice: the last end counts
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         reading = pool.map(lambda item: read(item[1], item[0]), trials.items())
-        records = dict(zip(trials, _tracked(reading, len(trials), "reading curves"), strict=True))
+        tracked = _tracked(reading, len(trials), "reading curves")
+        records = dict(zip(trials, map(Packer(), tracked), strict=True))
     return Found(folder, origin, manifest_of(sweep.config), records)
 
 
