@@ -21,6 +21,7 @@ from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.sync import Progress, Synced, sync
 from fsm_icl.sweep.tracking import Tracker
 from fsm_icl.sweep.wandb_markers import Markers, logged_trial, logs_below, mark_of_server
+from fsm_icl.sweep.wandb_runs import Runs
 from fsm_icl.sweep.wandb_sweep import is_complete, log_sweep
 from fsm_icl.training.config import TrialConfig
 from fsm_icl.wandb_logs import read_log
@@ -140,7 +141,8 @@ def _log(
     """Log trials from their records. Returns what went wrong, if so."""
     if not trials:
         return None
-    tracker = Tracker(local, manifest.sweep, manifest.id, manifest.scale, "offline", results, to, markers)
+    runs = Runs(local, manifest.sweep, manifest.id, manifest.scale, "offline", results, to, markers)
+    tracker = Tracker(runs)
     tracker.catch_up(trials)
     tracker.close()
     return tracker.problem

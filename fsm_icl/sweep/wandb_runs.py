@@ -49,7 +49,18 @@ class Runs:
         to: Destination | None = None,
         markers: Markers | None = None,
     ) -> None:
-        """See `Tracker`."""
+        """Open nothing yet.
+
+        Args:
+            folder: the sweep's on this machine, in whose `wandb/` logs are written.
+            sweep: its name.
+            sweep_id: its id.
+            scale: its scale.
+            mode: whether a server is told.
+            results: where the sweep's records and markers are; None is `folder`.
+            to: where in W&B runs go; None is the account's own entity and our project.
+            markers: those of the sweep, where they are read already.
+        """
         self.folder = folder.absolute() / "wandb"  # wandb opens files from the folder that its service was started in
         self.sweep, self.sweep_id, self.scale, self.mode = sweep, sweep_id, scale, mode
         self.to = to or Destination()

@@ -26,6 +26,7 @@ from fsm_icl.sweep.manifest import manifest_of, task_key
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.tracking import Tracker
+from fsm_icl.sweep.wandb_runs import Runs
 from fsm_icl.task.baselines import baselines
 from fsm_icl.task.episodes import evaluation_set
 from fsm_icl.tune.desk import Desk
@@ -85,7 +86,7 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, packing: P
     if not planner.complete:
         print_doubts(doubts(loaded, cells, bounds_of(cells, maker.tasks)), console)
     to = options.wandb_to
-    tracker = Tracker(store.local, loaded.name, store.id, loaded.scale, options.wandb, store.folder, to)
+    tracker = Tracker(Runs(store.local, loaded.name, store.id, loaded.scale, options.wandb, store.folder, to))
     desk = Desk(planner, store, tracker, lambda: maker(planner), packing, options.stall_limit)
     started = time.monotonic()
     try:

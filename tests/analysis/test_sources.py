@@ -21,6 +21,7 @@ from fsm_icl.records import Slice, TrialRecord
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.search import Planned
 from fsm_icl.sweep.tracking import Tracker
+from fsm_icl.sweep.wandb_runs import Runs
 from fsm_icl.sweep.wandb_sweep import log_sweep
 from tests import wandb_account
 from tests.sweep import folders, simulate
@@ -56,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sweep = simulate.loaded("search.num_trials=3", "measure.num_seeds=2")
     found = folders.write(folder, sweep, learner=learner)
     planner = Planner(sweep.spec, simulate.cells(sweep), found)
-    tracker = Tracker(folder, sweep.name, (folder / "id").read_text(), sweep.scale, "offline")
+    tracker = Tracker(Runs(folder, sweep.name, (folder / "id").read_text(), sweep.scale, "offline"))
     tracker.catch_up((p, found[p.hash]) for plan in planner.plans for p in plan.wanted())
     tracker.close()
     assert tracker.problem is None

@@ -51,7 +51,7 @@ def trials(count: int) -> list[tuple[Planned, TrialRecord]]:
 
 
 def tracker(folder: Path) -> Tracker:
-    return Tracker(folder, "spectrum", "0123abcd", "laptop", "offline")
+    return Tracker(Runs(folder, "spectrum", "0123abcd", "laptop", "offline"))
 
 
 def read_run(folder: Path, trial_hash: str) -> list[dict[str, Any]]:
@@ -142,7 +142,7 @@ def test_wandb_breaking_is_remembered_and_not_raised(folder: Path, monkeypatch: 
 
 
 def test_disabled_does_nothing(folder: Path) -> None:
-    logged = Tracker(folder, "spectrum", "0123abcd", "laptop", "disabled")
+    logged = Tracker(Runs(folder, "spectrum", "0123abcd", "laptop", "disabled"))
     logged.record(*trials(1)[0])
     logged.close()
     assert list((folder / "wandb").iterdir()) == []
@@ -260,7 +260,7 @@ def test_wandb_that_hangs_is_left_alone(folder: Path, monkeypatch: pytest.Monkey
 
 def catch_up(folder: Path, sweep_id: str, ended: list[tuple[Planned, TrialRecord]]) -> list[str]:
     """Let a driver log these trials where they are not logged; the names of all logs then."""
-    logged = Tracker(folder, "spectrum", sweep_id, "laptop", "offline")
+    logged = Tracker(Runs(folder, "spectrum", sweep_id, "laptop", "offline"))
     logged.catch_up(ended)
     logged.close()
     assert logged.problem is None

@@ -20,10 +20,11 @@ import json, sys
 from pathlib import Path
 from fsm_icl.account import destination
 from fsm_icl.sweep.tracking import Tracker
+from fsm_icl.sweep.wandb_runs import Runs
 from tests.sweep.test_tracking import trials
 ended = trials(2)
 folder = Path(sys.argv[1])
-logged = Tracker(folder, "spectrum", "0123abcd", "laptop", sys.argv[2], to=destination())
+logged = Tracker(Runs(folder, "spectrum", "0123abcd", "laptop", sys.argv[2], to=destination()))
 logged.catch_up(ended)
 logged.close()
 expected = sorted(f"run-0123abcd-{planned.hash}" for planned, _ in ended)

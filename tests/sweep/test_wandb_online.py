@@ -20,9 +20,10 @@ CODE = """
 import sys, time
 from pathlib import Path
 from fsm_icl.sweep.tracking import Tracker
+from fsm_icl.sweep.wandb_runs import Runs
 from tests.sweep.test_tracking import trials
 ended = trials(6)
-logged = Tracker(Path(sys.argv[1]), "spectrum", "0123abcd", "laptop", "online")
+logged = Tracker(Runs(Path(sys.argv[1]), "spectrum", "0123abcd", "laptop", "online"))
 def rows(first, last):
     began = time.monotonic()
     for planned, record in ended:
@@ -184,10 +185,11 @@ ELSEWHERE = """
 import sys
 from pathlib import Path
 from fsm_icl.sweep.tracking import Tracker
+from fsm_icl.sweep.wandb_runs import Runs
 from tests.sweep.test_tracking import trials
 local, results, mode = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 (local / "wandb").mkdir(parents=True, exist_ok=True)
-logged = Tracker(local, "spectrum", "0123abcd", "laptop", mode, results)
+logged = Tracker(Runs(local, "spectrum", "0123abcd", "laptop", mode, results))
 logged.catch_up(trials(3))
 logged.close()
 print(logged.problem)

@@ -16,6 +16,7 @@ from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.space import ResourcesSpec
 from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.tracking import Tracker
+from fsm_icl.sweep.wandb_runs import Runs
 from fsm_icl.tune.desk import Desk
 from fsm_icl.tune.ended import Ended, _problems
 from fsm_icl.tune.packing import Capacity, Packing
@@ -32,7 +33,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     sweep = simulate.loaded()
     with Store(tmp_path) as store:
         planner = Planner(sweep.spec, simulate.cells(sweep), store.records)
-        tracker = Tracker(tmp_path, "spectrum", store.id, "laptop", "disabled")
+        tracker = Tracker(Runs(tmp_path, "spectrum", store.id, "laptop", "disabled"))
         yield Desk(planner, store, tracker, lambda: pytest.fail("no cell is decided here"), PACKING, 60)
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from fsm_icl.sweep.planner import Planner
 from fsm_icl.sweep.store import Store
 from fsm_icl.sweep.tracking import Tracker
+from fsm_icl.sweep.wandb_runs import Runs
 from fsm_icl.tune import progress as progress_module
 from fsm_icl.tune.desk import Desk
 from fsm_icl.tune.progress import Progress
@@ -27,7 +28,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     with Store(tmp_path) as store:
         store.records.update(records)
         planner = Planner(sweep.spec, simulate.cells(sweep), store.records)
-        tracker = Tracker(tmp_path, "spectrum", store.id, "laptop", "disabled")
+        tracker = Tracker(Runs(tmp_path, "spectrum", store.id, "laptop", "disabled"))
         desk = Desk(planner, store, tracker, lambda: pytest.fail("no cell is decided here"), PACKING, 60)
         assert desk.next("a")
         desk.heard("a", row(90))
