@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fsm_icl.account import Destination, WandbError, client, first_line
+from fsm_icl.account import Destination, WandbError, answer_seconds, client, first_line
 from fsm_icl.records import TrialRecord
 from fsm_icl.runs import PROJECT, code_of, group_of, run_config, summary_of
 from fsm_icl.sweep.search import Planned
@@ -26,8 +26,10 @@ from fsm_icl.wandb_limits import NAME, cut, tags
 if TYPE_CHECKING:
     from fsm_icl.files import Folder
 
-INIT_SECONDS, FINISH_SECONDS = 5, 10
-"""Online: a server that takes longer is given up, and the sweep logged offline."""
+INIT_SECONDS, FINISH_SECONDS = 10.0, 10.0
+"""Online: a server that takes longer is given up, and the sweep logged offline; one that answers slowly gets more."""
+INIT_ANSWERS, FINISH_ANSWERS = 4, 10
+"""Time for this number of answers: wandb waits for two and five of them, one after the other."""
 OFFLINE_SECONDS = 120
 """Offline there is no server to give up, only a busy machine."""
 MAX_IDS = 4
@@ -76,6 +78,8 @@ class Runs:
         self._refused: str | None = None
         """What of a run the server did not take."""
         self._finishing: list[threading.Thread] = []
+        self._slowest = 0.0
+        """Seconds of the server's slowest answer."""
 
     def start(self) -> None:
         """Start wandb, which takes a second of CPU: while Ray starts, no trial is there yet to be slowed down."""
@@ -88,9 +92,10 @@ class Runs:
         """The trial's wandb.Run. Raises WandbError where there is none."""
         for path in self.markers.forget_logs(planned.hash):
             shutil.rmtree(path.parent, ignore_errors=True)
+        answer = self._answer()
         if self.mode == "online":
             try:
-                return self._init(planned)
+                return self._init(planned, answer)
             except WandbError as error:
                 self._go_offline(error)
                 self._count_failure(planned.hash)
@@ -121,7 +126,7 @@ class Runs:
 
     def close(self) -> None:
         """Wait until all that is on its way has arrived, or given up."""
-        patience = FINISH_SECONDS if self.mode == "online" else OFFLINE_SECONDS
+        patience = finish_seconds(self._slowest) if self.mode == "online" else OFFLINE_SECONDS
         for thread in self._finishing:
             thread.join(3 * patience)
 
@@ -138,6 +143,18 @@ class Runs:
         """Something went wrong with the run of a trial: it can't be opened again under the same id."""
         self._count_failure(trial_hash)
         self._remember(trial_hash, error)
+
+    def _answer(self) -> float:
+        """How long the server takes to answer; one that is silent is left alone from now on."""
+        if self.mode != "online":
+            return 0.0
+        try:
+            answer = answer_seconds()
+        except WandbError as error:
+            self._go_offline(error)
+            return 0.0
+        self._slowest = max(self._slowest, answer)
+        return answer
 
     def _count_failure(self, trial_hash: str) -> None:
         self.failures[trial_hash] = self.failures.get(trial_hash, 0) + 1
@@ -184,20 +201,20 @@ class Runs:
     def _nothing_is_lost(self) -> str:
         return f"nothing is lost: fsm-icl sync {shlex.quote(str(self.folder.parent))} sends it"
 
-    def _init(self, planned: Planned) -> Any:
+    def _init(self, planned: Planned, answer: float = 0.0) -> Any:
         again = self.failures.get(planned.hash, 0)
         run_id = f"{self.sweep_id}-{planned.hash}" + ("" if not again else "-off" if again == 1 else f"-off{again}")
         for path in self.folder.glob(f"*run-*-{self.sweep_id}-{planned.hash}*") if again else ():
             shutil.rmtree(path, ignore_errors=True)  # of the run that went wrong
         try:
-            run = client(self.mode == "online").init(id=run_id, **self._arguments(planned))
+            run = client(self.mode == "online").init(id=run_id, **self._arguments(planned, answer))
             self._compare(run, run_id)
             run.define_metric("*", step_metric="step")
         except Exception as error:
             raise error if isinstance(error, WandbError) else WandbError(first_line(error)) from error
         return run
 
-    def _arguments(self, planned: Planned) -> dict[str, Any]:
+    def _arguments(self, planned: Planned, answer: float) -> dict[str, Any]:
         seed = f"seed{planned.index}" if planned.phase == "measure" else f"proposal{planned.index}"
         place: dict[str, Any] = {"sweep": self.sweep, "sweep_id": self.sweep_id, "scale": self.scale}
         place |= {"cell": planned.cell.label, "repeat": planned.repeat, "index": planned.index, "hash": planned.hash}
@@ -214,7 +231,7 @@ class Runs:
             "mode": self.mode,
             "reinit": "create_new",
             "resume": "allow" if self.mode == "online" else None,
-            "settings": settings(self.mode),
+            "settings": settings(self.mode, answer),
         }
 
     def _compare(self, run: Any, run_id: str) -> None:
@@ -233,8 +250,16 @@ class Runs:
             raise WandbError(f"W&B opened a run with {told}: see the WANDB_ variables of the environment")
 
 
-def settings(mode: Mode) -> Any:
-    """Quiet, complete within a second of a crash, and nothing about the machine that nobody asked to upload."""
+def finish_seconds(answer: float) -> float:
+    """How long the end of a run is waited for, where the server takes `answer` seconds to answer."""
+    return max(FINISH_SECONDS, FINISH_ANSWERS * answer)
+
+
+def settings(mode: Mode, answer: float = 0.0) -> Any:
+    """Quiet, complete within a second of a crash, and nothing about the machine that nobody asked to upload.
+
+    Online, as patient as a server needs that takes `answer` seconds to answer.
+    """
     return client(connected=False).Settings(
         silent=True,
         console="off",
@@ -244,8 +269,8 @@ def settings(mode: Mode) -> Any:
         program=PROJECT,
         sagemaker_disable=True,
         use_dot_wandb=False,  # else a folder named .wandb decides where logs lie
-        init_timeout=INIT_SECONDS if mode == "online" else OFFLINE_SECONDS,
-        finish_timeout=FINISH_SECONDS if mode == "online" else OFFLINE_SECONDS,
+        init_timeout=max(INIT_SECONDS, INIT_ANSWERS * answer) if mode == "online" else OFFLINE_SECONDS,
+        finish_timeout=finish_seconds(answer) if mode == "online" else OFFLINE_SECONDS,
         finish_timeout_raises=True,
         x_disable_stats=True,
         x_disable_meta=True,

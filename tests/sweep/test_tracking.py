@@ -238,6 +238,9 @@ def test_a_busy_machine_is_waited_for_where_no_server_is() -> None:
     offline, online = settings("offline"), settings("online")
     assert min(offline.init_timeout, offline.finish_timeout) >= 60
     assert max(online.init_timeout, online.finish_timeout) <= 10
+    slow = settings("online", answer=8.0)
+    assert slow.init_timeout >= 2 * 2 * 8.0  # twice what two answers take
+    assert slow.finish_timeout >= 2 * 5 * 8.0
 
 
 def test_wandb_that_hangs_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
