@@ -58,7 +58,10 @@ def tune(
     ] = None,
     capacity: Annotated[
         str | None,
-        typer.Option(metavar="CPUS,GPUS", help="What a cluster may grow to, e.g. 32,8; default: what its head knows."),
+        typer.Option(
+            metavar="CPUS,GPUS[xHOSTS]",
+            help="What a cluster may grow to: 32,8 in all, or by kind of host 4,1x8+64,0x2; default: as its head says.",
+        ),
     ] = None,
     cpus: Annotated[int | None, typer.Option(min=1, help="CPUs of this machine to use; default: those seen.")] = None,
     gpus: Annotated[

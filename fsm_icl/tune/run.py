@@ -28,6 +28,7 @@ from fsm_icl.sweep.store.store import Store
 from fsm_icl.task.transitions.baselines import baselines
 from fsm_icl.task.transitions.episodes import evaluation_set
 from fsm_icl.tracking.tracker import Tracker
+from fsm_icl.tracking.trial_runs import Runs
 from fsm_icl.tune.driver import Driver
 from fsm_icl.tune.job import requested
 from fsm_icl.tune.live_table import Progress
@@ -86,7 +87,7 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, packing: P
     if not planner.complete:
         print_doubts(doubts(loaded, cells, bounds_of(cells, maker.tasks)), console)
     to = options.wandb_to
-    tracker = Tracker(store.local, loaded.name, store.id, loaded.scale, options.wandb, store.folder, to)
+    tracker = Tracker(Runs(store.local, loaded.name, store.id, loaded.scale, options.wandb, store.folder, to))
     driver = Driver(planner, store, tracker, lambda: maker(planner), packing, options.stall_limit)
     started = time.monotonic()
     try:

@@ -53,7 +53,7 @@ def trials(count: int) -> list[tuple[TrackedTrial, TrialRecord]]:
 
 
 def tracker(folder: Path) -> Tracker:
-    return Tracker(folder, "spectrum", "0123abcd", "laptop", "offline")
+    return Tracker(Runs(folder, "spectrum", "0123abcd", "laptop", "offline"))
 
 
 def read_run(folder: Path, trial_hash: str) -> list[dict[str, Any]]:
@@ -144,7 +144,7 @@ def test_wandb_breaking_is_remembered_and_not_raised(folder: Path, monkeypatch: 
 
 
 def test_disabled_does_nothing(folder: Path) -> None:
-    logged = Tracker(folder, "spectrum", "0123abcd", "laptop", "disabled")
+    logged = Tracker(Runs(folder, "spectrum", "0123abcd", "laptop", "disabled"))
     logged.record(*trials(1)[0])
     logged.close()
     assert list((folder / "wandb").iterdir()) == []
@@ -240,6 +240,9 @@ def test_a_busy_machine_is_waited_for_where_no_server_is() -> None:
     offline, online = settings("offline"), settings("online")
     assert min(offline.init_timeout, offline.finish_timeout) >= 60
     assert max(online.init_timeout, online.finish_timeout) <= 10
+    slow = settings("online", answer=8.0)
+    assert slow.init_timeout >= 2 * 2 * 8.0  # twice what two answers take
+    assert slow.finish_timeout >= 2 * 5 * 8.0
 
 
 def test_wandb_that_hangs_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,7 +265,7 @@ def test_wandb_that_hangs_is_left_alone(folder: Path, monkeypatch: pytest.Monkey
 
 def catch_up(folder: Path, sweep_id: str, ended: list[tuple[PlannedTrial, TrialRecord]]) -> list[str]:
     """Let a driver log these trials where they are not logged; the names of all logs then."""
-    logged = Tracker(folder, "spectrum", sweep_id, "laptop", "offline")
+    logged = Tracker(Runs(folder, "spectrum", sweep_id, "laptop", "offline"))
     logged.catch_up(ended)
     logged.close()
     assert logged.problem is None

@@ -15,6 +15,7 @@ from fsm_icl.sweep.protocol.planner import Planner
 from fsm_icl.sweep.store import store as store_module
 from fsm_icl.sweep.store.store import Store
 from fsm_icl.tracking.tracker import Tracker
+from fsm_icl.tracking.trial_runs import Runs
 from fsm_icl.tune.driver import Driver
 from fsm_icl.tune.job import Job, requested
 from fsm_icl.tune.outcome import Ended, _problems
@@ -31,7 +32,7 @@ def driver(tmp_path: Path) -> Iterator[Driver]:
     sweep = simulate.loaded()
     with Store(tmp_path) as store:
         planner = Planner(sweep.spec, simulate.cells(sweep), store.records)
-        tracker = Tracker(tmp_path, "spectrum", store.id, "laptop", "disabled")
+        tracker = Tracker(Runs(tmp_path, "spectrum", store.id, "laptop", "disabled"))
         yield Driver(planner, store, tracker, lambda: pytest.fail("no cell is decided here"), PACKING, 60)
 
 

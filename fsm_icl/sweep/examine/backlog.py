@@ -21,6 +21,7 @@ from fsm_icl.tracking.markers import Markers, logged_trial, logs_below, mark_of_
 from fsm_icl.tracking.offline_logs import read_log
 from fsm_icl.tracking.sweep_run import is_complete, log_sweep
 from fsm_icl.tracking.tracker import Tracker
+from fsm_icl.tracking.trial_runs import Runs
 from fsm_icl.tracking.upload import Progress, Synced, sync
 from fsm_icl.training.config import TrialConfig
 
@@ -140,7 +141,8 @@ def _log(
     """Log trials from their records. Returns what went wrong, if so."""
     if not trials:
         return None
-    tracker = Tracker(local, manifest.sweep, manifest.id, manifest.scale, "offline", results, to, markers)
+    runs = Runs(local, manifest.sweep, manifest.id, manifest.scale, "offline", results, to, markers)
+    tracker = Tracker(runs)
     tracker.catch_up(trials)
     tracker.close()
     return tracker.problem

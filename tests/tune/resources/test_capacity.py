@@ -12,7 +12,7 @@ from fsm_icl.cluster.cluster_file import ROOT
 from fsm_icl.sweep.file.spec import ResourcesSpec
 from fsm_icl.tune.resources import capacity
 from fsm_icl.tune.resources.capacity import VARIABLE, cpu_doubt, of_cluster, of_this_machine, stated
-from fsm_icl.tune.resources.packing import Capacity, Packing
+from fsm_icl.tune.resources.packing import Capacity, Hosts, Packing
 
 HEAD = {"CPU": 0.0, "GPU": 0.0, "memory": 1e9}
 WORKER = {"CPU": 4.0, "GPU": 1.0}
@@ -106,10 +106,45 @@ def test_what_is_said_of_a_cluster_counts_before_it_has_grown(monkeypatch: pytes
         cluster(monkeypatch, tmp_path, [HEAD], None)
 
 
-@pytest.mark.parametrize("text", ["", "8", "8,", "a,b", "0,1", "-1,2", "8,1,1", "1.5,1"])
+NO_CAPACITY = ["", "8", "8,", "a,b", "0,1", "-1,2", "8,1,1", "1.5,1", "8,1x", "8,1x0", "0,1x2", "8,1+", "+", "8x2"]
+
+
+@pytest.mark.parametrize("text", NO_CAPACITY)
 def test_what_is_no_capacity_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected CPUS,GPUS of the whole cluster, such as 32,8"):
         stated(text)
+
+
+def test_kinds_of_hosts_are_told_apart() -> None:
+    found = stated("4,1x8 + 64,0x2")
+    assert found == Capacity(160, 8)
+    assert found.hosts == (Hosts(4, 1, count=8), Hosts(64, 0, count=2))
+    assert stated("8,1+64,0").hosts == (Hosts(8, 1), Hosts(64, 0))
+    assert stated("32,8").hosts == (Hosts(32, 8),)
+
+
+def test_cpus_of_hosts_without_a_gpu_hold_no_trial_that_needs_one() -> None:
+    """In all there are 160 CPUs and 8 GPUs, as if of one host: 20 CPUs a GPU."""
+
+    def fit(text: str) -> int:
+        return Packing(ResourcesSpec(gpus_per_trial=0.01), stated(text)).fit(["cell"])
+
+    assert fit("160,8") == 160
+    assert fit("4,1x8+64,0x2") == 32
+    big = Packing(ResourcesSpec(cpus_per_trial=16), stated("4,1x8"))
+    assert "there are 4 on one host" in str(big.problem)
+
+
+def test_hosts_that_were_said_count_until_a_cluster_has_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said = "4,1x8+64,0x2"
+    assert cluster(monkeypatch, tmp_path, [HEAD, WORKER], None, said).hosts == stated(said).hosts
+    monkeypatch.setenv(VARIABLE, said)
+    assert cluster(monkeypatch, tmp_path, [HEAD], None).hosts == stated(said).hosts
+    grown = cluster(monkeypatch, tmp_path, [HEAD, *40 * [WORKER]], None)
+    assert grown == Capacity(160, 40)
+    assert {(kind.cpus, kind.gpus) for kind in grown.hosts} == {(4, 1)}
+    mixed = cluster(monkeypatch, tmp_path, [HEAD, *10 * [WORKER]], None)  # more GPUs than were said, fewer CPUs
+    assert mixed.hosts == (Hosts(160, 10),)
 
 
 def test_a_cluster_without_gpus_is_never_silently_the_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
