@@ -79,6 +79,7 @@ def record_of(run: SourceRun) -> TrialRecord:
         machine_class=None,
     )
     return TrialRecord(
+        format=1,
         hash=hashlib.sha256(identity.encode()).hexdigest(),
         config={"phase": "measure", **run.settings},
         reports=[Report(step=n, metrics=row) for n, row in zip(run.epochs, run.metrics, strict=True)],

@@ -192,6 +192,7 @@ class Runs:
         at = trial.place
         place: dict[str, Any] = {"sweep": self.sweep, "sweep_id": self.sweep_id, "scale": self.scale}
         place |= {"cell": trial.cell, "repeat": at.repeat, "index": at.index, "hash": trial.hash}
+        place |= {"cell_key": at.cell} if at.cell else {}
         seed = f"seed{at.index}" if at.phase == "measure" else f"proposal{at.index}"
         ending = f" lr={trial.config['optimizer']['learning_rate']:g} {seed}"
         return {

@@ -117,7 +117,8 @@ def _ended(manifest: Manifest, records: Mapping[str, TrialRecord]) -> Iterator[t
 
 
 def _tracked(cell: ManifestCell, wanted: WantedTrial, record: TrialRecord) -> TrackedTrial:
-    place = TrialPlace(cell="", phase=wanted.phase, repeat=wanted.repeat, index=wanted.index)
+    key = record.place.cell if record.place else ""
+    place = TrialPlace(cell=key, phase=wanted.phase, repeat=wanted.repeat, index=wanted.index)
     config = TrialConfig.model_validate(record.config).model_dump(mode="json")
     return TrackedTrial(wanted.hash, cell.label, cell.fields, place, config)
 

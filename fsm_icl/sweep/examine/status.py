@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,10 @@ from rich.text import Text
 
 from fsm_icl.results.files import exists
 from fsm_icl.results.layout import SweepFolder
+from fsm_icl.results.places import cell_of
 from fsm_icl.results.reading import check_place, read_manifest, record_files
 from fsm_icl.results.record_checks import config_problems
-from fsm_icl.results.records import Manifest, ManifestCell, Outcome, Phase, WantedTrial
+from fsm_icl.results.records import Manifest, ManifestCell, Outcome, Phase, TrialPlace, WantedTrial
 from fsm_icl.sweep.store.lock import driver_of
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class _Ended(BaseModel):
 
     hash: str
     config: dict[str, Any]
+    place: TrialPlace | None = None
     end: _End
     imported: Any = None
 
@@ -117,7 +119,8 @@ def read_status(folder: Folder) -> Status:
         label, place = wanted.get(record.hash, (None, None))
         if label is None and changed >= written:
             # The manifest is written when a cell is decided; what the driver records meanwhile is wanted by it.
-            label = cell_of(record.config, manifest.cells)
+            home = cell_of(record.config, record.place, manifest)
+            label = home.label if home else None
         if label is None:
             stray += 1
         else:
@@ -159,20 +162,6 @@ def _records(folder: Folder, unreadable: list[Folder], misplaced: list[str]) -> 
 def _as_read(record: _Ended, place: WantedTrial | None) -> Outcome:
     """The outcome through the sweep file's present pruning rule."""
     return "pruned" if place is not None and place.pruned_at is not None else record.end.outcome
-
-
-def cell_of(config: Mapping[str, Any], cells: Iterable[ManifestCell]) -> str | None:
-    """Label of the cell whose coordinates `config` has; of several the one with the most. None when none fits."""
-    fitting = [cell for cell in cells if all(_value(config, k) == v for k, v in cell.fields.items())]
-    return max(fitting, key=lambda cell: len(cell.fields)).label if fitting else None
-
-
-def _value(config: Mapping[str, Any], key: str) -> Any:
-    """The value of a cell's coordinate (`d_model`, `precision`, `optimizer.weight_decay`) in a trial's config."""
-    section, dot, name = key.partition(".")
-    if dot:
-        return config[section].get(name)
-    return config.get(key) if key == "precision" else config["model"].get(key)
 
 
 def _cell_status(cell: ManifestCell, trials: list[tuple[_Ended, Phase, Outcome]]) -> CellStatus:

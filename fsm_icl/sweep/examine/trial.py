@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from fsm_icl.results.files import exists, found, read_bytes
 from fsm_icl.results.files import listed as content_of
 from fsm_icl.results.layout import RECORD_FILES, SweepFolder
+from fsm_icl.results.places import cell_of
 from fsm_icl.results.reading import check_place, parse_json, read_manifest
 from fsm_icl.results.records import Manifest, ManifestCell, TrialRecord, WantedTrial
-from fsm_icl.sweep.examine.status import cell_of
 
 if TYPE_CHECKING:
     from fsm_icl.results.files import Folder
@@ -52,7 +52,8 @@ def place_of(manifest: Manifest, trial: str, record: TrialRecord | None) -> str:
                 return _place(cell, wanted)
     if record is None:
         return "not in the manifest (yet)"
-    label = cell_of(record.config, manifest.cells)
+    home = cell_of(record.config, record.place, manifest)
+    label = home.label if home else None
     return f"{label or 'of no cell of the sweep'}, {record.phase}, not in the manifest (yet)"
 
 

@@ -67,6 +67,7 @@ def standings(planner: Planner, begun: Collection[str]) -> Standings:
         for trial in stray:
             by_seed.setdefault(planner.records[trial].config["seed"], []).append(planner.records[trial])
         stray -= {h for plan in planner.plans for h in _undecided(plan, by_seed)}
+    by_key = {plan.cell.key: plan for plan in planner.plans}
     homes = {content_of(plan.cell.template.model_dump(mode="json"), plan.cell.ranges): plan for plan in planner.plans}
     searched = {tuple(plan.cell.ranges) for plan in planner.plans}
     at_home: Counter[str] = Counter()
@@ -74,7 +75,11 @@ def standings(planner: Planner, begun: Collection[str]) -> Standings:
     for trial in stray:
         record = planner.records[trial]
         contents = (content_of(record.config, names) for names in searched)
-        home = next((homes[content] for content in contents if content in homes), None)
+        home = (
+            by_key.get(record.place.cell)
+            if record.place is not None
+            else next((homes[content] for content in contents if content in homes), None)
+        )
         if home is None:
             elsewhere[_name(record)] += 1
         else:

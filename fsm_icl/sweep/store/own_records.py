@@ -83,6 +83,9 @@ def _is_home(folder: Folder, sweep: str, scale: str, cells: Sequence[Cell]) -> b
 
 
 def _are_of(records: Mapping[str, TrialRecord], cells: Sequence[Cell]) -> bool:
+    keys = {cell.key for cell in cells}
+    if any(record.place is not None and record.place.cell in keys for record in records.values()):
+        return True
     ours = {content_of(cell.template.model_dump(mode="json"), cell.ranges) for cell in cells}
     searched = {tuple(cell.ranges) for cell in cells}
     return any(content_of(record.config, names) in ours for record in records.values() for names in searched)

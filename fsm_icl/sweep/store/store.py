@@ -132,7 +132,15 @@ class Store:
         """
         commit, dirty = code_version()
         config = planned.config.model_dump(mode="json")
-        record = TrialRecord(hash=planned.hash, config=config, reports=reports, end=end, commit=commit, dirty=dirty)
+        record = TrialRecord(
+            hash=planned.hash,
+            config=config,
+            place=planned.place,
+            reports=reports,
+            end=end,
+            commit=commit,
+            dirty=dirty,
+        )
         known = self.records.get(planned.hash)
         # Through the type: a record of an earlier version lacks fields that have come since.
         same = known is None or TrialConfig.model_validate(known.config) == planned.config
