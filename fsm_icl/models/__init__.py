@@ -1,5 +1,6 @@
-"""WHAT LEARNS. A new architecture is one file beside this one and one line in the union below.
+"""WHAT LEARNS: one file per architecture.
 
+A new architecture is one file beside this one and one line in the union below.
 Specs are plain data and import no torch, so that a sweep file is checked in milliseconds.
 
     rnn.py             the vanilla recurrent network
