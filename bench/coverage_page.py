@@ -31,7 +31,8 @@ A 95 % interval should read 95 %; the standard error of a share is about {errors
 
 A mixed cell (seeds in two groups, `analysis/statistics/estimates.py`) has no interval of its IQM, since no rule covers
 there; the rule before gave one that held the truth in {_mixed_before(before, sizes)} of cases at {_listed(sizes)}
-seeds. Its success rate has Wilson's interval, the difference of two has Newcombe's, and P(better) has Newcombe's of 2006.
+seeds. Its success rate has Wilson's interval, the difference of two has Newcombe's, and P(better) has Newcombe's of
+2006.
 
 ## Width
 
