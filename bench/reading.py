@@ -1,8 +1,8 @@
-"""What a record costs whoever reads it: python -m bench.reading --records 1000 5000 20000 [--reader analysis].
+"""What a record costs the driver that reads it: python -m bench.reading --records 1000 5000 20000.
 
 Makes a folder of records as a laptop's sweep leaves them (25 reports; the counts of 2,000 test machines in those of
-measure trials), without training, and asks `tune --plan` how far it is, or lets analysis load it. Shown: memory and CPU
-seconds of that command, those of a folder with 14 records subtracted, in all and per record.
+measure trials), without training, and asks `tune --plan` how far it is. Shown: memory and CPU seconds of that command,
+those of a folder with 14 records subtracted, in all and per record.
 """
 
 from __future__ import annotations
@@ -14,14 +14,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from fsm_icl.results.records import Manifest, Report, TaskEntry, TestScore, TrialEnd, TrialRecord
+from fsm_icl.results.records import Report, TestScore, TrialEnd, TrialRecord
 from fsm_icl.sweep.file.planned import PlannedTrial
-
-if TYPE_CHECKING:
-    from fsm_icl.sweep.file.load import LoadedSweep
-    from fsm_icl.sweep.protocol.planner import Planner
 
 SWEEP = """\
 question: What does a record cost?
@@ -83,37 +78,25 @@ def fill(folder: Path, count: int) -> int:
         (home / f"{planned.hash}.json").write_text(record.model_dump_json())
         records[planned.hash] = record.model_copy(update={"end": record.end.model_copy(update={"test": None})})
         planner.advance(planned)
-    (home.parent / "manifest.json").write_text(_manifest(loaded, planner).model_dump_json())
     return len(records)
 
 
-def _manifest(loaded: LoadedSweep, planner: Planner) -> Manifest:
-    from fsm_icl.sweep.protocol.manifest import manifest_of, task_key
-
-    entry = TaskEntry(spec={}, ladder={"chance": 1 / 3}, ceiling=0.9, ceiling_exact=True)
-    tasks = {task_key(plan.cell): entry for plan in planner.plans}
-    return manifest_of(loaded, planner, "0" * 8, [], tasks, [])
-
-
-def used(folder: Path, reader: str) -> dict[str, float]:
-    """CPU seconds and bytes of memory that reading the folder takes."""
-    command = [sys.executable, "-m", "bench.reading", "--look-in", str(folder), "--reader", reader]
+def used(folder: Path) -> dict[str, float]:
+    """CPU seconds and bytes of memory that `tune --plan` takes."""
+    command = [sys.executable, "-m", "bench.reading", "--look-in", str(folder)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     found: dict[str, float] = json.loads((folder / "used.json").read_text())
     return found
 
 
-def look(folder: Path, reader: str) -> None:
+def look(folder: Path) -> None:
     """The command itself."""
-    if reader == "analysis":
-        from analysis.sources.sweep import load_sweep
+    from fsm_icl.cli import app
 
-        load_sweep(folder / "results" / "many-default")
-    else:
-        from fsm_icl.cli import app
-
-        arguments = ["tune", f"{folder}/many.yaml", "--results", str(folder / "results"), "--plan"]
-        app(arguments, standalone_mode=False)
+    app(
+        ["tune", f"{folder}/many.yaml", "--results", str(folder / "results"), "--plan"],
+        standalone_mode=False,
+    )
     use = resource.getrusage(resource.RUSAGE_SELF)
     (folder / "used.json").write_text(json.dumps({"cpu": use.ru_utime + use.ru_stime, "memory": peak_memory()}))
 
@@ -128,18 +111,17 @@ def main() -> None:
     """Print a line per size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--records", type=int, nargs="+", default=[1000, 5000, 20000])
-    parser.add_argument("--reader", choices=["tune", "analysis"], default="tune")
     parser.add_argument("--look-in", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.look_in:
-        look(arguments.look_in, arguments.reader)
+        look(arguments.look_in)
         return
     print("records  CPU s  memory MB  kB/record", flush=True)
     bare: dict[str, float] | None = None
     for asked in (TRIALS_PER_CELL, *arguments.records):
         with tempfile.TemporaryDirectory(prefix="reading-") as folder:
             count = fill(Path(folder), asked)
-            found = used(Path(folder), arguments.reader)
+            found = used(Path(folder))
         bare = bare or found
         cpu, memory = found["cpu"] - bare["cpu"], found["memory"] - bare["memory"]
         print(f"{count:7d}  {cpu:5.1f}  {memory / 1e6:9.1f}  {memory / 1e3 / count:9.1f}", flush=True)

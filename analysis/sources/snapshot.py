@@ -45,10 +45,6 @@ SCHEMA = pa.schema(
 `imported`. Snapshots of earlier versions lack `imported` and `place`."""
 
 
-_BATCH = 256
-"""Records that are plain dicts at a time, each some 100 kB."""
-
-
 class Origin(FrozenModel):
     """Where a snapshot came from."""
 
@@ -86,14 +82,9 @@ def origin(sweep: Sweep, command: str) -> Origin:
 def write_snapshot(sweep: Sweep, folder: Path, came_from: Origin) -> list[Path]:
     """Write snapshot.parquet and snapshot.json into `folder`; returns their paths."""
     records = {**sweep.records, **sweep.unwanted}
-    hashes = sorted(records)
-    batches = [
-        pa.RecordBatch.from_pylist([_row(records[h]) for h in hashes[at : at + _BATCH]], schema=SCHEMA)
-        for at in range(0, len(hashes), _BATCH)
-    ]
+    rows = [_row(records[hash_]) for hash_ in sorted(records)]
     parquet, described = folder / "snapshot.parquet", folder / "snapshot.json"
-    table = pa.Table.from_batches(batches, schema=SCHEMA).combine_chunks()
-    pq.write_table(table, parquet, compression="zstd")
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), parquet, compression="zstd")
     described.write_text(came_from.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return [parquet, described]
 
@@ -122,9 +113,7 @@ def is_snapshot(folder: Path) -> bool:
 
 def _row(record: TrialRecord) -> dict[str, Any]:
     source = record.imported.model_dump_json() if record.imported is not None else None
-    reports = [report.model_dump() for report in record.reports]
-    config = json.dumps(record.config, sort_keys=True)
-    return record.model_dump(exclude={"reports"}) | {"reports": reports, "config": config, "imported": source}
+    return record.model_dump() | {"config": json.dumps(record.config, sort_keys=True), "imported": source}
 
 
 def _records(table: pa.Table) -> Iterator[TrialRecord]:
