@@ -7,6 +7,7 @@ run.py            one Tuner from a sweep and its store
 driver.py         what the driver knows while a sweep runs: planner, store, tracker, trials in flight
 searcher.py       Ray's Searcher and Stopper, which ask the driver
 trainable.py      Ray's Trainable around one trial
+job.py            what travels from the driver to a worker, and comes back
 resources/        what a trial takes, and what hosts offer
 session.py        Ray for one run: started here, or a cluster that runs already
 environment.py    the environment variables that Ray reads
