@@ -133,9 +133,19 @@ def table(house: House) -> str:
         f"{len(house.rooms)} rooms, {sum(map(len, house.rooms.values()))} files",
         f"{len(between)} arrows between rooms, {crossing} imports; {len(pairs) - crossing} imports inside rooms",
     ]
+    tops = {(_top(a), _top(b)) for a, b in pairs if _top(a) != _top(b)}
+    lines.append(
+        f"{len({*map(_top, house.files)})} rooms and {len(tops)} arrows with the rooms of one wing taken as one"
+    )
     for what, found in (("rooms", circles(between)), ("files", circles(pairs))):
         lines += [f"circles of {what}: {len(found)}", *(f"    {' <-> '.join(circle)}" for circle in found)]
     return "\n".join(lines)
+
+
+def _top(module: str) -> str:
+    """The wing that a module lies in: analysis, or what lies directly in fsm_icl."""
+    package, *inside = module.split(".")
+    return ".".join([package, *inside[:1]]) if package == "fsm_icl" else package
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ LEGEND = (
     "and falls on the room that is imported.",
     "Its number counts imports from file to file;",
     "a box's number counts files.",
-    "Rooms on one band are one layer.",
+    "Rooms on one band are one layer. A red arrow runs up.",
 )
 
 
@@ -29,7 +29,8 @@ def svg(
     layer_of = {room: number for number, layer in enumerate(layers) for room in layer}
     width, height = (len(rooms) - 1) * STEP + BOX + 2 * EDGE, len(rooms) * ROW + 2 * EDGE
     bands = [_band(at, width) for room, at in place.items() if layer_of.get(room, 0) % 2]
-    lines = [_arrow(place[a], place[b], count) for (a, b), count in sorted(arrows.items()) if a != b]
+    drawn = [_arrow(place[a], place[b], count) for (a, b), count in sorted(arrows.items()) if a != b]
+    lines, counts = [line for line, _ in drawn], [count for _, count in drawn]
     boxes = [_box(at, room, len(rooms[room])) for room, at in place.items()]
     words = [_text(EDGE + 6, height - EDGE - 16 * (len(LEGEND) - n) + 4, line) for n, line in enumerate(LEGEND)]
     head = (
@@ -39,7 +40,7 @@ def svg(
         f'<path d="M0 0 8 4 0 8z" fill="context-stroke"/></marker></defs>\n'
         f'<rect width="{width}" height="{height}" fill="#fff"/>'
     )
-    return "\n".join([head, *bands, *lines, *boxes, *words, "</svg>\n"])
+    return "\n".join([head, *bands, *lines, *counts, *boxes, *words, "</svg>\n"])
 
 
 def _band(at: int, width: int) -> str:
@@ -54,7 +55,8 @@ def _box(at: int, room: str, files: int) -> str:
     )
 
 
-def _arrow(start: int, end: int, count: int) -> str:
+def _arrow(start: int, end: int, count: int) -> tuple[str, str]:
+    """The line, and its count, which no other line may cross out."""
     down = end > start
     side = BOX if down else 0
     x, y = EDGE + start * STEP + side, EDGE + start * ROW + ROW // 2
@@ -62,8 +64,8 @@ def _arrow(start: int, end: int, count: int) -> str:
     tip = EDGE + end * ROW + (ROW + (-TALL if down else TALL)) // 2
     colour = INK if down else UP
     return (
-        f'<path d="M{x} {y}H{turn}V{tip}" fill="none" stroke="{colour}" stroke-opacity=".5" marker-end="url(#tip)"/>'
-        f'<circle cx="{turn}" cy="{y}" r="9" fill="{colour}"/>{_text(turn, y + 4, str(count), "middle", "#fff")}'
+        f'<path d="M{x} {y}H{turn}V{tip}" fill="none" stroke="{colour}" stroke-opacity=".5" marker-end="url(#tip)"/>',
+        f'<circle cx="{turn}" cy="{y}" r="9" fill="{colour}"/>{_text(turn, y + 4, str(count), "middle", "#fff")}',
     )
 
 

@@ -5,6 +5,7 @@ load.py         file + scale + --set -> SweepSpec
 yaml.py         YAML as values that remember their lines
 scalars.py      YAML 1.2 text as ruamel reads it, and what ruamel gets wrong
 invisible.py    characters that can't be seen or look like others
+braces.py       values that braces take apart
 errors.py       each complaint as one line: file, line, field, what would be right
 other_tools.py  forms of W&B, Hydra, Optuna and Ray Tune, and how the same is written here
 limits.py       sizes that no machine can hold
