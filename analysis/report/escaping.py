@@ -23,9 +23,10 @@ _MISSING |= {"-NaN", "-nan", "1.#IND", "1.#QNAN", "-1.#IND", "-1.#QNAN"}
 _NAMES = ("name", "claim", "family", "sweep", "scale", "node", "cell", "series", "before", "after")
 """Columns of words that somebody chose: a number there is a name, too."""
 _OTHER = re.compile(
-    r"'.*|\s*(?:[-+]?(?:\d+\.?\d*|\.\d+)(?:e\s*[-+]?\d*)?|[-+]?inf(?:inity)?|true|false)\s*", re.IGNORECASE | re.DOTALL
+    r"'.*|\s+|\s*(?:[-+]?(?:\d+\.?\d*|\.\d+)(?:e\s*[-+]?\d*)?|[-+]?inf(?:inity)?|true|false)\s*",
+    re.IGNORECASE | re.DOTALL,
 )
-"""Names that pandas reads as numbers or as true and false; and those that begin with ' already: the first is ours."""
+"""Names that pandas reads as numbers, as true and false or as an empty line; and those that begin with ' already: the first is ours."""
 
 
 def markdown(text: Any) -> str:

@@ -13,7 +13,7 @@ from analysis.findings.summary import summarise
 from analysis.sources.packing import Packer, unpacked
 from analysis.sources.snapshot import load_snapshot, origin, write_snapshot
 from analysis.sources.sweep import load_sweep
-from fsm_icl import records as kept_records
+from fsm_icl.results import records as kept_records
 from fsm_icl.results.reading import read_manifest, read_records
 from fsm_icl.results.records import Report, Slice, TrialRecord
 from tests.analysis.builder import spectrum, write_sweep
