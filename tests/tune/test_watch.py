@@ -58,7 +58,7 @@ def test_a_checkpoint_is_a_sign_of_life(driver: Driver) -> None:  # noqa: F811
     driver.started("a")
     silent_for(driver, "a", 10_000)
     flight = driver.in_flight["a"]
-    checkpoint = driver.store.trial_folder(flight.planned.hash) / "checkpoint.pt"
+    checkpoint = driver.store.trial_folder(flight.planned.hash).checkpoint
     checkpoint.parent.mkdir(parents=True)
     checkpoint.touch()
     flight.last_look = 0.0  # it is time to ask
