@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fsm_icl.results.layout import read_records
+from fsm_icl.results.reading import read_records
 
 KILLED_STARTS = 5
 MAX_STARTS = 20

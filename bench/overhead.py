@@ -6,7 +6,7 @@ import argparse
 import statistics
 from pathlib import Path
 
-from fsm_icl.results.layout import read_records
+from fsm_icl.results.reading import read_records
 from fsm_icl.results.records import TrialRecord
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fsm_icl.results.layout import read_manifest, read_records
+from fsm_icl.results.reading import read_manifest, read_records
 from fsm_icl.results.records import Manifest, TrialRecord
 
 

@@ -57,6 +57,7 @@ def ended(planned: PlannedTrial) -> TrialRecord:
     return TrialRecord(
         hash=planned.hash,
         config=planned.config.model_dump(mode="json"),
+        place=planned.place,
         reports=[Report(step=step, metrics=metrics) for step in steps],
         end=TrialEnd.model_validate(end),
         commit="0" * 40,

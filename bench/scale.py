@@ -20,7 +20,7 @@ from pathlib import Path
 
 from bench.overhead import gaps
 from bench.reading import peak_memory
-from fsm_icl.results.layout import read_records
+from fsm_icl.results.reading import read_records
 
 SWEEP = """\
 question: What does a trial cost?

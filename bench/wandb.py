@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fsm_icl.results.layout import read_records
+from fsm_icl.results.reading import read_records
 
 
 def seconds_per_trial(mode: str, sweep: str, steps: int) -> tuple[float, float]:

@@ -133,7 +133,7 @@ def sync(
     from rich.console import Console
     from rich.progress import Progress
 
-    from fsm_icl.results.layout import read_manifest
+    from fsm_icl.results.reading import read_manifest
     from fsm_icl.sweep.examine.backlog import send
     from fsm_icl.tracking.upload import told
 
@@ -186,7 +186,7 @@ def schema() -> None:
 def _folder(sweep: str, scale: str | None, results: str) -> Folder:
     """The folder that SWEEP means, named on stderr unless it was given as one."""
     from fsm_icl.results.files import as_folder
-    from fsm_icl.results.layout import sweep_folder
+    from fsm_icl.results.lookup import sweep_folder
 
     folder = sweep_folder(sweep, scale, as_folder(results))
     if folder != as_folder(sweep):

@@ -15,9 +15,10 @@ from analysis.findings.searches import search_summaries
 from analysis.findings.summary import CellSummary, difference, generator, improvement, summarise
 from analysis.findings.verdicts import Verdict
 from analysis.findings.wording import interval_over, two_groups
-from analysis.sources.sweep import Sweep, searched_names
+from analysis.sources.sweep import Sweep
 from analysis.statistics.estimates import MIN_SEEDS, Estimate, Rate
 from analysis.statistics.survival import kaplan_meier, logrank_p
+from fsm_icl.results.places import cell_of
 from fsm_icl.results.records import ManifestCell, TrialRecord
 
 
@@ -188,20 +189,6 @@ def _counted(sweep: Sweep, cell: ManifestCell, phase: str, gone: Counter[tuple[s
 
 
 def _belongs(sweep: Sweep, record: TrialRecord) -> tuple[str, str]:
-    """Cell and phase of a record that is no longer wanted: the cell whose trials have its model, task and budget."""
-    content = _content(sweep, record)
-    for cell in sweep.manifest.cells:
-        first = next((sweep.records[w.hash] for w in cell.wanted if w.hash in sweep.records), None)
-        if first is not None and _content(sweep, first) == content:
-            return cell.label, record.phase
-    return ELSEWHERE, record.phase
-
-
-def _content(sweep: Sweep, record: TrialRecord) -> dict[str, Any]:
-    """The config but for what differs between trials of one cell: seed, phase, searched values."""
-    searched = searched_names(sweep.manifest)
-    parts = {name: part for name, part in record.config.items() if name not in ("seed", "phase")}
-    return {
-        name: {k: v for k, v in part.items() if k not in searched} if isinstance(part, dict) else part
-        for name, part in parts.items()
-    }
+    """Cell and phase of a record that is no longer wanted."""
+    home = cell_of(record.config, record.place, sweep.manifest)
+    return home.label if home else ELSEWHERE, record.phase

@@ -11,6 +11,7 @@ from analysis.report.files import tables_of
 from analysis.report.page import markdown
 from analysis.sources.sweep import Sweep, load_sweep
 from fsm_icl.results.files import read_bytes
+from fsm_icl.results.layout import SweepFolder
 
 if TYPE_CHECKING:
     from fsm_icl.results.files import Folder
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def files_to_share(sweep: Sweep) -> dict[str, bytes]:
     """Name -> content: the figure that answers the question (also written to figures/), tables, report.md."""
-    folder = sweep.folder / "figures"
+    folder = SweepFolder(sweep.folder).figures
     folder.mkdir(exist_ok=True)
     answer = picture(sweep)
     png, _ = answer.save(folder)

@@ -18,6 +18,7 @@ from analysis.report.escaping import csv
 from analysis.report.page import write_page
 from analysis.sources.snapshot import origin, write_snapshot
 from analysis.sources.sweep import Sweep
+from fsm_icl.results.layout import SweepFolder
 
 
 def write(sweep: Sweep, command: str, folder: Path | None = None) -> list[Path]:
@@ -28,7 +29,7 @@ def write(sweep: Sweep, command: str, folder: Path | None = None) -> list[Path]:
     Equal records give byte-equal CSVs; only those of the wall-clock (timeline, matchings, declarations) differ between
     two runs of one sweep.
     """
-    folder = folder or sweep.folder / "figures"
+    folder = folder or SweepFolder(sweep.folder).figures
     folder.mkdir(parents=True, exist_ok=True)
     found, came_from = pictures(sweep), origin(sweep, command)
     written, images = [], {}

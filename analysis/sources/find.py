@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from analysis.sources.questions import QUESTIONS
 from fsm_icl.results.files import as_folder, exists, is_local, on_this_machine
-from fsm_icl.results.layout import is_imported, sweep_folder
+from fsm_icl.results.layout import SweepFolder
+from fsm_icl.results.lookup import sweep_folder
+from fsm_icl.results.reading import is_imported
 
 if TYPE_CHECKING:
     from analysis.sources.sweep import Sweep
@@ -59,7 +61,7 @@ def load(sweep: str | None, scale: str | None, results: str) -> Sweep:
 
 
 def _folder(sweep: str | None, scale: str | None, results: Folder) -> Folder:
-    if exists(results / "manifest.json") and not (sweep and exists(as_folder(sweep) / "manifest.json")):
+    if exists(SweepFolder(results).manifest) and not (sweep and exists(SweepFolder(as_folder(sweep)).manifest)):
         typed = shlex.quote(str(results))
         raise ValueError(f"--results {results} is itself a sweep's folder; type: python -m analysis {typed}")
     if sweep is None:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from analysis.sources.sweep import Found, Sweep, checked
-from fsm_icl.results.layout import parse_json
+from fsm_icl.results.reading import parse_json
 from fsm_icl.results.records import FrozenModel, Manifest, TrialRecord
 
 _PACKAGES = ("fsm-icl", "matplotlib", "numpy", "pandas", "pyarrow", "scipy")
@@ -36,12 +36,13 @@ _END = pa.struct(
     | {"versions": pa.map_(_TEXT, _TEXT), "test": _TEST}
 )
 _REPORT = pa.struct({"step": _WHOLE, "metrics": pa.map_(_TEXT, _REAL)})
+_PLACE = pa.struct({"cell": _TEXT, "phase": _TEXT, "repeat": _WHOLE, "index": _WHOLE})
 SCHEMA = pa.schema(
-    {"hash": _TEXT, "config": _TEXT, "reports": pa.list_(_REPORT), "end": _END}
+    {"hash": _TEXT, "config": _TEXT, "place": _PLACE, "reports": pa.list_(_REPORT), "end": _END}
     | {"format": _WHOLE, "commit": _TEXT, "dirty": pa.bool_(), "imported": _TEXT}
 )
 """One row a record, those no longer wanted too; `config` is JSON, because its fields differ by architecture, and so is
-`imported`, which snapshots of earlier versions lack."""
+`imported`. Snapshots of earlier versions lack `imported` and `place`."""
 
 
 _BATCH = 256

@@ -13,7 +13,8 @@ import pandas as pd
 from analysis.sources.checks import check_manifest, check_numbers, check_records, place
 from analysis.sources.questions import Question, selected
 from fsm_icl.results.compact import Compactor
-from fsm_icl.results.layout import each_record, local_folder, read_manifest
+from fsm_icl.results.layout import SweepFolder
+from fsm_icl.results.reading import each_record, read_manifest
 from fsm_icl.results.records import Manifest, ManifestCell, TaskEntry, TrialRecord, WantedTrial
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def load_sweep(folder: Folder, question: Question | None = None) -> Sweep:
     manifest = read_manifest(folder)
     compact = Compactor(whole=True)
     records = {record.hash: compact(record) for record in each_record(folder, places_of(manifest))}
-    place = local_folder(folder, manifest.id)
+    place = SweepFolder(folder).local(manifest.id)
     if question is None:
         return checked(Found(place, str(folder), manifest, records))
     try:

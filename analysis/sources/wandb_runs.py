@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from analysis.sources.sweep import Found
+from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.records import TrialRecord
 from fsm_icl.tracking.account import SLOW, WandbError, client, first_line, obstacle
 from fsm_icl.tracking.encoding import PROJECT, SWEEP_JOB, end_of, ended, manifest_of, record_of
@@ -70,7 +71,7 @@ def read_project(path: str, folder: Path) -> Found:
         raise ValueError(
             f"wandb:{path}: no runs of that group in {project}; its name is <sweep>-<id>, see W&B's run table"
         )
-    cache = folder / "records"
+    cache = SweepFolder(folder).records
     cache.mkdir(parents=True, exist_ok=True)
     return _found(listed, f"wandb:{path}", folder, lambda run, hash_: _cached(run, cache / f"{hash_}.json"))
 

@@ -226,7 +226,7 @@ def doctor(
 def _here(results: str) -> Path:
     """The folder on this machine that `--results` names. Raises ValueError where it is none, or a sweep's own."""
     from fsm_icl.results.files import on_this_machine
-    from fsm_icl.results.layout import refuse_sweep
+    from fsm_icl.results.lookup import refuse_sweep
 
     folder = on_this_machine(results)
     refuse_sweep(folder)

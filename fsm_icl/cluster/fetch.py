@@ -12,6 +12,7 @@ from fsm_icl.cluster.cluster_file import read_cluster_file
 from fsm_icl.cluster.jobs import results_of
 from fsm_icl.cluster.ssh import Machine
 from fsm_icl.results.files import as_folder, as_os_errors, changed_at, read_all
+from fsm_icl.results.layout import SweepFolder
 
 
 def fetch(file: Path, results: Path, trials: bool) -> Iterator[Path]:
@@ -24,7 +25,7 @@ def fetch(file: Path, results: Path, trials: bool) -> Iterator[Path]:
     source = _Bucket(where) if "://" in where else _Head(file, where)
     ids = source.ids()
     for name, there in ids.items():
-        here = results / name / "id"
+        here = SweepFolder(results / name).id
         if here.is_file() and here.read_text().strip() != there:
             raise ValueError(f"{here.parent}: holds another sweep of this name; choose another folder with --results")
     for name in ids:

@@ -1,212 +1,161 @@
-"""Results folders: what SWEEP means in a command, and what lies in a sweep's folder. Reads only, no torch."""
+"""Where each thing lies in a sweep's results folder. No other file spells a name that is used there.
+
+results/spectrum-laptop/  id  lock  sweep.yaml  manifest.json  declarations.json  records/<hash>.json
+                          trials/<hash>/  checkpoint.pt  weights.pt  weights.pt.sha256  log.txt  stack.txt
+                          wandb/<hash>.done  wandb/sweep.sent  figures/
+"""
 
 from __future__ import annotations
 
-import json
-import re
-import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from pydantic import BaseModel, ValidationError
-
-from fsm_icl.hardware import num_gpus
-from fsm_icl.results.files import (
-    as_folder,
-    each_read,
-    exists,
-    found,
-    is_local,
-    listed,
-    normal,
-    read_bytes,
-    refuse_dangling,
-    told,
-)
-from fsm_icl.results.record_checks import contradictions
-from fsm_icl.results.records import Manifest, TrialRecord
+from fsm_icl.results.files import TEMPORARY, found, modified
 
 if TYPE_CHECKING:
     from fsm_icl.results.files import Folder
 
+Place = TypeVar("Place", bound="Folder")
+"""A path of this machine stays one."""
 
-def default_scale(gpus: int | None = None) -> str:
-    """`paper` where there are GPUs, else `laptop`; without a number those of this machine that are visible."""
-    return "paper" if (num_gpus() if gpus is None else gpus) else "laptop"
-
-
-def read_records(folder: Folder, places: Mapping[str, str] | None = None) -> dict[str, TrialRecord]:
-    """Hash -> record, for every record in a sweep's folder; as `each_record`."""
-    return {record.hash: record for record in each_record(folder, places)}
+RECORD_FILES = "[!.]*.json"
+"""Pattern of the files of records; hidden files are of editors, or still being written."""
+_MARKER = ".done"
 
 
-def each_record(folder: Folder, places: Mapping[str, str] | None = None) -> Iterator[TrialRecord]:
-    """Every record in a sweep's folder, one at a time; none where there is no such folder. Writes nothing.
+@dataclass(frozen=True)
+class TrialFolder(Generic[Place]):
+    """What a trial leaves behind beside its record."""
 
-    `places`, hash -> where a trial stands in its sweep, lets messages name the row.
+    path: Place
 
-    Raises:
-        ValueError: a file can't be read, is no record, holds another trial's or contradicts itself; the message names
-            it.
-    """
-    for path, content in record_files(folder):
-        row = (places or {}).get(path.stem)
-        yield _checked(path, parse_json(path, content, TrialRecord, row), row)
+    @property
+    def checkpoint(self) -> Place:
+        """What the trial needs to go on where it was stopped."""
+        return _below(self.path, "checkpoint.pt")
 
+    @property
+    def weights(self) -> Place:
+        """The trained weights of a measure trial."""
+        return _below(self.path, "weights.pt")
 
-def record_files(folder: Folder) -> Iterator[tuple[Folder, bytes]]:
-    """Path and content of every record's file in a sweep's folder. Raises ValueError where one can't be read."""
-    there = folder / "records"
-    try:
-        if is_local(there) and there.exists() and not there.is_dir():
-            raise ValueError(f"{there}: is a file; expected the folder of the records: move it away")
-        yield from each_read(there, "[!.]*.json")
-    except OSError as error:
-        raise ValueError(f"cannot be read: {told(error)}") from None
+    @property
+    def weights_digest(self) -> Place:
+        """SHA-256 of the weights."""
+        return _below(self.path, "weights.pt.sha256")
 
+    @property
+    def log(self) -> Place:
+        """Trace-backs; written by failures only."""
+        return _below(self.path, "log.txt")
 
-def _checked(path: Folder, record: TrialRecord, row: str | None) -> TrialRecord:
-    """The record, where it lies where it belongs and agrees with itself. Raises ValueError where it does not."""
-    check_place(path, record.hash)
-    for problem in () if record.imported else contradictions(record):
-        where = f"{path} ({row})" if row else str(path)
-        raise ValueError(f"{where}: {problem}; {RETRAIN}")
-    return record
+    @property
+    def stack(self) -> Place:
+        """Where the trial's worker stood when it was given up as hung."""
+        return _below(self.path, "stack.txt")
 
-
-def check_place(path: Folder, trial: str) -> None:
-    """Raises ValueError where the record of `trial` lies in another's file, as in a copy that a file manager made."""
-    if trial != path.stem:
-        raise ValueError(f"{path}: holds the record of {trial}, so it is not where it belongs; move it away")
+    @property
+    def sweep(self) -> SweepFolder[Place]:
+        """The folder of the trial's sweep."""
+        return SweepFolder(cast("Place", self.path.parent.parent))
 
 
-def read_manifest(folder: Folder) -> Manifest:
-    """The manifest of a sweep's folder. Raises ValueError naming the file when there is none that can be read."""
-    path = folder / "manifest.json"
-    try:
-        return parse_json(path, read_bytes(path), Manifest)
-    except (FileNotFoundError, NotADirectoryError):
-        raise ValueError(f"{folder} is not a sweep's folder: it has no manifest.json") from None
-    except OSError as error:
-        raise ValueError(f"cannot be read: {told(error)}") from None
+@dataclass(frozen=True)
+class SweepFolder(Generic[Place]):
+    """A sweep's results folder, on a disk or in an object store."""
+
+    path: Place
+
+    @property
+    def id(self) -> Place:
+        """8 hexadecimal digits, written once."""
+        return _below(self.path, "id")
+
+    @property
+    def lock(self) -> Place:
+        """Held by the driver that works in the folder."""
+        return _below(self.path, "lock")
+
+    @property
+    def sweep_file(self) -> Place:
+        """The sweep file with the scale and --set applied."""
+        return _below(self.path, "sweep.yaml")
+
+    @property
+    def manifest(self) -> Place:
+        """What the sweep asks for and where it stands."""
+        return _below(self.path, "manifest.json")
+
+    @property
+    def declarations(self) -> Place:
+        """Every version of every claim, and when it was declared."""
+        return _below(self.path, "declarations.json")
+
+    @property
+    def records(self) -> Place:
+        """One file per ended trial."""
+        return _below(self.path, "records")
+
+    @property
+    def trials(self) -> Place:
+        """One folder per trial that has begun."""
+        return _below(self.path, "trials")
+
+    @property
+    def wandb(self) -> Place:
+        """Logs of W&B runs, and markers of those that are complete."""
+        return _below(self.path, "wandb")
+
+    @property
+    def sweep_sent(self) -> Place:
+        """Says with which manifest the server has the sweep's own run."""
+        return _below(self.wandb, "sweep.sent")
+
+    @property
+    def figures(self) -> Place:
+        """What analysis writes."""
+        return _below(self.path, "figures")
+
+    def record(self, trial_hash: str) -> Place:
+        """The file of a trial's record."""
+        return _below(self.records, f"{trial_hash}.json")
+
+    def trial(self, trial_hash: str) -> TrialFolder[Place]:
+        """The folder of a trial, absolute, so that every process means the same."""
+        return TrialFolder(_below(_below(cast("Place", self.path.absolute()), "trials"), trial_hash))
+
+    def marker(self, trial_hash: str) -> Place:
+        """Says that W&B has all of the trial's record."""
+        return _below(self.wandb, f"{trial_hash}{_MARKER}")
+
+    def records_modified(self) -> Mapping[Folder, float]:
+        """The files of records, and when each was written, in Unix seconds."""
+        return modified(self.records, RECORD_FILES)
+
+    def checkpoints_modified(self) -> Mapping[str, float]:
+        """Hash -> when the trial's checkpoint was written, in Unix seconds."""
+        written = modified(self.trials, f"*/{TrialFolder(Path()).checkpoint.name}")
+        return {path.parent.name: changed for path, changed in written.items()}
+
+    def left_behind(self) -> list[Folder]:
+        """Files that writers were writing when they died."""
+        patterns = (f".*{TEMPORARY}", f"records/.*{TEMPORARY}", f"trials/*/.*{TEMPORARY}")
+        return [path for pattern in patterns for path in found(self.path, pattern)]
+
+    def local(self, sweep_id: str) -> Path:
+        """Where W&B logs and figures go: the folder itself, or, for one that is elsewhere, one on this machine."""
+        return self.path if isinstance(self.path, Path) else Path("results") / f"{self.path.name}-{sweep_id}"
 
 
-def is_imported(folder: Folder) -> bool:
-    """Whether `folder` is one that `fsm-icl import` wrote. Raises ValueError where that can't be read."""
-    return exists(folder / "manifest.json") and read_manifest(folder).imported
+MARKER_FILES = f"*{_MARKER}"
 
 
-def local_folder(folder: Folder, sweep_id: str) -> Path:
-    """Where W&B runs and figures of a sweep lie: in its folder, or where that is elsewhere, in one on this machine."""
-    return folder if isinstance(folder, Path) else Path("results") / f"{folder.name}-{sweep_id}"
+def marked_trial(marker: Folder) -> str:
+    """The hash of the trial that a marker stands for."""
+    return marker.name.removesuffix(_MARKER)
 
 
-RETRAIN = "move the file away, and the trial is trained again"
-"""What helps where a record can't be believed."""
-UNREADABLE = ("", "")
-"""Stands for the names in a manifest that can't be read."""
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def parse_json(path: Folder, content: bytes, model: type[Model], row: str | None = None) -> Model:
-    """A file's content as a `model`. Raises ValueError naming the file, its row and the first field that is wrong."""
-    try:
-        return model.model_validate_json(content, strict=True)
-    except ValidationError as error:
-        where = f"{path} ({row})" if row else str(path)
-        raise ValueError(f"{where}: {first_problem(error)}") from error
-
-
-def first_problem(error: ValidationError, *within: str) -> str:
-    """The first field that is wrong, below `within`, what is wrong with it, and how many more there are."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    field = ".".join(map(str, (*within, *first["loc"])))
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{f'{field}: ' if field else ''}{first['msg']}{more}"
-
-
-def sweep_folders(sweep: str, scale: str, results: Folder) -> list[Folder]:
-    """Folders of one sweep and scale, oldest first: results/<sweep>-<scale>, then what --fresh made: -2, -3, ...
-
-    One whose manifest can't be read is among them: its name is right, and whoever reads it will say what is wrong.
-    """
-    mine = ((normal(sweep), scale), UNREADABLE, None)
-    return [path for path in folders_called(sweep, scale, results) if named(path) in mine]
-
-
-def folders_called(sweep: str, scale: str, results: Folder) -> list[Folder]:
-    """Folders whose names are those of one sweep and scale, as `sweep_folders`, whatever their manifests say.
-
-    Raises:
-        ValueError: one of them is a link to what is not there.
-    """
-    sweep = normal(sweep)
-    name = re.compile(re.escape(f"{sweep}-{scale}") + r"(?:-(\d+))?")
-    numbered = {path: name.fullmatch(normal(path.name)) for path in listed(results)}
-    order = {path: int(match[1] or 1) for path, match in numbered.items() if match}
-    for path in order:
-        refuse_dangling(path)
-    return sorted(order, key=order.__getitem__)
-
-
-def fresh_folder(sweep: str, scale: str, results: Folder) -> Folder:
-    """The next folder of one sweep and scale that does not exist yet."""
-    taken = {normal(path.name) for path in listed(results)}
-    names = (f"{sweep}-{scale}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, 10**6))))
-    return next(results / name for name in names if normal(name) not in taken)
-
-
-def sweep_around(folder: Folder) -> Folder | None:
-    """The sweep's folder that `folder` is, or lies in; None where it is none, and may hold sweeps."""
-    for path in (folder, *folder.absolute().parents) if is_local(folder) else (folder,):
-        if exists(path / "manifest.json") and named(path) not in (None, UNREADABLE):
-            return path
-        if exists(path / "id") and exists(path / "records"):
-            return path
-    return None
-
-
-def refuse_sweep(results: Folder) -> None:
-    """Raises ValueError where `results`, which is to hold sweeps' folders, is or lies in one."""
-    if (sweep := sweep_around(results)) is not None:
-        where = "is itself" if sweep == results else f"lies in {sweep}, which is"
-        raise ValueError(
-            f"--results {results} {where} a sweep's folder; name the folder that holds it: "
-            f"--results {shlex.quote(str(sweep.parent))}"
-        )
-
-
-def sweep_folder(sweep: str, scale: str | None, results: Folder) -> Folder:
-    """The folder SWEEP means in a command: itself if it is one or a URI, else the newest of that name and scale.
-
-    Without a scale it is the machine's default one, or the only one there is.
-
-    Raises:
-        ValueError: nothing is there; the message lists the sweeps that are.
-    """
-    folder = as_folder(sweep)
-    if not is_local(folder) or exists(folder / "manifest.json"):
-        return folder
-    there, sweep = [path.parent for path in found(results, "*/manifest.json")], normal(sweep)
-    scales = {names[1] for path in there if (names := named(path)) and names[0] == sweep}
-    chosen = scale or default_scale()
-    if scale is None and chosen not in scales and len(scales) == 1:
-        (chosen,) = scales
-    folders = [path for path in sweep_folders(sweep, chosen, results) if path in there]
-    if not folders:
-        refuse_sweep(results)
-        others = ", ".join(path.name for path in there) or "none"
-        raise ValueError(f"no sweep at {sweep!r} nor at {results / f'{sweep}-{chosen}'} (in {results}: {others})")
-    return folders[-1]
-
-
-def named(folder: Folder) -> tuple[str, str] | None:
-    """Sweep and scale of a folder: two fields of its manifest, read without checking the rest; None without one."""
-    try:
-        plain = json.loads(read_bytes(folder / "manifest.json"))
-        return normal(str(plain["sweep"])), str(plain["scale"])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError):
-        return UNREADABLE
+def _below(place: Place, name: str) -> Place:
+    return cast("Place", place / name)

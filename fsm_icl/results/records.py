@@ -186,10 +186,13 @@ class ImportedFrom(FrozenModel):
 class TrialRecord(FrozenModel):
     """All that is kept of an ended trial; written once, by the driver or by the import."""
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
+    """2: with the trial's place. Records of format 1 are read as they are."""
     hash: str = Field(pattern=r"^[0-9a-f]{64}$")
     config: dict[str, Any]
     """The TrialConfig, fully resolved, as JSON."""
+    place: TrialPlace | None = None
+    """None in records of format 1, and in imported ones."""
     reports: list[Report]
     end: TrialEnd
     commit: str | None
@@ -260,6 +263,8 @@ class ManifestCell(FrozenModel):
 
     label: str
     """Unique in the sweep, e.g. "lstm-d64-L1"."""
+    key: str | None = None
+    """What the places of its trials call it; None in manifests of earlier versions, and in imported ones."""
     fields: dict[str, str | int | float | bool]
     """The cell's coordinates: arch, d_model, num_layers and whatever else the grid names."""
     task: str

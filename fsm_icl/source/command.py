@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fsm_icl.results.files import as_folder
-from fsm_icl.results.layout import refuse_sweep
+from fsm_icl.results.lookup import refuse_sweep
 from fsm_icl.results.records import Manifest
 from fsm_icl.source.choosing import choose
 from fsm_icl.source.content import SourceError, displayed

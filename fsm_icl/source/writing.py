@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fsm_icl.results.files import exists, is_local, listed, write_atomically
-from fsm_icl.results.layout import read_manifest
+from fsm_icl.results.layout import SweepFolder
+from fsm_icl.results.reading import read_manifest
 from fsm_icl.results.records import (
     ImportedFrom,
     Manifest,
@@ -38,7 +39,7 @@ def imported_folder(results: Folder, name: str) -> Folder:
         ValueError: something else is there.
     """
     folder = results / f"{name}-{SCALE}"
-    if exists(folder / "manifest.json"):
+    if exists(SweepFolder(folder).manifest):
         if not read_manifest(folder).imported:
             raise ValueError(
                 f"{folder} holds a sweep that was run here: nothing is imported into it; give another --name"
@@ -58,10 +59,10 @@ def write_runs(folder: Folder, name: str, runs: Sequence[SourceRun]) -> Manifest
     manifest = manifest_of(name, records)
     contents = {f"{record.hash}.json": record.model_dump_json() for record in records.values()}
     if is_local(folder):
-        (folder / "records").mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "manifest.json", manifest.model_dump_json(indent=1))
+        SweepFolder(folder).records.mkdir(parents=True, exist_ok=True)
+    write_atomically(SweepFolder(folder).manifest, manifest.model_dump_json(indent=1))
     for file, content in contents.items():
-        write_atomically(folder / "records" / file, content)
+        write_atomically(SweepFolder(folder).records / file, content)
     return manifest
 
 
@@ -78,6 +79,7 @@ def record_of(run: SourceRun) -> TrialRecord:
         machine_class=None,
     )
     return TrialRecord(
+        format=1,
         hash=hashlib.sha256(identity.encode()).hexdigest(),
         config={"phase": "measure", **run.settings},
         reports=[Report(step=n, metrics=row) for n, row in zip(run.epochs, run.metrics, strict=True)],

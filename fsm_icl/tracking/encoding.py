@@ -22,6 +22,8 @@ PROJECT = "fsm_icl"
 SWEEP_JOB = "sweep"
 """job_type of the sweep's own run; a trial's is its phase."""
 _PLACE = ("hash", "sweep", "sweep_id", "scale", "cell", "repeat", "index")
+_CELL_KEY = "cell_key"
+"""Runs of earlier versions lack it."""
 _CODE = ("versions", "commit", "dirty")
 _SCORE = "test/score"
 """Summary key of the whole TestScore, packed: about 5 kB for 2,000 test machines."""
@@ -56,7 +58,7 @@ def artifact_of(sweep: str, sweep_id: str) -> str:
 
 def run_config(config: Mapping[str, Any], place: Mapping[str, Any]) -> dict[str, Any]:
     """A run's config: the TrialConfig as JSON, beside it hash, sweep, sweep_id, scale, cell, repeat and index."""
-    assert set(place) == set(_PLACE)
+    assert set(place) - {_CELL_KEY} == set(_PLACE)
     assert not set(place) & set(config)
     return {**config, **place}
 
@@ -100,13 +102,22 @@ def record_of(config: Mapping[str, Any], summary: Mapping[str, Any], rows: Itera
     end = end_of(config, summary)
     reports = {int(row["step"]): row for row in rows if "step" in row}
     return TrialRecord(
+        format=1 if _CELL_KEY not in config else 2,
         hash=config["hash"],
-        config={name: value for name, value in config.items() if name not in (*_PLACE, *_CODE)},
+        config={name: value for name, value in config.items() if name not in (*_PLACE, _CELL_KEY, *_CODE)},
+        place=_place(config),
         reports=[_report(step, reports[step]) for step in sorted(reports) if step <= end.steps],
         end=end,
         commit=config["commit"],
         dirty=config["dirty"],
     )
+
+
+def _place(config: Mapping[str, Any]) -> TrialPlace | None:
+    if _CELL_KEY not in config:
+        return None
+    where = {name: config[name] for name in ("phase", "repeat", "index")}
+    return TrialPlace.model_validate({"cell": config[_CELL_KEY], **where})
 
 
 def end_of(config: Mapping[str, Any], summary: Mapping[str, Any]) -> TrialEnd:

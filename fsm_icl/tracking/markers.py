@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from fsm_icl.results.files import exists, read_all, write_atomically
+from fsm_icl.results.layout import MARKER_FILES, SweepFolder, marked_trial
 from fsm_icl.results.records import FrozenModel, TrialEnd
 
 if TYPE_CHECKING:
@@ -53,15 +54,15 @@ class Markers:
 
     def __init__(self, results: Folder, logs: Path, sweep_id: str) -> None:
         """`results` is the sweep's folder, `logs` that on this machine in whose `wandb/` the logs lie."""
-        self.folder, self.sweep_id = results / "wandb", sweep_id
-        self._logs = logs / "wandb"
+        self._results, self.sweep_id = SweepFolder(results), sweep_id
+        self._logs = SweepFolder(logs).wandb
         self._known: dict[str, Marker | None] | None = None
         """Trial -> what its marker says; None is one of an earlier version, which says nothing."""
         self._here: dict[tuple[str, str], list[Path]] | None = None
 
     def path(self, trial: str) -> Folder:
         """Where a trial's marker is."""
-        return self.folder / f"{trial}.done"
+        return self._results.marker(trial)
 
     def has(self, trial: str, end: TrialEnd | None = None) -> bool:
         """Whether a trial, with this end where it is given, is on the server or its whole log on this machine.
@@ -117,8 +118,8 @@ class Markers:
 
     def _read(self) -> dict[str, Marker | None]:
         if self._known is None:
-            found = read_all(self.folder, "*.done")
-            self._known = {path.name.removesuffix(".done"): _parsed(content) for path, content in found.items()}
+            found = read_all(self._results.wandb, MARKER_FILES)
+            self._known = {marked_trial(path): _parsed(content) for path, content in found.items()}
         return self._known
 
 

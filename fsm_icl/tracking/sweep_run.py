@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.records import Manifest
 from fsm_icl.tracking.account import Destination, child_environment, client, first_line
 from fsm_icl.tracking.encoding import SWEEP_JOB, artifact_of, group_of, sweep_config
@@ -39,7 +40,7 @@ def log_sweep(folder: Path, files: Mapping[str, bytes], to: Destination | None =
         OSError: it can't be written, or W&B could not do it.
         subprocess.TimeoutExpired: it took too long.
     """
-    home, to = folder / "wandb", to or Destination()
+    home, to = SweepFolder(folder).wandb, to or Destination()
     sweep_id = Manifest.model_validate_json(files["manifest.json"]).id
     earlier = _logs(home, sweep_id)
     if earlier and [path.name for path in earlier] == _complete(home, to) and _content(home / CONTENT) == files:

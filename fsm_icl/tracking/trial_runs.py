@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.records import TrialRecord
 from fsm_icl.tracking.account import Destination, WandbError, client, first_line
 from fsm_icl.tracking.encoding import PROJECT, TrackedTrial, code_of, group_of, run_config, summary_of
@@ -49,7 +50,9 @@ class Runs:
         markers: Markers | None = None,
     ) -> None:
         """See `Tracker`."""
-        self.folder = folder.absolute() / "wandb"  # wandb opens files from the folder that its service was started in
+        self.folder = SweepFolder(
+            folder.absolute()
+        ).wandb  # wandb opens files from the folder that its service was started in
         self.sweep, self.sweep_id, self.scale, self.mode = sweep, sweep_id, scale, mode
         self.to = to or Destination()
         self.markers = markers or Markers(folder if results is None else results, self.folder.parent, sweep_id)
@@ -189,6 +192,7 @@ class Runs:
         at = trial.place
         place: dict[str, Any] = {"sweep": self.sweep, "sweep_id": self.sweep_id, "scale": self.scale}
         place |= {"cell": trial.cell, "repeat": at.repeat, "index": at.index, "hash": trial.hash}
+        place |= {"cell_key": at.cell} if at.cell else {}
         seed = f"seed{at.index}" if at.phase == "measure" else f"proposal{at.index}"
         ending = f" lr={trial.config['optimizer']['learning_rate']:g} {seed}"
         return {

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from fsm_icl.results.layout import SweepFolder
 from fsm_icl.tracking.account import SLOW, Destination, child_environment, host, obstacle
 from fsm_icl.tracking.encoding import SWEEP_JOB, ended
 from fsm_icl.tracking.markers import Markers, logged_trial, logs_below, mark_of_server
@@ -69,7 +70,7 @@ def sync(
     Raises:
         ValueError: there is nothing that W&B logged.
     """
-    home = folder / "wandb"
+    home = SweepFolder(folder).wandb
     logs = logs_below(home)
     if only is not None:
         logs = [path for path in logs if path.parent in only]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from fsm_icl.results.files import found, is_local, read_bytes, remove, rename, write_atomically
+from fsm_icl.results.layout import TrialFolder
 
 if TYPE_CHECKING:
     from fsm_icl.results.files import Folder
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Raised when what the file holds changes; a file of another format is set aside."""
 
-NAME = "checkpoint.pt"
 SET_ASIDE = "set-aside-"
 """Begins the name of a file that is not what it should be."""
 
@@ -31,15 +31,15 @@ class CheckpointNotWrittenError(OSError):
     """The disk, not the trial, is at fault."""
 
 
-def save(folder: Folder, fingerprint: str, content: dict[str, Any], name: str = NAME) -> None:
-    """Write `content` (tensors and plain values) as the trial's one file of that name, whole or not at all.
+def save(folder: Folder, fingerprint: str, content: dict[str, Any]) -> None:
+    """Write `content` (tensors and plain values) as the trial's one checkpoint, whole or not at all.
 
     Raises:
         CheckpointNotWrittenError: the file could not be written; the one before it is untouched.
     """
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    path, body = folder / name, buffer.getvalue()
+    path, body = TrialFolder(folder).checkpoint, buffer.getvalue()
     try:
         if is_local(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -48,12 +48,12 @@ def save(folder: Folder, fingerprint: str, content: dict[str, Any], name: str = 
         raise CheckpointNotWrittenError(f"can't write {path}: {error}") from error
 
 
-def load(folder: Folder, fingerprint: str, name: str = NAME) -> dict[str, Any] | None:
+def load(folder: Folder, fingerprint: str) -> dict[str, Any] | None:
     """The content that was saved for this trial, its tensors on the CPU; None where there is none.
 
     A file that is damaged, of another format or of another trial is set aside and counts as none.
     """
-    path = folder / name
+    path = TrialFolder(folder).checkpoint
     try:
         raw = read_bytes(path)
     except FileNotFoundError:
@@ -78,7 +78,8 @@ def set_aside(path: Folder, why: str) -> None:
 
 def forget(folder: Folder) -> None:
     """Remove what an ended trial has no more use for, what writers that died left behind included. Raises OSError."""
-    for path in [*found(folder, f"*{NAME}"), *found(folder, f".{NAME}.*")]:
+    name = TrialFolder(folder).checkpoint.name
+    for path in [*found(folder, f"*{name}"), *found(folder, f".{name}.*")]:
         remove(path)
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fsm_icl.models.shell import Model, build_model, spectral_radii
+from fsm_icl.results.layout import TrialFolder
 from fsm_icl.results.records import Report
 from fsm_icl.task.transitions.episodes import TrainingStream
 from fsm_icl.training import checkpoint
@@ -71,7 +72,7 @@ class TrainingState:
             state = cls._fresh(config, env)
             if env.folder and (content := checkpoint.load(env.folder, state.fingerprint)) is not None:
                 if (why := problem_with(content, state.model, state.optimizer, config.budget)) is not None:
-                    checkpoint.set_aside(env.folder / checkpoint.NAME, why)
+                    checkpoint.set_aside(TrialFolder(env.folder).checkpoint, why)
                 else:
                     state._restore(content)
         state.total = Stopwatch(state.total.seconds + building.seconds)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import torch
 
 from fsm_icl.results.files import append
+from fsm_icl.results.layout import TrialFolder
 from fsm_icl.results.records import Outcome, Report, TestScore, TrialEnd
 from fsm_icl.task.transitions.episodes import evaluation_set
 from fsm_icl.training import host, weights
@@ -21,7 +22,6 @@ from fsm_icl.training.loop import Diverged, train
 from fsm_icl.training.scoring import score
 from fsm_icl.training.state import TrainingState
 
-LOG = "log.txt"
 """In the trial's folder: trace-backs of its failures."""
 
 _INFRASTRUCTURE = (MemoryError, OSError, torch.OutOfMemoryError, torch.AcceleratorError)
@@ -101,7 +101,7 @@ class _Trial:
         """Append the trace-back to the folder's log, if that can still be written."""
         if self.env.folder:
             with contextlib.suppress(OSError):
-                append(self.env.folder / LOG, "".join(traceback.format_exception(error)) + "\n")
+                append(TrialFolder(self.env.folder).log, "".join(traceback.format_exception(error)) + "\n")
 
     def failed(self, error: Exception) -> TrialEnd:
         self.log(error)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from fsm_icl.results.files import is_local, read_bytes, write_atomically
+from fsm_icl.results.layout import TrialFolder
 from fsm_icl.training.checkpoint import CheckpointNotWrittenError
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from fsm_icl.results.files import Folder
 
-NAME = "weights.pt"
-DIGEST = f"{NAME}.sha256"
 _HEADER = b'{"format": 1, '
 """Begins a file of an earlier version: a line of JSON with trial and digest, then what torch.save wrote."""
 
@@ -35,16 +34,16 @@ def save(folder: Folder, trial: str, weights: Mapping[str, Tensor]) -> None:
     Raises:
         CheckpointNotWrittenError: a file could not be written.
     """
-    buffer = io.BytesIO()
+    buffer, kept = io.BytesIO(), TrialFolder(folder)
     torch.save({name: tensor.detach().cpu() for name, tensor in weights.items()}, buffer)
     body = buffer.getvalue()
     try:
         if is_local(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / NAME, body)
-        write_atomically(folder / DIGEST, _digest(trial, body))
+        write_atomically(kept.weights, body)
+        write_atomically(kept.weights_digest, _digest(trial, body))
     except OSError as error:
-        raise CheckpointNotWrittenError(f"can't write {folder / NAME}: {error}") from error
+        raise CheckpointNotWrittenError(f"can't write {kept.weights}: {error}") from error
 
 
 def load(folder: Folder, trial: str) -> dict[str, Tensor]:
@@ -54,23 +53,24 @@ def load(folder: Folder, trial: str) -> dict[str, Tensor]:
         ValueError: they are gone, damaged, or another trial's.
         OSError: they can't be read.
     """
+    kept = TrialFolder(folder)
     try:
-        raw = read_bytes(folder / NAME)
+        raw = read_bytes(kept.weights)
         early = raw.startswith(_HEADER)
-        return _earlier(raw, trial) if early else _checked(raw, trial, read_bytes(folder / DIGEST))
+        return _earlier(raw, trial) if early else _checked(raw, trial, read_bytes(kept.weights_digest))
     except (ValueError, LookupError, RuntimeError, pickle.UnpicklingError, FileNotFoundError) as error:
         why = f"{error.filename} is not there" if isinstance(error, FileNotFoundError) else error
-        raise ValueError(f"{folder / NAME}: the trained weights are gone or damaged: {why}") from None
+        raise ValueError(f"{kept.weights}: the trained weights are gone or damaged: {why}") from None
 
 
 def _digest(trial: str, body: bytes) -> str:
-    return f"# trial {trial}\n{hashlib.sha256(body).hexdigest()}  {NAME}\n"
+    return f"# trial {trial}\n{hashlib.sha256(body).hexdigest()}  weights.pt\n"
 
 
 def _checked(raw: bytes, trial: str, digest: bytes) -> dict[str, Tensor]:
     # The digest is ours because torch checks none, and raises OSError, like a broken disk, on a short file.
     if digest.decode(errors="replace").split() != _digest(trial, raw).split():
-        raise ValueError(f"{DIGEST} is not their digest in trial {trial[:12]}")
+        raise ValueError(f"weights.pt.sha256 is not their digest in trial {trial[:12]}")
     found: dict[str, Tensor] = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
     return found
 

@@ -83,7 +83,7 @@ def tune(
     yes: Annotated[bool, typer.Option("--yes", help=f"Run even a sweep of more than {MAX_TRIALS:,} trials.")] = False,
 ) -> None:
     """Search each cell's hyperparameters, then measure each winner on fresh seeds. Run it again to go on."""
-    from fsm_icl.results.layout import default_scale  # imported late: --help answers at once
+    from fsm_icl.results.lookup import default_scale  # imported late: --help answers at once
     from fsm_icl.sweep.file.yaml import SpecError
 
     if not plan:

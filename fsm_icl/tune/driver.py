@@ -25,7 +25,6 @@ from fsm_icl.sweep.file.planned import PlannedTrial
 from fsm_icl.sweep.protocol.planner import Planner
 from fsm_icl.sweep.store.store import Store
 from fsm_icl.tracking.tracker import Tracker
-from fsm_icl.training import checkpoint
 from fsm_icl.tune.resources.packing import Packing
 from fsm_icl.tune.trainable import Site, job, read_report
 
@@ -93,7 +92,7 @@ class Desk:
         if planned is None:
             return None
         self.in_flight[trial_id] = InFlight(planned)
-        return job(planned, self.store.trial_folder(planned.hash), self.site, self.packing.request(planned))
+        return job(planned, self.store.trial_folder(planned.hash).path, self.site, self.packing.request(planned))
 
     @property
     def finished(self) -> bool:
@@ -134,7 +133,8 @@ class Desk:
         if now - max(flight.last_sign, flight.last_look) > SILENT_SECONDS:
             flight.last_look = now
             with contextlib.suppress(OSError):
-                saved = modified(self.store.trial_folder(flight.planned.hash), checkpoint.NAME)
+                here = self.store.trial_folder(flight.planned.hash)
+                saved = modified(here.path, here.checkpoint.name)
                 flight.last_sign = max([flight.last_sign, *saved.values()])
         return max(0.0, now - flight.last_sign)
 

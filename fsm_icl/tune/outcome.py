@@ -14,6 +14,7 @@ from analysis.report.attachments import sweep_files
 from analysis.report.terminal import print_cell_table, say
 from analysis.sources.sweep import load_sweep
 from fsm_icl.results.files import exists
+from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.records import TrialRecord
 from fsm_icl.sweep.examine.backlog import mark_sweep_sent
 from fsm_icl.sweep.examine.status import Failure, failure, failures_table
@@ -82,7 +83,7 @@ class Ended:
 
 def print_end(ended: Ended, folder: Folder, console: Console) -> None:
     """The table by cell, what went wrong if anything did, and what to run next."""
-    if exists(folder / "manifest.json"):  # not where the disk was full from the start
+    if exists(SweepFolder(folder).manifest):  # not where the disk was full from the start
         try:
             print_cell_table(load_sweep(folder), console)
         except ValueError as error:  # something has changed a file while trials ran

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fsm_icl.results.files import told
-from fsm_icl.results.layout import fresh_folder
+from fsm_icl.results.lookup import fresh_folder
 from fsm_icl.sweep.examine.status import begun
 from fsm_icl.sweep.file.cells import cells_of
 from fsm_icl.sweep.file.hypotheses import check_other_scales, declared

@@ -19,8 +19,8 @@ import torch
 from ray import tune
 
 from fsm_icl.results.files import append, as_folder, is_local, told
+from fsm_icl.results.layout import TrialFolder
 from fsm_icl.results.records import Report
-from fsm_icl.sweep.examine.trial import STACK
 from fsm_icl.sweep.file.planned import PlannedTrial
 from fsm_icl.sweep.store.probe import problem_here
 from fsm_icl.training.checkpoint import CheckpointNotWrittenError
@@ -72,7 +72,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         folder = as_folder(env["folder"])
         self._stack: TextIO | None = None
         self._reports: Iterator[Report] = iter(())
-        self._problem = problem_here(folder.parent.parent, env["sweep_id"], env["driver"])
+        self._problem = problem_here(TrialFolder(folder).sweep.path, env["sweep_id"], env["driver"])
         if self._problem is not None:
             return  # before anything is written to what may be a folder of this machine alone
         cutoffs = {int(step): value for step, value in env["cutoffs"].items()}
@@ -156,11 +156,11 @@ def _stack_file(folder: Folder) -> TextIO:
 
     For a trial at a URI that is a temporary one; what a worker left there goes to the trial when it is begun again.
     """
-    stack = folder / STACK
+    stack = TrialFolder(folder).stack
     if is_local(stack):
         stack.parent.mkdir(parents=True, exist_ok=True)
         return stack.open("a")
-    here = Path(tempfile.gettempdir()) / f"fsm-{folder.name}-{STACK}"
+    here = Path(tempfile.gettempdir()) / f"fsm-{folder.name}-{stack.name}"
     if here.is_file() and here.stat().st_size:
         append(stack, here.read_text(errors="replace"))
     return here.open("w")

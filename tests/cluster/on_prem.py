@@ -19,7 +19,6 @@ from typing import TypeVar
 import yaml
 
 from fsm_icl.cluster.cluster_file import ROOT, filled
-from fsm_icl.sweep.examine.trial import STACK
 from tests import s3
 from tests.cluster.hosts import ONE_CORE, Host
 from tests.progress import PATIENCE
@@ -72,7 +71,7 @@ class Cluster:
         """Hashes of the trials that would go on from a checkpoint if the worker went away now."""
         there = self.worker.run("ls /tmp").stdout
         saved = self.laptop.run(f"curl --silent --fail '{self.endpoint}/{s3.BUCKET}?list-type=2'").stdout
-        running = set(re.findall(rf"fsm-(\w+)-{STACK}", there))
+        running = set(re.findall(r"fsm-(\w+)-stack\.txt", there))
         return running & set(re.findall(r"trials/(\w+)/checkpoint\.pt<", saved))
 
 

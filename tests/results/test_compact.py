@@ -11,7 +11,7 @@ import pytest
 from analysis.sources.sweep import load_sweep
 from fsm_icl.results import records as kept_records
 from fsm_icl.results.compact import Compactor
-from fsm_icl.results.layout import read_records
+from fsm_icl.results.reading import read_records
 from fsm_icl.results.records import TrialRecord
 from fsm_icl.sweep.protocol import prefix_rule
 from fsm_icl.sweep.protocol.manifest import manifest_cell, task_key

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from fsm_icl.results.layout import default_scale, fresh_folder, sweep_folder, sweep_folders
+from fsm_icl.results.lookup import default_scale, fresh_folder, sweep_folder, sweep_folders
 from fsm_icl.results.records import METRICS, Manifest, Report, Slice, TrialRecord
 from tests.analysis.builder import Plan, write_sweep
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from fsm_icl.cli import app
 from fsm_icl.results.files import as_folder
-from fsm_icl.results.layout import read_manifest, read_records
+from fsm_icl.results.reading import read_manifest, read_records
 from fsm_icl.results.records import ManifestCell, TrialRecord
 from tests.analysis.builder import Plan, write_sweep
 from tests.source.files import CURVES, curves, metrics, notebook, sized, write

@@ -74,7 +74,9 @@ def train(planned: PlannedTrial) -> TrialRecord:
 
 def record(planned: PlannedTrial, reports: list[Report], closing: TrialEnd) -> TrialRecord:
     config = planned.config.model_dump(mode="json")
-    return TrialRecord(hash=planned.hash, config=config, reports=reports, end=closing, commit=None, dirty=False)
+    return TrialRecord(
+        hash=planned.hash, config=config, place=planned.place, reports=reports, end=closing, commit=None, dirty=False
+    )
 
 
 def run(

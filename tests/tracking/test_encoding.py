@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fsm_icl.results import records
-from fsm_icl.results.layout import read_manifest
+from fsm_icl.results.reading import read_manifest
 from fsm_icl.results.records import Slice, TrialRecord, WantedTrial
 from fsm_icl.tracking.encoding import (
     artifact_of,
@@ -28,7 +28,7 @@ from tests.analysis.builder import spectrum, write_sweep
 from tests.sweep import simulate
 from tests.wandb_double import check_artifact, check_run
 
-PLACE = {"sweep": "s", "sweep_id": "0123abcd", "scale": "laptop", "cell": "c", "repeat": 0, "index": 0}
+SWEEP = {"sweep": "s", "sweep_id": "0123abcd", "scale": "laptop", "cell": "c"}
 
 
 def scored() -> TrialRecord:
@@ -48,7 +48,9 @@ def scored() -> TrialRecord:
 
 def run_of(record: TrialRecord) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
     """Config, summary and rows as JSON brings them back."""
-    config = run_config(record.config, {**PLACE, "hash": record.hash}) | code_of(record)
+    assert record.place is not None
+    place = {"repeat": record.place.repeat, "index": record.place.index, "cell_key": record.place.cell}
+    config = run_config(record.config, {**SWEEP, **place, "hash": record.hash}) | code_of(record)
     return tuple(json.loads(json.dumps([config, summary_of(record), [row_of(r) for r in record.reports]])))
 
 
@@ -56,6 +58,14 @@ def test_what_is_logged_comes_back() -> None:
     record = scored()
     back = record_of(*run_of(record))
     assert back == record.model_copy(update={"end": record.end.model_copy(update={"node": ""})})
+
+
+def test_a_run_of_an_earlier_version_gives_a_record_without_a_place() -> None:
+    record = scored()
+    config, summary, rows = run_of(record)
+    del config["cell_key"]
+    back = record_of(config, summary, rows)
+    assert (back.format, back.place, back.config) == (1, None, record.config)
 
 
 def test_the_last_row_of_a_step_counts_and_rows_beyond_the_end_do_not() -> None:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from fsm_icl.results.files import as_folder, write_atomically
-from fsm_icl.results.layout import read_manifest, read_records
+from fsm_icl.results.reading import read_manifest, read_records
 from fsm_icl.sweep.examine.backlog import send
 from fsm_icl.sweep.file.load import load_sweep
 from fsm_icl.sweep.protocol.planner import Planner

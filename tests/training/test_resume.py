@@ -152,12 +152,12 @@ def code(path: Path) -> None:
 def test_a_bad_checkpoint_is_set_aside(spoil: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     config, env = tiny(), RunEnv(folder=tmp_path)
     take(train(config, env), 2)
-    spoil(tmp_path / checkpoint.NAME)
-    spoiled = (tmp_path / checkpoint.NAME).read_bytes()
+    spoil(tmp_path / "checkpoint.pt")
+    spoiled = (tmp_path / "checkpoint.pt").read_bytes()
     with caplog.at_level(logging.WARNING):
         assert list(train(config, env)) == list(train(config, RunEnv()))
     assert "set aside" in caplog.text
-    assert (tmp_path / f"{checkpoint.SET_ASIDE}{checkpoint.NAME}").read_bytes() == spoiled
+    assert (tmp_path / f"{checkpoint.SET_ASIDE}checkpoint.pt").read_bytes() == spoiled
 
 
 def changed(path: Path, change: Any) -> None:
@@ -214,18 +214,18 @@ def test_a_checkpoint_with_the_wrong_content_is_set_aside(
 ) -> None:
     config, env = tiny(), RunEnv(folder=tmp_path)
     take(train(config, env), 2)
-    changed(tmp_path / checkpoint.NAME, change)
+    changed(tmp_path / "checkpoint.pt", change)
     with caplog.at_level(logging.WARNING):
         assert list(train(config, env)) == list(train(config, RunEnv()))
     assert "set aside" in caplog.text
-    assert (tmp_path / f"{checkpoint.SET_ASIDE}{checkpoint.NAME}").exists()
+    assert (tmp_path / f"{checkpoint.SET_ASIDE}checkpoint.pt").exists()
 
 
 def test_a_disk_that_is_full_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, env = tiny(), RunEnv(folder=tmp_path)
     reports = train(config, env)
     next(reports)
-    before = (tmp_path / checkpoint.NAME).read_bytes()
+    before = (tmp_path / "checkpoint.pt").read_bytes()
 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -233,8 +233,8 @@ def test_a_disk_that_is_full_leaves_the_checkpoint_before(tmp_path: Path, monkey
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(checkpoint.CheckpointNotWrittenError, match=r"checkpoint\.pt.*No space left"):
         next(reports)
-    assert [path.name for path in tmp_path.iterdir()] == [checkpoint.NAME]
-    assert (tmp_path / checkpoint.NAME).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
 
 
 def test_a_folder_that_is_a_file_is_the_machines_fault(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.loop import train
 from fsm_icl.training.scoring import evaluate
 from fsm_icl.training.state import TrainingState
-from fsm_icl.training.trial import LOG, run_trial
+from fsm_icl.training.trial import run_trial
 from tests.training.tiny import take, tiny
 
 MEASURE = tiny(phase="measure")
@@ -202,7 +202,7 @@ class TestFailed:
         assert [report.step for report in reports] == [4]
         assert (end.outcome, end.steps, end.test) == ("failed", 6, None)
         assert end.reason == r"KeyError: 'no such\nmachine'"
-        log = (tmp_path / LOG).read_text()
+        log = (tmp_path / "log.txt").read_text()
         assert log.startswith("Traceback")
         assert "in batch" in log
 
@@ -277,7 +277,7 @@ class TestInfrastructure:
         with pytest.raises(type(error)):
             next(reports)
         if isinstance(error, Exception):
-            assert type(error).__name__ in (tmp_path / LOG).read_text()
+            assert type(error).__name__ in (tmp_path / "log.txt").read_text()
 
     def test_real_cpu_exhaustion_is_recognised(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(RuntimeError) as caught:

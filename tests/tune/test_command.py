@@ -11,7 +11,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from fsm_icl.cli import app
-from fsm_icl.results.layout import read_records
+from fsm_icl.results.reading import read_records
 from fsm_icl.sweep.store.store import Store, failed_in
 from fsm_icl.tune.request import RunOptions
 from tests.sweep import folders, simulate

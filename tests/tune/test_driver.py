@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fsm_icl.results.layout import read_records
+from fsm_icl.results.reading import read_records
 from fsm_icl.results.records import Report
 from fsm_icl.sweep.file.spec import ResourcesSpec
 from fsm_icl.sweep.protocol.planner import Planner

@@ -52,7 +52,7 @@ def test_a_slow_trial_is_seen_to_be_alive(desk: Desk) -> None:
     (flight,) = desk.in_flight.values()
     flight.last_sign = flight.last_look = time.time() - 300
     assert "90/750 (alive 300 s ago)" in progress.line()
-    checkpoint = desk.store.trial_folder(flight.planned.hash) / "checkpoint.pt"
+    checkpoint = desk.store.trial_folder(flight.planned.hash).checkpoint
     checkpoint.parent.mkdir(parents=True)
     checkpoint.touch()
     assert "(alive 3" in progress.line()  # asked a moment ago

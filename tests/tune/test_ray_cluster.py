@@ -23,7 +23,7 @@ import torch
 from ray._private import services
 from ray.cluster_utils import Cluster
 
-from fsm_icl.results.layout import read_records
+from fsm_icl.results.reading import read_records
 from fsm_icl.results.records import Report
 from fsm_icl.tune.trainable import TrialTrainable
 from tests.progress import HOWEVER_LONG, outcome, run, wait_until

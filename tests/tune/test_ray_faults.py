@@ -190,4 +190,4 @@ def test_an_exception_of_the_code_is_an_outcome(tmp_path: Path) -> None:
     reasons = {r.end.reason for r in ended.failed}
     assert reasons == {"ZeroDivisionError: division by zero"}
     for record in ended.failed:
-        assert "ZeroDivisionError" in (store.trial_folder(record.hash) / "log.txt").read_text()
+        assert "ZeroDivisionError" in store.trial_folder(record.hash).log.read_text()

@@ -16,7 +16,7 @@ import pytest
 
 import fsm_icl
 from fsm_icl.results.files import as_folder
-from fsm_icl.results.layout import read_records
+from fsm_icl.results.reading import read_records
 from tests import s3
 from tests.progress import HOWEVER_LONG
 from tests.tune.smoke import TRIALS, command, records

@@ -23,7 +23,7 @@ def begun(folder: Path) -> TrialTrainable:
     planned = Planner(sweep.spec, simulate.cells(sweep), {}).next([])
     assert planned is not None
     with Store(folder) as store:
-        config = job(planned, store.trial_folder(planned.hash), Site(store.id, platform.node(), 600), REQUEST)
+        config = job(planned, store.trial_folder(planned.hash).path, Site(store.id, platform.node(), 600), REQUEST)
     trial = TrialTrainable.__new__(TrialTrainable)  # without Ray's own folders
     trial.setup(config)
     return trial
@@ -45,5 +45,5 @@ def test_a_checkpoint_that_cannot_be_written_is_the_disks_fault_and_names_it(
     trial.cleanup()
     assert said["done"]
     assert platform.node() in said["storage"]
-    assert checkpoint.NAME in said["storage"]
+    assert "checkpoint.pt" in said["storage"]
     assert "No space left on device" in said["storage"]

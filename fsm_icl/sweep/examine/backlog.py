@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fsm_icl.results.files import as_os_errors, is_local, read_bytes, write_atomically
-from fsm_icl.results.layout import local_folder, read_records
+from fsm_icl.results.layout import SweepFolder
+from fsm_icl.results.reading import read_records
 from fsm_icl.results.records import Manifest, ManifestCell, TrialPlace, TrialRecord, WantedTrial
-from fsm_icl.sweep.store.lock import BEAT_SECONDS, NAME, STILL_BEATS, driver_of
+from fsm_icl.sweep.store.lock import BEAT_SECONDS, STILL_BEATS, driver_of
 from fsm_icl.tracking.account import SLOW, Destination, destination, obstacle
 from fsm_icl.tracking.encoding import PROJECT, SWEEP_JOB, TrackedTrial
 from fsm_icl.tracking.markers import Markers, logged_trial, logs_below, mark_of_server
@@ -39,9 +40,9 @@ def send(
         ValueError: nothing was logged and nothing can be sent; a name or a record is wrong.
         OSError: something can't be read or written.
     """
-    local = local_folder(results, manifest.id)
+    local = SweepFolder(results).local(manifest.id)
     markers = Markers(results, local, manifest.id)
-    there = logs_below(local / "wandb")
+    there = logs_below(SweepFolder(local).wandb)
     target = _target(there, destination(entity, project), entity, project)
     busy = _is_busy(results)  # a driver logs what has ended by itself
     missing = [] if busy else _missing(results, manifest, markers)
@@ -50,16 +51,16 @@ def send(
     problem = obstacle(patience=SLOW) if lacking else None
     if problem is not None and not there:
         raise ValueError(
-            f"{local / 'wandb'}: no W&B logs; run the sweep with --wandb offline (the default), "
+            f"{SweepFolder(local).wandb}: no W&B logs; run the sweep with --wandb offline (the default), "
             f"or see to this, and they are made from its records: {problem}"
         )
     if lacking and problem is None:
-        (local / "wandb").mkdir(parents=True, exist_ok=True)
+        SweepFolder(local).wandb.mkdir(parents=True, exist_ok=True)
         problem = _log(missing, results, local, manifest, markers, target)
         problem = (_log_sweep(local, files, target) if lacks_sweep else None) or problem
         lacking = 0
     elsewhere = _sent_elsewhere(results, manifest, markers)
-    if not logs_below(local / "wandb") and elsewhere:
+    if not logs_below(SweepFolder(local).wandb) and elsewhere:
         return Synced(before=elsewhere, sent=0, left=0, interrupted=0, problem=None)
     done = sync(local, progress, markers=markers, to=target)
     if any(mark_of_server(log).exists() for log in _of_sweep(local, manifest.id)):
@@ -70,16 +71,16 @@ def send(
 
 def mark_sweep_sent(results: Folder) -> None:
     """The server has the sweep's own run as its manifest now is. Raises OSError."""
-    write_atomically(results / "wandb" / "sweep.sent", _digest(results))
+    write_atomically(SweepFolder(results).sweep_sent, _digest(results))
 
 
 def _digest(results: Folder) -> str:
-    return hashlib.sha256(read_bytes(results / "manifest.json")).hexdigest()
+    return hashlib.sha256(read_bytes(SweepFolder(results).manifest)).hexdigest()
 
 
 def _is_sweep_sent(results: Folder) -> bool:
     try:
-        return read_bytes(results / "wandb" / "sweep.sent").decode(errors="replace") == _digest(results)
+        return read_bytes(SweepFolder(results).sweep_sent).decode(errors="replace") == _digest(results)
     except FileNotFoundError:
         return False
 
@@ -103,7 +104,7 @@ def _is_busy(results: Folder) -> bool:
         return driver_of(results) is not None
     try:
         with as_os_errors(results):
-            return time.time() - (results / NAME).stat().st_mtime < BEAT_SECONDS * STILL_BEATS
+            return time.time() - SweepFolder(results).lock.stat().st_mtime < BEAT_SECONDS * STILL_BEATS
     except FileNotFoundError:
         return False
 
@@ -116,7 +117,8 @@ def _ended(manifest: Manifest, records: Mapping[str, TrialRecord]) -> Iterator[t
 
 
 def _tracked(cell: ManifestCell, wanted: WantedTrial, record: TrialRecord) -> TrackedTrial:
-    place = TrialPlace(cell="", phase=wanted.phase, repeat=wanted.repeat, index=wanted.index)
+    key = record.place.cell if record.place else ""
+    place = TrialPlace(cell=key, phase=wanted.phase, repeat=wanted.repeat, index=wanted.index)
     config = TrialConfig.model_validate(record.config).model_dump(mode="json")
     return TrackedTrial(wanted.hash, cell.label, cell.fields, place, config)
 
@@ -156,7 +158,7 @@ def _adopted(markers: Markers, trial: str, record: TrialRecord) -> bool:
 
 
 def _of_sweep(local: Path, sweep_id: str) -> list[Path]:
-    return [log for log in logs_below(local / "wandb") if logged_trial(log) == (sweep_id, SWEEP_JOB)]
+    return [log for log in logs_below(SweepFolder(local).wandb) if logged_trial(log) == (sweep_id, SWEEP_JOB)]
 
 
 def _lacks_sweep(results: Folder, local: Path, sweep_id: str) -> bool:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 import torch
 from pydantic import ValidationError
 
-from fsm_icl.results.layout import is_imported, read_records
+from fsm_icl.results.layout import SweepFolder, TrialFolder
+from fsm_icl.results.reading import is_imported, read_records
 from fsm_icl.results.records import Phase, Report, TrialEnd, TrialRecord
 from fsm_icl.sweep.examine.trial import loss_text, metrics_line
 from fsm_icl.sweep.file.cells import cells_of
 from fsm_icl.sweep.file.load import load_sweep
 from fsm_icl.sweep.protocol.planner import Planner
 from fsm_icl.training.config import RunEnv, TrialConfig
-from fsm_icl.training.trial import LOG, run_trial
+from fsm_icl.training.trial import run_trial
 
 if TYPE_CHECKING:
     from fsm_icl.results.files import Folder
@@ -47,7 +48,7 @@ def trial_of(folder: Folder, trial: str) -> Again:
     """
     if is_imported(folder):
         raise ValueError(f"{folder}: imported results can't be run again here")
-    loaded = load_sweep(str(folder / "sweep.yaml"))
+    loaded = load_sweep(str(SweepFolder(folder).sweep_file))
     records = read_records(folder)
     planner = Planner(loaded.spec, cells_of(loaded), records)
     for plan in planner.plans:
@@ -92,7 +93,7 @@ def run_again(trial: Again, say: Callable[[str], None]) -> TrialEnd:
                 say(f"step {report.step}: {metrics_line(report.metrics)}{note}")
         assert report.end is not None, "a trial's last report says how it ended"
         end = report.end
-        if (log := Path(name) / LOG).is_file():
+        if (log := TrialFolder(Path(name)).log).is_file():
             say(log.read_text(encoding="utf-8").rstrip())
     say(f"{end.outcome} at step {end.steps}{f': {end.reason}' if end.reason else ''}; {end.seconds:.1f} s")
     if end.test is not None:

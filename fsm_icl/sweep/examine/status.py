@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fsm_icl.results.files import exists, modified
-from fsm_icl.results.layout import check_place, read_manifest, record_files
+from fsm_icl.results.files import exists
+from fsm_icl.results.layout import SweepFolder
+from fsm_icl.results.places import cell_of
+from fsm_icl.results.reading import check_place, read_manifest, record_files
 from fsm_icl.results.record_checks import config_problems
-from fsm_icl.results.records import Manifest, ManifestCell, Outcome, Phase, WantedTrial
+from fsm_icl.results.records import Manifest, ManifestCell, Outcome, Phase, TrialPlace, WantedTrial
 from fsm_icl.sweep.store.lock import driver_of
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ class _Ended(BaseModel):
 
     hash: str
     config: dict[str, Any]
+    place: TrialPlace | None = None
     end: _End
     imported: Any = None
 
@@ -101,12 +104,12 @@ def read_status(folder: Folder) -> Status:
         ValueError: the manifest can't be read.
     """
     manifest = read_manifest(folder)
-    written = (folder / "manifest.json").stat().st_mtime
+    written = SweepFolder(folder).manifest.stat().st_mtime
     newest, stray = written, 0
     ended: dict[str, list[tuple[_Ended, Phase, Outcome]]] = {cell.label: [] for cell in manifest.cells}
     wanted = {w.hash: (cell.label, w) for cell in manifest.cells for w in cell.wanted}
     hashes = set()
-    changes = modified(folder / "records", "[!.]*.json")
+    changes = SweepFolder(folder).records_modified()
     unreadable: list[Folder] = []
     misplaced: list[str] = []
     for path, record in _records(folder, unreadable, misplaced):
@@ -116,7 +119,8 @@ def read_status(folder: Folder) -> Status:
         label, place = wanted.get(record.hash, (None, None))
         if label is None and changed >= written:
             # The manifest is written when a cell is decided; what the driver records meanwhile is wanted by it.
-            label = cell_of(record.config, manifest.cells)
+            home = cell_of(record.config, record.place, manifest)
+            label = home.label if home else None
         if label is None:
             stray += 1
         else:
@@ -160,20 +164,6 @@ def _as_read(record: _Ended, place: WantedTrial | None) -> Outcome:
     return "pruned" if place is not None and place.pruned_at is not None else record.end.outcome
 
 
-def cell_of(config: Mapping[str, Any], cells: Iterable[ManifestCell]) -> str | None:
-    """Label of the cell whose coordinates `config` has; of several the one with the most. None when none fits."""
-    fitting = [cell for cell in cells if all(_value(config, k) == v for k, v in cell.fields.items())]
-    return max(fitting, key=lambda cell: len(cell.fields)).label if fitting else None
-
-
-def _value(config: Mapping[str, Any], key: str) -> Any:
-    """The value of a cell's coordinate (`d_model`, `precision`, `optimizer.weight_decay`) in a trial's config."""
-    section, dot, name = key.partition(".")
-    if dot:
-        return config[section].get(name)
-    return config.get(key) if key == "precision" else config["model"].get(key)
-
-
 def _cell_status(cell: ManifestCell, trials: list[tuple[_Ended, Phase, Outcome]]) -> CellStatus:
     phases = Counter(phase for _, phase, _ in trials)
     seeds = cell.num_seeds
@@ -190,19 +180,14 @@ def _cell_status(cell: ManifestCell, trials: list[tuple[_Ended, Phase, Outcome]]
 
 def begun(folder: Folder) -> dict[str, float]:
     """Hash -> Unix seconds of its checkpoint, of every trial that has one."""
-    found = {path.parent.name: changed for path, changed in modified(folder / "trials", "*/checkpoint.pt").items()}
+    found = SweepFolder(folder).checkpoints_modified()
     return {trial: changed for trial, changed in found.items() if trial.isalnum()}  # and no file manager's copy
 
 
 def failure(folder: Folder, trial: str, cell: str, phase: Phase, outcome: str, reason: str | None) -> Failure:
     """A row of the table of failures of the sweep in `folder`."""
-    log = log_path(folder, trial)
+    log = SweepFolder(folder).trial(trial).log
     return Failure(trial, cell, phase, outcome, reason or "", log if exists(log) else None)
-
-
-def log_path(folder: Folder, trial: str) -> Folder:
-    """Where a trial's log lies, if it wrote one."""
-    return folder / "trials" / trial / "log.txt"
 
 
 def failures_table(failures: Sequence[Failure]) -> Table:

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 from fsm_icl.results.files import exists, found, read_bytes
 from fsm_icl.results.files import listed as content_of
-from fsm_icl.results.layout import check_place, parse_json, read_manifest
+from fsm_icl.results.layout import RECORD_FILES, SweepFolder
+from fsm_icl.results.places import cell_of
+from fsm_icl.results.reading import check_place, parse_json, read_manifest
 from fsm_icl.results.records import Manifest, ManifestCell, TrialRecord, WantedTrial
-from fsm_icl.sweep.examine.status import cell_of, log_path
 
 if TYPE_CHECKING:
     from fsm_icl.results.files import Folder
-
-STACK = "stack.txt"
-"""In a trial's folder: where its worker stood when it was given up as hung."""
 
 
 def find_trial(folder: Folder, prefix: str) -> str:
@@ -24,8 +22,8 @@ def find_trial(folder: Folder, prefix: str) -> str:
     Raises:
         ValueError: none does, or several do, which are named.
     """
-    known = {path.stem for path in found(folder / "records", "[!.]*.json")}
-    known |= {path.name for path in content_of(folder / "trials")}
+    known = {path.stem for path in found(SweepFolder(folder).records, RECORD_FILES)}
+    known |= {path.name for path in content_of(SweepFolder(folder).trials)}
     known |= {wanted.hash for cell in read_manifest(folder).cells for wanted in cell.wanted}
     matching = sorted(trial for trial in known if prefix and trial.isalnum() and trial.startswith(prefix.lower()))
     if len(matching) != 1:
@@ -37,7 +35,7 @@ def find_trial(folder: Folder, prefix: str) -> str:
 
 def read_record(folder: Folder, trial: str) -> TrialRecord | None:
     """The trial's record, None when it has not ended. Raises ValueError, with its path, when it can't be read."""
-    path = folder / "records" / f"{trial}.json"
+    path = SweepFolder(folder).record(trial)
     try:
         record = parse_json(path, read_bytes(path), TrialRecord)
     except FileNotFoundError:
@@ -54,7 +52,8 @@ def place_of(manifest: Manifest, trial: str, record: TrialRecord | None) -> str:
                 return _place(cell, wanted)
     if record is None:
         return "not in the manifest (yet)"
-    label = cell_of(record.config, manifest.cells)
+    home = cell_of(record.config, record.place, manifest)
+    label = home.label if home else None
     return f"{label or 'of no cell of the sweep'}, {record.phase}, not in the manifest (yet)"
 
 
@@ -77,7 +76,7 @@ def told(folder: Folder, trial: str) -> Iterator[str]:
     yield f"trial {trial}"
     yield f"cell: {place_of(read_manifest(folder), trial, record)}"
     if record is None:
-        begun = exists(folder / "trials" / trial / "checkpoint.pt")
+        begun = exists(SweepFolder(folder).trial(trial).checkpoint)
         yield "outcome: none yet; " + ("it has a checkpoint to go on from" if begun else "it has no checkpoint")
     else:
         end = record.end
@@ -93,7 +92,8 @@ def told(folder: Folder, trial: str) -> Iterator[str]:
             yield f"last report: {metrics_line(last.metrics)} at step {last.step}"
         if end.test is not None:
             yield f"test score: accuracy {end.test.accuracy:.4f}{loss_text(end.test.loss)}"
-    files = [path for path in (log_path(folder, trial), log_path(folder, trial).with_name(STACK)) if exists(path)]
+    kept = SweepFolder(folder).trial(trial)
+    files = [path for path in (kept.log, kept.stack) if exists(path)]
     for path in files:
         yield f"log: {path}"
         yield ""

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fsm_icl.commit import code_version
-from fsm_icl.results.layout import read_manifest
+from fsm_icl.results.reading import read_manifest
 from fsm_icl.results.records import Report, TrialEnd, TrialRecord
 from fsm_icl.seeding import numpy_generator
 from fsm_icl.sweep.examine.replay import Again, again, rerun

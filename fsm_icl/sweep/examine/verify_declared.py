@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fsm_icl.results.claims import Claim, changes, claim_of, histories
-from fsm_icl.results.layout import read_manifest, read_records
+from fsm_icl.results.layout import SweepFolder
+from fsm_icl.results.reading import read_manifest, read_records
 from fsm_icl.results.records import Declaration, Manifest, Occasion
 from fsm_icl.sweep.file.cells import cells_of
 from fsm_icl.sweep.file.yaml import SpecError
 from fsm_icl.sweep.protocol.declarations import claims_of
 from fsm_icl.sweep.protocol.tally import sweep_before
-from fsm_icl.sweep.store.declarations import NAME, DeclarationLog, hash_of
+from fsm_icl.sweep.store.declarations import DeclarationLog, hash_of
 
 if TYPE_CHECKING:
     from fsm_icl.results.files import Folder
@@ -51,7 +52,7 @@ def check_declared(folder: Folder) -> list[Checked]:
     if manifest.imported:
         raise ValueError(f"{folder}: imported results have no declared claims, there is nothing to verify")
     if log is None:
-        why = f"no {NAME}: an earlier version of the program ran it, so when its claims were declared can't be known"
+        why = "no declarations.json: an earlier version ran it, so nobody knows when its claims were declared"
         return [Checked(str(folder), "", [why])]
     ended = [end.ended_at for r in read_records(folder).values() if (end := r.end).ended_at is not None]
     asked = _claims_in_sweep_file(folder)
@@ -61,7 +62,11 @@ def check_declared(folder: Folder) -> list[Checked]:
     found = list(_standing(manifest, log, asked, forged))
     found += [_withdrawn(d, forged[d.hash]) for d in log.declarations if d.withdrawn]
     if len(manifest.declarations) > len(log.declarations):
-        found.append(Checked(NAME, "", [f"has fewer versions than {folder / 'manifest.json'}: some were removed"]))
+        found.append(
+            Checked(
+                "declarations.json", "", [f"has fewer versions than {SweepFolder(folder).manifest}: some were removed"]
+            )
+        )
     return found
 
 
@@ -120,13 +125,13 @@ def _forgeries(place: int, log: DeclarationLog, manifest: Manifest, ended: Seque
     """Where a version does not agree with its hash, the manifest or the records."""
     version = log.declarations[place]
     if not version.fits:
-        yield f"{NAME} was edited: the hash is not that of the content"
+        yield "declarations.json was edited: the hash is not that of the content"
     if place < len(manifest.declarations):
         copy = manifest.declarations[place]
         if copy.withdrawn is None:  # a driver that has just begun has dated its withdrawal, and not yet told
             copy = copy.model_copy(update={"withdrawn": version.withdrawn})
         if copy != version:
-            yield f"manifest.json and {NAME} disagree about it: one of them was edited"
+            yield "manifest.json and declarations.json disagree about it: one of them was edited"
     for event, occasion in (("declared", version.declared), ("withdrawn", version.withdrawn)):
         older = 0 if occasion is None else sum(at < occasion.at.timestamp() - CLOCKS for at in ended)
         if occasion is not None and older > occasion.ended:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fsm_icl.models.shell import Model, build_model
-from fsm_icl.results.layout import read_manifest, sweep_folder
+from fsm_icl.results.layout import SweepFolder
+from fsm_icl.results.lookup import sweep_folder
+from fsm_icl.results.reading import read_manifest
 from fsm_icl.sweep.examine.trial import read_record
 from fsm_icl.training import weights
 from fsm_icl.training.config import TrialConfig
@@ -46,7 +48,7 @@ def load(results: str | Path, cell: str, seed: int = 0, scale: str | None = None
         state = "has not ended" if record is None else f"{record.end.outcome}: {record.end.reason}"
         raise ValueError(f"{folder}: {cell}, seed {seed} (trial {trial[:12]}) {state}")
     config = TrialConfig.model_validate(record.config)
-    trained = weights.load(folder / "trials" / trial, trial)
+    trained = weights.load(SweepFolder(folder).trial(trial).path, trial)
     model = build_model(config.model, config.task.num_tokens, config.task.num_classes, config.seed)
     model.load_state_dict(trained)
     return Trained(model.eval(), config)

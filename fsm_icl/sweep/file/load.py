@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 import fsm_icl
 from fsm_icl.results.files import as_folder, is_local, normal, refuse_dangling, told
-from fsm_icl.results.layout import default_scale, refuse_sweep
+from fsm_icl.results.lookup import default_scale, refuse_sweep
 from fsm_icl.sweep.file.errors import as_written, dotted, explain
 from fsm_icl.sweep.file.spec import SweepSpec
 from fsm_icl.sweep.file.yaml import (

@@ -61,6 +61,7 @@ def manifest_cell(spec: SweepSpec, plan: CellPlan, task: str) -> ManifestCell:
     model, classes = template.model, template.task.num_classes
     return ManifestCell(
         label=plan.cell.label,
+        key=plan.cell.key,
         fields=dict(plan.cell.fields),
         task=task,
         num_params=model.num_params(template.task.num_tokens, classes),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fsm_icl.results.files import exists
+from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.records import Phase, TrialRecord
 from fsm_icl.sweep.file.cells import cells_of
 from fsm_icl.sweep.file.content import content_of
@@ -66,6 +67,7 @@ def standings(planner: Planner, begun: Collection[str]) -> Standings:
         for trial in stray:
             by_seed.setdefault(planner.records[trial].config["seed"], []).append(planner.records[trial])
         stray -= {h for plan in planner.plans for h in _undecided(plan, by_seed)}
+    by_key = {plan.cell.key: plan for plan in planner.plans}
     homes = {content_of(plan.cell.template.model_dump(mode="json"), plan.cell.ranges): plan for plan in planner.plans}
     searched = {tuple(plan.cell.ranges) for plan in planner.plans}
     at_home: Counter[str] = Counter()
@@ -73,7 +75,11 @@ def standings(planner: Planner, begun: Collection[str]) -> Standings:
     for trial in stray:
         record = planner.records[trial]
         contents = (content_of(record.config, names) for names in searched)
-        home = next((homes[content] for content in contents if content in homes), None)
+        home = (
+            by_key.get(record.place.cell)
+            if record.place is not None
+            else next((homes[content] for content in contents if content in homes), None)
+        )
         if home is None:
             elsewhere[_name(record)] += 1
         else:
@@ -127,7 +133,7 @@ def _name(record: TrialRecord) -> str:
 
 def sweep_before(folder: Folder) -> LoadedSweep | None:
     """The sweep file that `folder` was last run with; None where there is none that can be read now."""
-    path = folder / "sweep.yaml"
+    path = SweepFolder(folder).sweep_file
     try:
         return load_sweep(str(path)) if exists(path) else None
     except SpecError:  # written by a version with other fields: there is nothing to compare with

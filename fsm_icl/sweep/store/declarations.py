@@ -12,14 +12,13 @@ from pydantic import model_validator
 
 from fsm_icl.results.claims import Claim, claim_of
 from fsm_icl.results.files import read_bytes
-from fsm_icl.results.layout import parse_json
+from fsm_icl.results.layout import SweepFolder
+from fsm_icl.results.reading import parse_json
 from fsm_icl.results.records import Declaration, FrozenModel, Occasion, sha256_of
 from fsm_icl.training.config import identity
 
 if TYPE_CHECKING:
     from fsm_icl.results.files import Folder
-
-NAME = "declarations.json"
 
 
 class DeclarationLog(FrozenModel):
@@ -43,7 +42,8 @@ class DeclarationLog(FrozenModel):
             OSError: as `read_bytes`.
         """
         try:
-            return parse_json(folder / NAME, read_bytes(folder / NAME), cls)
+            path = SweepFolder(folder).declarations
+            return parse_json(path, read_bytes(path), cls)
         except (FileNotFoundError, NotADirectoryError):
             return None
 

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from pydantic import ValidationError
 
 from fsm_icl.results.files import read_bytes, remove, write_atomically
+from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.records import FrozenModel
 
 if TYPE_CHECKING:
     from fsm_icl.results.files import Folder
 
 log = logging.getLogger(__name__)
-NAME = "lock"
 ATTEMPTS = 4
 BEAT_SECONDS = 5.0
 STILL_BEATS = 4
@@ -66,8 +66,8 @@ def driver_of(folder: Folder) -> str | None:
     """Who holds the folder, e.g. "pid 12 on host"; None when nobody does. At a URI, with its last sign of life."""
     try:
         if isinstance(folder, Path):
-            return _holder(folder / NAME)
-        path = folder / NAME
+            return _holder(SweepFolder(folder).lock)
+        path = SweepFolder(folder).lock
         owner = _owner(read_bytes(path))
         return f"{owner}, last sign of life {max(0, time.time() - path.stat().st_mtime):.0f} s ago"
     except OSError:
@@ -119,9 +119,9 @@ class FileLock:
 
     def __init__(self, folder: Path) -> None:
         """As `lock`."""
-        _refuse_special(folder / NAME)
+        _refuse_special(SweepFolder(folder).lock)
         with contextlib.ExitStack() as undo:
-            stream = undo.enter_context((folder / NAME).open("a+"))
+            stream = undo.enter_context((SweepFolder(folder).lock).open("a+"))
             if not self._acquired(stream, folder, undo):
                 stream.seek(0)
                 raise LockedError(stream.read().strip() or "another process")
@@ -166,7 +166,7 @@ class ObjectLock:
 
     def __init__(self, folder: Folder) -> None:
         """As `lock`; takes STILL_BEATS beats where a driver has died without a word."""
-        self._path = folder / NAME
+        self._path = SweepFolder(folder).lock
         self._mine = Beat(owner=_me(), token=secrets.token_hex(8))
         self._lost: str | None = None
         self._closing = threading.Event()

@@ -9,7 +9,9 @@ from pydantic import ValidationError
 
 from fsm_icl.results.compact import Compactor
 from fsm_icl.results.files import is_local
-from fsm_icl.results.layout import RETRAIN, UNREADABLE, each_record, first_problem, folders_called, named, read_manifest
+from fsm_icl.results.layout import SweepFolder
+from fsm_icl.results.lookup import UNREADABLE, folders_called, named
+from fsm_icl.results.reading import RETRAIN, each_record, first_problem, read_manifest
 from fsm_icl.results.records import TrialRecord
 from fsm_icl.sweep.file.cells import Cell
 from fsm_icl.sweep.file.content import content_of
@@ -32,7 +34,7 @@ def read_own_records(folder: Folder) -> dict[str, TrialRecord]:
 def _own_records(folder: Folder) -> Iterator[TrialRecord]:
     for record in each_record(folder):
         if not record.imported:
-            _check_config(folder / "records" / f"{record.hash}.json", record)
+            _check_config(SweepFolder(folder).record(record.hash), record)
         yield record
 
 
@@ -57,7 +59,7 @@ def home_of(sweep: str, scale: str, cells: Sequence[Cell], results: Folder) -> F
 
 
 def _is_home(folder: Folder, sweep: str, scale: str, cells: Sequence[Cell]) -> bool:
-    path = folder / "manifest.json"
+    path = SweepFolder(folder).manifest
     if is_local(path) and path.is_dir():
         raise ValueError(f"{path}: is a folder; move it away: the manifest is written anew")
     names = named(folder)
@@ -81,6 +83,9 @@ def _is_home(folder: Folder, sweep: str, scale: str, cells: Sequence[Cell]) -> b
 
 
 def _are_of(records: Mapping[str, TrialRecord], cells: Sequence[Cell]) -> bool:
+    keys = {cell.key for cell in cells}
+    if any(record.place is not None and record.place.cell in keys for record in records.values()):
+        return True
     ours = {content_of(cell.template.model_dump(mode="json"), cell.ranges) for cell in cells}
     searched = {tuple(cell.ranges) for cell in cells}
     return any(content_of(record.config, names) in ours for record in records.values() for names in searched)

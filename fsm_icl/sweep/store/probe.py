@@ -9,6 +9,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from fsm_icl.results.files import exists, read_bytes, remove, told, write_atomically
+from fsm_icl.results.layout import SweepFolder
 
 if TYPE_CHECKING:
     from fsm_icl.results.files import Folder
@@ -39,9 +40,9 @@ def problem_here(folder: Folder, sweep_id: str, driver: str) -> str | None:
     """
     here, advice = platform.node(), "give --results a folder that every machine sees under one path, or a URI"
     try:
-        if not exists(folder / "id"):
+        if not exists(SweepFolder(folder).id):
             return f"{here} does not see {folder}, which the driver on {driver} does: {advice}"
-        found = read_bytes(folder / "id").decode(errors="replace").strip()
+        found = read_bytes(SweepFolder(folder).id).decode(errors="replace").strip()
         if found != sweep_id:
             where = f"on {here} (id {found!r}) than on the driver's machine {driver} (id {sweep_id!r})"
             return f"{folder} is another folder {where}: {advice}"

@@ -1,8 +1,4 @@
-"""Records, manifest and lock of one sweep in one folder. The driver is its only writer, one driver at a time.
-
-results/spectrum-laptop/  id  lock  sweep.yaml  manifest.json  declarations.json  records/<hash>.json
-                          trials/<hash>/  wandb/  figures/
-"""
+"""Records, manifest and lock of one sweep in one folder. The driver is its only writer, one driver at a time."""
 
 from __future__ import annotations
 
@@ -20,20 +16,18 @@ from ruamel.yaml import YAML
 from fsm_icl.commit import code_version
 from fsm_icl.results.compact import Compactor
 from fsm_icl.results.files import (
-    TEMPORARY,
     exists,
     found,
     is_local,
-    modified,
     read_bytes,
     remove,
     remove_tree,
     write_atomically,
 )
-from fsm_icl.results.layout import local_folder, parse_json, read_manifest
+from fsm_icl.results.layout import SweepFolder, TrialFolder
+from fsm_icl.results.reading import parse_json, read_manifest
 from fsm_icl.results.records import Manifest, Report, TrialEnd, TrialRecord
 from fsm_icl.sweep.file.planned import PlannedTrial
-from fsm_icl.sweep.store import declarations
 from fsm_icl.sweep.store.declarations import DeclarationLog
 from fsm_icl.sweep.store.lock import LockedError, lock
 from fsm_icl.sweep.store.own_records import read_own_records
@@ -60,15 +54,15 @@ class Store:
         Raises:
             StoreError: it can't be written, another driver has it, or a record in it can't be read.
         """
-        self.folder = folder
+        self.folder, self.layout = folder, SweepFolder(folder)
         with _as_store_errors(folder), contextlib.ExitStack() as undo:
             if is_local(folder):
-                for name in ("records", "trials"):
-                    (folder / name).mkdir(parents=True, exist_ok=True)
+                for made in (self.layout.records, self.layout.trials):
+                    made.mkdir(parents=True, exist_ok=True)
             self._lock = undo.enter_context(contextlib.closing(lock(folder)))
             self.id = self._read_id()
-            self.local = local_folder(folder, self.id)
-            (self.local / "wandb").mkdir(parents=True, exist_ok=True)
+            self.local = SweepFolder(folder).local(self.id)
+            SweepFolder(self.local).wandb.mkdir(parents=True, exist_ok=True)
             probe(folder)
             self._compact = Compactor()
             self.records = read_own_records(folder)  # under the lock: another driver may just have ended
@@ -91,25 +85,23 @@ class Store:
     def _remove_left_overs(self) -> None:
         """What writers that died have left behind, and checkpoints of trials that have ended since."""
         if is_local(self.folder):
-            for pattern in (f".*{TEMPORARY}", f"records/.*{TEMPORARY}", f"trials/*/.*{TEMPORARY}", f"{PROBE}-*"):
-                for path in found(self.folder, pattern):
-                    remove(path)
-        written = modified(self.folder / "records", "[!.]*.json")
+            for path in [*self.layout.left_behind(), *found(self.folder, f"{PROBE}-*")]:
+                remove(path)
+        written = self.layout.records_modified()
         recorded = {path.stem: when for path, when in written.items()}
-        for path, when in modified(self.folder / "trials", f"*/{checkpoint.NAME}").items():
-            trial = path.parent.name
+        for trial, when in self.layout.checkpoints_modified().items():
             if when <= recorded.get(trial, 0):  # a newer one is of a trial that was taken up again
                 self._drop_checkpoint(self.records[trial])
 
     def _drop_checkpoint(self, record: TrialRecord) -> None:
         folder = self.trial_folder(record.hash)
         if record.phase == "search" and record.end.outcome in ("finished", "pruned"):
-            remove_tree(folder)
+            remove_tree(folder.path)
         else:
-            checkpoint.forget(folder)
+            checkpoint.forget(folder.path)
 
     def _read_id(self) -> str:
-        path = self.folder / "id"
+        path = self.layout.id
         if not exists(path):
             self._check_new()
             write_atomically(path, secrets.token_hex(4))
@@ -120,16 +112,16 @@ class Store:
 
     def _check_new(self) -> None:
         """Raises StoreError where the folder has had an id: with another, its W&B runs would belong to nobody."""
-        if exists(self.folder / "manifest.json"):
+        if exists(self.layout.manifest):
             try:
                 known = read_manifest(self.folder).id
             except ValueError:
                 known = "8 hexadecimal digits"
-            raise StoreError(f"{self.folder / 'id'}: is missing, though a driver has been here; write {known} into it")
+            raise StoreError(f"{self.layout.id}: is missing, though a driver has been here; write {known} into it")
 
-    def trial_folder(self, trial_hash: str) -> Folder:
+    def trial_folder(self, trial_hash: str) -> TrialFolder[Folder]:
         """Where a trial keeps its checkpoint and log."""
-        return self.folder.absolute() / "trials" / trial_hash
+        return self.layout.trial(trial_hash)
 
     def write(self, planned: PlannedTrial, reports: list[Report], end: TrialEnd) -> TrialRecord:
         """Keep an ended trial, and drop its checkpoint: nobody will ask for it again.
@@ -140,27 +132,31 @@ class Store:
         """
         commit, dirty = code_version()
         config = planned.config.model_dump(mode="json")
-        record = TrialRecord(hash=planned.hash, config=config, reports=reports, end=end, commit=commit, dirty=dirty)
+        record = TrialRecord(
+            hash=planned.hash,
+            config=config,
+            place=planned.place,
+            reports=reports,
+            end=end,
+            commit=commit,
+            dirty=dirty,
+        )
         known = self.records.get(planned.hash)
         # Through the type: a record of an earlier version lacks fields that have come since.
         same = known is None or TrialConfig.model_validate(known.config) == planned.config
         assert same, f"two configs with hash {planned.hash}"
         if known is not None:  # taken up again: what W&B has of it is not all any more
-            remove(self._marker(planned.hash))
+            remove(self.layout.marker(planned.hash))
         self.records[planned.hash] = self._compact(record)
         self._lock.check()
-        write_atomically(self.folder / "records" / f"{record.hash}.json", record.model_dump_json())
+        write_atomically(self.layout.record(record.hash), record.model_dump_json())
         self._drop_checkpoint(record)
         return record
 
     def read(self, trial_hash: str) -> TrialRecord:
         """A record in full; `records` has what the protocol reads. Raises OSError or ValueError, naming the file."""
-        path = self.folder / "records" / f"{trial_hash}.json"
+        path = self.layout.record(trial_hash)
         return parse_json(path, read_bytes(path), TrialRecord)
-
-    def _marker(self, trial_hash: str) -> Folder:
-        """Says that W&B has all of the trial's record."""
-        return self.folder / "wandb" / f"{trial_hash}.done"
 
     def forget_failed(self) -> list[str]:
         """Drop the records of failed trials, and only these, so that they are asked for again, from their first step.
@@ -174,8 +170,8 @@ class Store:
         failed = failed_in(self.records)
         for trial in failed:
             try:
-                remove(self._marker(trial))
-                remove(self.folder / "records" / f"{trial}.json")
+                remove(self.layout.marker(trial))
+                remove(self.layout.record(trial))
             except OSError as error:
                 raise StoreError(f"{error.filename}: cannot be removed: {error.strerror}") from error
             del self.records[trial]
@@ -195,13 +191,13 @@ class Store:
     def write_manifest(self, manifest: Manifest) -> None:
         """Replace manifest.json. Raises OSError, also when the folder is another driver's by now."""
         self._lock.check()
-        write_atomically(self.folder / "manifest.json", manifest.model_dump_json(indent=1))
+        write_atomically(self.layout.manifest, manifest.model_dump_json(indent=1))
 
     def declare(self, log: DeclarationLog) -> None:
         """Replace declarations.json. Raises OSError, also when the folder is another driver's by now."""
         if log != self.declarations:
             self._lock.check()
-            write_atomically(self.folder / declarations.NAME, log.model_dump_json(indent=1))
+            write_atomically(self.layout.declarations, log.model_dump_json(indent=1))
             self.declarations = log
 
     def write_sweep_file(self, spec: Mapping[str, Any]) -> None:
@@ -210,7 +206,7 @@ class Store:
         # The order of a grid's keys is that in its cells' labels.
         yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
         yaml.dump(dict(spec), stream)
-        write_atomically(self.folder / "sweep.yaml", stream.getvalue())
+        write_atomically(self.layout.sweep_file, stream.getvalue())
 
 
 @contextlib.contextmanager

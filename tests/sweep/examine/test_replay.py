@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 
 import fsm_icl
-from fsm_icl.results.layout import read_records
+from fsm_icl.results.reading import read_records
 from fsm_icl.results.records import Report, TrialEnd, TrialRecord
 from fsm_icl.sweep.examine import replay as rerun_module
 from fsm_icl.sweep.examine.replay import run_again, trial_of

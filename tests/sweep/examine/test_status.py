@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from fsm_icl.results.layout import read_records
+from fsm_icl.results.reading import read_records
 from fsm_icl.sweep.examine.status import Status, driver_of, print_status, read_status
 from fsm_icl.sweep.examine.trial import find_trial, listed, read_record, told
 from fsm_icl.sweep.store.store import Store, StoreError

@@ -146,7 +146,7 @@ def test_of_an_earlier_versions_folder_it_cannot_be_known(run: Callable[..., Pat
     (run() / "declarations.json").unlink()
     done = verify()
     assert done.exit_code == 1
-    assert "no declarations.json: an earlier version of the program ran it, so when its claims were" in done.stdout
+    assert "no declarations.json: an earlier version ran it, so nobody knows when its claims were" in done.stdout
     run()
     done = verify()
     assert done.exit_code == 1

@@ -12,7 +12,7 @@ import pytest
 
 from fsm_icl.results.claims import History, histories, other_versions
 from fsm_icl.results.files import as_folder
-from fsm_icl.results.layout import read_manifest
+from fsm_icl.results.reading import read_manifest
 from fsm_icl.results.records import sha256_of
 from fsm_icl.sweep.file.load import LoadedSweep, load_sweep
 from fsm_icl.sweep.protocol.declarations import announcements, brought_up_to_date

@@ -14,11 +14,10 @@ import pytest
 from typer.testing import CliRunner
 
 from fsm_icl.cli import app as cli
-from fsm_icl.results.layout import read_records
+from fsm_icl.results.reading import read_records
 from fsm_icl.sweep.store.lock import LockedError, lock
 from fsm_icl.sweep.store.own_records import read_own_records
 from fsm_icl.sweep.store.store import Store, StoreError
-from fsm_icl.training import checkpoint
 from tests.sweep import folders, simulate
 
 Change = Callable[[dict[str, Any]], Any]
@@ -218,21 +217,21 @@ def test_left_overs_of_writers_that_died_are_removed_at_the_next_start(results: 
     unfinished = folder / "trials" / ("0" * 64)
     for path in (folder / "trials" / trial, unfinished):
         path.mkdir(parents=True, exist_ok=True)
-        (path / checkpoint.NAME).touch()
-        os.utime(path / checkpoint.NAME, (1, 1))
-        (path / f".{checkpoint.NAME}.abc.tmp").touch()
+        (path / "checkpoint.pt").touch()
+        os.utime(path / "checkpoint.pt", (1, 1))
+        (path / ".checkpoint.pt.abc.tmp").touch()
     for name in (".manifest.json.1.tmp", "records/.x.json.2.tmp", "probe-host-1"):
         (folder / name).touch()
     Store(folder).close()
     assert list(folder.rglob("*.tmp")) == []
     assert list(folder.glob("probe-*")) == []
-    assert list(folder.rglob(checkpoint.NAME)) == [unfinished / checkpoint.NAME]
+    assert list(folder.rglob("checkpoint.pt")) == [unfinished / "checkpoint.pt"]
 
 
 def test_a_checkpoint_that_is_newer_than_its_record_stays(results: Path) -> None:
     """Of a pruned trial that the present rule lets run on."""
     folder = results / "spectrum-laptop"
-    path = folder / "trials" / a_record(results, outcome="pruned").stem / checkpoint.NAME
+    path = folder / "trials" / a_record(results, outcome="pruned").stem / "checkpoint.pt"
     path.parent.mkdir(parents=True)
     path.touch()
     os.utime(path, (2**32, 2**32))

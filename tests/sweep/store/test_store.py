@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fsm_icl.results.layout import read_records
+from fsm_icl.results.reading import read_records
 from fsm_icl.results.records import TrialEnd
 from fsm_icl.sweep.file.cells import cells_of
 from fsm_icl.sweep.file.load import load_sweep
