@@ -19,6 +19,7 @@ only its own wing and those below:
     hardware.py   cores, memory and GPUs of this machine    aws_errors.py  what to do about what AWS refuses
     record_checks.py  what can't be true of a record     compact.py  records in little memory
     files.py      disks and object stores alike             output.py  printing stops nothing
+    plugins.py    what installed packages add              testing.py  tests that their authors inherit
 
 The way of the data: YAML -> SweepSpec -> TrialConfig -> train() -> Report -> TrialRecord -> table -> figure.
 

@@ -27,6 +27,8 @@ class CoreSpec(FrozenModel):
     The core maps float (B, T, D) to float (B, T, D). Embedding and readout are the shell's (shell.py).
     """
 
+    results_version: ClassVar[int | None] = None
+    """Part of the identity of a plug-in's trials: raised by hand when their training changes meaning. None: ours."""
     gates: ClassVar[int] = 1
     """Gates and candidates of a layer: each has a W and a U, float (D, D)."""
     states: ClassVar[int] = 1

@@ -9,8 +9,9 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
-from fsm_icl.models import CoreSpec, ModelSpec
+from fsm_icl.models.registry import ModelSpec
 from fsm_icl.models.shell import build_model
+from fsm_icl.models.spec import CoreSpec
 from fsm_icl.models.torch_layers import RecurrentCore
 
 D = 6

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from fsm_icl.models import ARCHITECTURES, GRUSpec, LSTMSpec, MIRNNSpec, ModelSpec, RNNSpec
+from fsm_icl.models.gru import GRUSpec
+from fsm_icl.models.lstm import LSTMSpec
+from fsm_icl.models.mi_rnn import MIRNNSpec
+from fsm_icl.models.registry import ARCHITECTURES, ModelSpec
+from fsm_icl.models.rnn import RNNSpec
 from fsm_icl.testing import ArchitectureContract
 
 

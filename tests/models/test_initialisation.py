@@ -7,8 +7,9 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
-from fsm_icl.models import CoreSpec, ModelSpec
+from fsm_icl.models.registry import ModelSpec
 from fsm_icl.models.shell import build_model, spectral_radii
+from fsm_icl.models.spec import CoreSpec
 from fsm_icl.models.stack import Stack
 from fsm_icl.models.torch_layers import RecurrentCore
 

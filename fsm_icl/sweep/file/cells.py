@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fsm_icl.models import ARCHITECTURES
+from fsm_icl.models.registry import ARCHITECTURES, UNUSABLE
 from fsm_icl.results.records import Phase, sha256_of
 from fsm_icl.seeding import derive
 from fsm_icl.sweep.file.errors import fields_at, in_our_words, suggestion
@@ -246,8 +246,10 @@ def _check_model(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], 
     arch = model.get("arch")
     if arch is None:
         raise loaded.error(("grid", entry), "every grid entry needs `arch`")
+    path: Path_ = ("grid", entry, "arch") if "arch" in fields else ("model", "arch")
+    if arch in UNUSABLE:
+        raise loaded.error(path, UNUSABLE[arch])
     if not isinstance(arch, str) or arch not in ARCHITECTURES:
-        path: Path_ = ("grid", entry, "arch") if "arch" in fields else ("model", "arch")
         hint = written_here("arch", arch, in_grid=path[0] == "grid") or nearest(str(arch), ARCHITECTURES)
         raise loaded.error(path, f"unknown architecture {shown(arch)}; {hint}")
     for key in model:
