@@ -2,7 +2,7 @@
 
     load.py      a results folder -> one validated table (a row a wanted trial);  checks.py  what must hold of it
     sources.py   a folder, a snapshot, W&B or logs of its runs;  wandb_source.py  the last two
-    snapshot.py  the same, frozen in two files beside the figures
+    snapshot.py  the same, frozen in two files beside the figures;  packing.py  records in little memory
 
     stats.py  contrasts.py  survival.py  searching.py   pure functions: arrays and a generator in, numbers out
     draws.py  intervals.py   a cell's seeds and test classes drawn again -> the one interval rule and its p-values

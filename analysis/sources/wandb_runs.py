@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
+from analysis.sources.packing import Packer
 from analysis.sources.sweep import Found
 from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.records import TrialRecord
@@ -112,7 +113,8 @@ def _found(runs: list[Run], origin: str, folder: Path, read: Callable[[Run, str]
         trials[run.config["hash"]] = run  # logged twice: the last end counts
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         reading = pool.map(lambda item: read(item[1], item[0]), trials.items())
-        records = dict(zip(trials, _tracked(reading, len(trials), "reading curves"), strict=True))
+        tracked = _tracked(reading, len(trials), "reading curves")
+        records = dict(zip(trials, map(Packer(), tracked), strict=True))
     return Found(folder, origin, manifest_of(sweep.config), records)
 
 

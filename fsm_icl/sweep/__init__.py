@@ -2,6 +2,7 @@
 
 yaml_file.py  YAML with line numbers        space.py     SweepSpec: what the fields mean
 yaml_text.py  what YAML's library needs     unseen.py    characters that can't be seen
+braces.py     values that { } take apart
 other_tools.py  forms of W&B, Hydra, Optuna and Ray, and the right one
 loading.py    file + scale + --set -> spec  explain.py   errors as one line each
 cells.py      grid -> cells -> TrialConfigs limits.py    sizes that no machine can hold

@@ -25,8 +25,8 @@ from fsm_icl.sweep.file.planned import PlannedTrial
 from fsm_icl.sweep.protocol.planner import Planner
 from fsm_icl.sweep.store.store import Store
 from fsm_icl.tracking.tracker import Tracker
+from fsm_icl.tune.job import Job, WorkerContext, read_report
 from fsm_icl.tune.resources.packing import Packing
-from fsm_icl.tune.trainable import Site, job, read_report
 
 MANIFEST_SECONDS = 5.0
 """The manifest is about so old at most while trials end, for whoever looks in."""
@@ -59,7 +59,7 @@ class Lost:
     why: str
 
 
-class Desk:
+class Driver:
     """Hands out trials and takes in what comes back."""
 
     def __init__(
@@ -74,7 +74,7 @@ class Desk:
         """`manifest` makes the manifest as it stands; `stall_limit`: seconds that a worker may be silent."""
         self.planner, self.store, self.tracker, self.manifest = planner, store, tracker, manifest
         self.packing = packing
-        self.site = Site(store.id, platform.node(), stall_limit)
+        self.context = WorkerContext(sweep_id=store.id, driver_host=platform.node(), stall_limit=stall_limit)
         self.in_flight: dict[str, InFlight] = {}
         self.lost: dict[str, Lost] = {}
         """By hash."""
@@ -85,14 +85,22 @@ class Desk:
         self.on_cpu: Counter[str] = Counter()
         """Host -> number of trials that were given a share of a GPU there and ran on the CPU: torch sees no GPU."""
 
-    def next(self, trial_id: str) -> dict[str, Any] | None:
+    def next(self, trial_id: str) -> Job | None:
         """The job of the trial to start next, None when there is none to start now."""
         busy = {flight.planned.hash for flight in self.in_flight.values()} | self.lost.keys()
         planned = None if self.broken else self.planner.next(busy)
         if planned is None:
             return None
         self.in_flight[trial_id] = InFlight(planned)
-        return job(planned, self.store.trial_folder(planned.hash).path, self.site, self.packing.request(planned))
+        request = self.packing.request(planned)
+        return Job(
+            trial=planned.config,
+            folder=str(self.store.trial_folder(planned.hash).path),
+            cutoffs=dict(planned.cutoffs),
+            context=self.context,
+            cpu=int(request["cpu"]),
+            gpu=request["gpu"],
+        )
 
     @property
     def finished(self) -> bool:

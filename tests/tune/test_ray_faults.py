@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import signal
 import time
@@ -21,6 +20,7 @@ from fsm_icl.sweep.store.store import Store
 from fsm_icl.training import trial as trial_module
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.tune import run as sweep_module
+from fsm_icl.tune.job import Job
 from fsm_icl.tune.outcome import Ended
 from fsm_icl.tune.request import RunOptions
 from fsm_icl.tune.resources.packing import Capacity, Packing
@@ -39,11 +39,9 @@ class Faulty(TrialTrainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         super().setup(config)
-        trial = json.loads(config["trial"])
-        self.bad = (
-            trial["model"]["arch"] == "gru" and trial["phase"] == "search" and not json.loads(config["env"])["cutoffs"]
-        )
-        self.folder = Path(json.loads(config["env"])["folder"])
+        job = Job.of(config)
+        self.bad = job.trial.model.arch == "gru" and job.trial.phase == "search" and not job.cutoffs
+        self.folder = Path(job.folder)
 
     def step(self) -> dict[str, Any]:
         result = super().step()
@@ -95,8 +93,7 @@ class CodeRaises(Faulty):
     def setup(self, config: dict[str, Any]) -> None:
         super().setup(config)
         if self.bad:
-            trial = TrialConfig.model_validate_json(config["trial"])
-            self._reports = exploding(trial, RunEnv(folder=self.folder))
+            self._reports = exploding(Job.of(config).trial, RunEnv(folder=self.folder))
 
     def spoil(self, result: dict[str, Any]) -> dict[str, Any]:
         return result

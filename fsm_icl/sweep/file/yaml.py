@@ -15,6 +15,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from fsm_icl.results.files import as_os_errors, is_local
+from fsm_icl.sweep.file.braces import torn_call, torn_values
 from fsm_icl.sweep.file.invisible import conflict_in, culprit, escaped, lines_of
 from fsm_icl.sweep.file.scalars import composed, events, kind_of, text_of
 
@@ -136,6 +137,8 @@ def _no_yaml(error: MarkedYAMLError, text: str, source: str) -> str:
         return f"{source}: not valid YAML: {error.problem or error.context}"
     if text[mark.index : mark.index + 1] == "\t":
         return f"{source}:{mark.line + 1}: not valid YAML: a tab ('\\t'); indent with spaces"
+    if "flow mapping" in str(error.context) and (torn := torn_call(text, mark.index)) is not None:
+        return f"{source}:{torn[0]}: {torn[1]}"
     number, why = culprit(text, mark.line + 1) or (mark.line + 1, f"{error.problem or error.context}")
     return f"{source}:{number}: not valid YAML: {why}"
 
@@ -187,6 +190,8 @@ def _refuse_anchor(node: Node, here: str) -> None:
 
 def _mapping(node: MappingNode, path: Path_, source: str, origin: dict[Path_, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
+    for line, why in torn_values(node, in_grid="grid" in path):
+        raise SpecError([f"{source}:{line}: {why}"])
     for key_node, value_node in node.value:
         here = f"{source}:{key_node.start_mark.line + 1}"
         _refuse_anchor(key_node, here)

@@ -93,8 +93,8 @@ def test_the_logs_say_what_the_folder_says(folder: Path) -> None:
 READ = """
 import sys
 from pathlib import Path
-from analysis import sources
-sweep = sources.load(None, None, sys.argv[1])
+from analysis.sources import find
+sweep = find.load(None, None, sys.argv[1])
 sweep.table.to_pickle("table")
 Path("manifest").write_text(sweep.manifest.model_dump_json())
 for record in sweep.records.values():
@@ -128,8 +128,8 @@ def test_the_server_says_what_the_folder_says_and_is_asked_for_curves_once(
 
 LIST = """
 import sys
-from analysis import wandb_source
-runs = list(wandb_source._listed(sys.argv[1], "big"))
+from analysis.sources import wandb_runs
+runs = list(wandb_runs._listed(sys.argv[1], "big"))
 assert len(runs) == 1000 and all(run.config["hash"] and run.summary["outcome"] for run in runs), len(runs)
 """
 

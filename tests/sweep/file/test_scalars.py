@@ -46,10 +46,41 @@ LINES = "  one\n  two\n\n  three\n"
         ("an equals sign", "q: =", "="),
         ("a merge key's name", "q: <<", "<<"),
         ("a number", "q: -.5e3", -500.0),
+        ("a tag that makes text", "q: !!str 12", "12"),
+        ("a tag that makes text of a number without a digit in front", "q: !!str -.5e3", "-.5e3"),
+        ("the tag without a name makes text, too", "q: ! 12", "12"),
+        ("the tag without a name, of nothing", "q: !", ""),
+        ("a later version of YAML", "%YAML 1.3\n---\nq: no\n", "no"),
+        ("a version with a comment", "%YAML 1.2  # why\n---\nq: no\n", "no"),
+        ("a name for tags", "%TAG !y! tag:yaml.org,2002:\n---\nq: !y!str 12\n", "12"),
     ],
 )
 def test_every_style_of_scalar_is_read_as_yaml_1_2_says(style: str, text: str, value: Any) -> None:
     assert read_yaml(text, style).value == {"q": value}
+
+
+@pytest.mark.parametrize("text", ["{:q: 1}", "{ :q: 1}", "{\n  :q: 1}", "{:q : 1}", '{  # a "word"\n:q: 1}', ":q: 1"])
+def test_a_key_may_begin_with_a_colon(text: str) -> None:
+    assert read_yaml(text, "x").value == {":q": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "%YAML 1.1\n---\nq: no\n",
+            "x:1: not valid YAML: version '1.1': a sweep file is YAML 1.2; leave this line out",
+        ),
+        ("# why\n%YAML 2.0\n---\nq: 1\n", "x:2: not valid YAML: version '2.0': a sweep file is YAML 1.2; leave this"),
+        ("%YAML one\n---\nq: 1\n", "x:1: not valid YAML: version 'one': a sweep file is YAML 1.2; leave this line out"),
+        ("%TAG ! tag:x,2000:\n---\nq: !a 1\n", "x:3: tag tag:x,2000:a is not used here; write a plain value"),
+        ("q:\n  ! [1]", "x:2: tag tag:yaml.org,2002:str is not used here; write a plain value"),
+    ],
+)
+def test_a_version_or_tag_that_is_not_used_here(text: str, message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        read_yaml(text, "x")
+    assert str(caught.value).startswith(message)
 
 
 def test_a_list_item_may_follow_a_tab_yet_no_block_may() -> None:
