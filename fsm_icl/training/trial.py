@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import torch
 
+from fsm_icl.models.registry import plugin_of
 from fsm_icl.results.files import append
 from fsm_icl.results.layout import TrialFolder
 from fsm_icl.results.records import Outcome, Report, TestScore, TrialEnd
@@ -132,8 +133,14 @@ class _Trial:
             device=host.device_name(device),
             cpu_model=host.cpu_model(),
             threads=self.env.threads,
-            versions=host.versions(),
+            versions=_versions(config),
         )
+
+
+def _versions(config: TrialConfig) -> dict[str, str]:
+    """Of what computes the results, the package that the architecture comes from included."""
+    plugin = plugin_of(config.model)
+    return host.versions() | ({} if plugin is None else {plugin.distribution: plugin.version})
 
 
 def _is_infrastructure(error: Exception) -> bool:

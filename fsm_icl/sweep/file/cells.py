@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
-from fsm_icl.models import ModelSpec
-from fsm_icl.models.spec import CoreSpec
+from fsm_icl.models.registry import ARCHITECTURES, UNUSABLE
 from fsm_icl.results.records import Phase, sha256_of
 from fsm_icl.seeding import derive
 from fsm_icl.sweep.file.errors import fields_at, in_our_words, suggestion
@@ -41,11 +39,7 @@ SHORT = {
 _PLAIN_WORDS = ("nonlinearity", "init")
 """Coordinates whose values need no name beside them."""
 LONG = {short: long for long, short in SHORT.items()}
-_ARCHITECTURES: dict[str, type[CoreSpec]] = {
-    typing.get_args(spec.model_fields["arch"].annotation)[0]: spec
-    for spec in typing.get_args(typing.get_args(ModelSpec)[0])
-}
-_MODEL_FIELDS = {name for spec in _ARCHITECTURES.values() for name in spec.model_fields}
+_MODEL_FIELDS = {name for spec in ARCHITECTURES.values() for name in spec.model_fields}
 
 
 @dataclass(frozen=True)
@@ -252,22 +246,24 @@ def _check_model(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], 
     arch = model.get("arch")
     if arch is None:
         raise loaded.error(("grid", entry), "every grid entry needs `arch`")
-    if not isinstance(arch, str) or arch not in _ARCHITECTURES:
-        path: Path_ = ("grid", entry, "arch") if "arch" in fields else ("model", "arch")
-        hint = written_here("arch", arch, in_grid=path[0] == "grid") or nearest(str(arch), _ARCHITECTURES)
+    path: Path_ = ("grid", entry, "arch") if "arch" in fields else ("model", "arch")
+    if arch in UNUSABLE:
+        raise loaded.error(path, UNUSABLE[arch])
+    if not isinstance(arch, str) or arch not in ARCHITECTURES:
+        hint = written_here("arch", arch, in_grid=path[0] == "grid") or nearest(str(arch), ARCHITECTURES)
         raise loaded.error(path, f"unknown architecture {shown(arch)}; {hint}")
     for key in model:
-        if key not in _ARCHITECTURES[arch].model_fields:
+        if key not in ARCHITECTURES[arch].model_fields:
             path = ("grid", entry, key) if key in fields else ("model", key)
             if key not in _MODEL_FIELDS:
                 raise loaded.error(path, f"unknown key; {suggestion(key, [*_MODEL_FIELDS])}")
-            known = nearest(key, _ARCHITECTURES[arch].model_fields)
+            known = nearest(key, ARCHITECTURES[arch].model_fields)
             hint = f"{arch} has no such field ({known}); give the architectures that have it a grid entry of their own"
             raise loaded.error(path, hint)
 
 
 def _complaint(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], item: Any) -> str:
-    loc = [part for part in item["loc"] if part not in _ARCHITECTURES]
+    loc = [part for part in item["loc"] if part not in ARCHITECTURES]
     name = ".".join(str(p) for p in loc).removeprefix("model.")
     name = SHORT.get(name, name)
     path: Path_ = tuple(loc)
