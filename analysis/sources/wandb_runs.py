@@ -18,7 +18,7 @@ from analysis.sources.sweep import Found
 from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.records import TrialRecord
 from fsm_icl.tracking.account import SLOW, WandbError, client, first_line, obstacle
-from fsm_icl.tracking.encoding import PROJECT, SWEEP_JOB, end_of, ended, manifest_of, record_of
+from fsm_icl.tracking.encoding import PROJECT, SWEEP_JOB, end_of, ended, manifest_in, record_of
 from fsm_icl.tracking.offline_logs import read_log
 
 AT_A_TIME = 8
@@ -115,7 +115,7 @@ def _found(runs: list[Run], origin: str, folder: Path, read: Callable[[Run, str]
         reading = pool.map(lambda item: read(item[1], item[0]), trials.items())
         tracked = _tracked(reading, len(trials), "reading curves")
         records = dict(zip(trials, map(Packer(), tracked), strict=True))
-    return Found(folder, origin, manifest_of(sweep.config), records)
+    return Found(folder, origin, manifest_in(sweep.config), records)
 
 
 def _ended_at(run: Run) -> float:

@@ -21,7 +21,7 @@ from fsm_icl.results.records import Report, TrialEnd, TrialRecord
 from fsm_icl.tracking.account import leave_service
 from fsm_icl.tracking.encoding import TrackedTrial, row_of
 from fsm_icl.tracking.mode import Mode
-from fsm_icl.tracking.trial_runs import Runs
+from fsm_icl.tracking.trial_runs import TrialRuns
 
 QUEUE_SIZE = 10_000
 ATTEMPTS = 2
@@ -48,7 +48,7 @@ class _Done:
 class Tracker:
     """Logs trials as W&B runs from a thread of its own. Its methods return at once and never raise."""
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: TrialRuns) -> None:
         """Start the thread that feeds `runs`, unless their mode is disabled."""
         self.runs = runs
         self._queue: queue.Queue[_Row | _Done | None] = queue.Queue(QUEUE_SIZE)

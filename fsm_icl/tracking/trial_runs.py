@@ -37,7 +37,7 @@ MAX_IDS = 4
 log = logging.getLogger(__name__)
 
 
-class Runs:
+class TrialRuns:
     """Used by one thread: two that call wandb.init at once end in "run ID is in use"."""
 
     def __init__(
@@ -85,7 +85,7 @@ class Runs:
     def start(self) -> None:
         """Start wandb, which takes a second of CPU: while Ray starts, no trial is there yet to be slowed down."""
         try:
-            client(self.mode == "online").setup(settings(self.mode)).ensure_service()
+            client(self.mode == "online").setup(run_settings(self.mode)).ensure_service()
         except Exception as error:  # the first run that opens will tell
             log.debug("W&B", exc_info=error)
 
@@ -234,7 +234,7 @@ class Runs:
             "mode": self.mode,
             "reinit": "create_new",
             "resume": "allow" if self.mode == "online" else None,
-            "settings": settings(self.mode, answer),
+            "settings": run_settings(self.mode, answer),
         }
 
     def _compare(self, run: Any, run_id: str) -> None:
@@ -258,7 +258,7 @@ def finish_seconds(answer: float) -> float:
     return max(FINISH_SECONDS, FINISH_ANSWERS * answer)
 
 
-def settings(mode: Mode, answer: float = 0.0) -> Any:
+def run_settings(mode: Mode, answer: float = 0.0) -> Any:
     """Quiet, complete within a second of a crash, and nothing about the machine that nobody asked to upload.
 
     Online, as patient as a server needs that takes `answer` seconds to answer.

@@ -18,7 +18,7 @@ from fsm_icl.models.registry import ARCHITECTURES, _checked
 from fsm_icl.models.rnn import RNNSpec
 from fsm_icl.plugins import plugins
 from fsm_icl.sweep.file.cells import cells_of
-from fsm_icl.sweep.file.load import load_sweep
+from fsm_icl.sweep.file.load import load_sweep_file
 from fsm_icl.sweep.file.yaml import SpecError
 
 HERE = Path(__file__).parent
@@ -106,13 +106,13 @@ def test_it_is_named_in_a_sweep_and_trained_and_its_record_says_where_it_is_from
 
 def test_without_the_package_it_is_unknown(sweep: Path) -> None:
     with pytest.raises(SpecError, match=r"leaks\.yaml:5: grid\.0\.arch: unknown architecture 'leaky'"):
-        cells_of(load_sweep(str(sweep)))
+        cells_of(load_sweep_file(str(sweep)))
 
 
 def test_of_a_broken_package_it_is_said_where_the_sweep_names_it(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.UNUSABLE, "leaky", "fsm-icl-leaky 0.3.0 can't provide 'leaky'")
     with pytest.raises(SpecError, match=r"leaks\.yaml:5: grid\.0\.arch: fsm-icl-leaky 0\.3\.0 can't provide 'leaky'"):
-        cells_of(load_sweep(str(sweep)))
+        cells_of(load_sweep_file(str(sweep)))
 
 
 class Undeclared(RNNSpec):

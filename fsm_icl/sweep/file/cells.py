@@ -19,7 +19,7 @@ from fsm_icl.sweep.file.load import LoadedSweep, strictly
 from fsm_icl.sweep.file.other_tools import written_here
 from fsm_icl.sweep.file.rungs import rung_steps
 from fsm_icl.sweep.file.spec import PARAMETERS, Range, Scalar, SweepSpec
-from fsm_icl.sweep.file.yaml import Path_, SpecError, nearest, shortened, shown
+from fsm_icl.sweep.file.yaml import KeyPath, SpecError, nearest, shortened, shown
 from fsm_icl.task.machines import check_splittable
 from fsm_icl.training.config import TrialConfig, identity
 
@@ -136,7 +136,7 @@ def _check_key(loaded: LoadedSweep, entry: int, key: str) -> None:
         "precision",
         *(f"{s}.{f}" for s in _SECTIONS for f in fields_at(SweepSpec, (s,))),
     ]
-    path: Path_ = ("grid", entry, key)
+    path: KeyPath = ("grid", entry, key)
     if key not in known:
         raise loaded.error(path, f"unknown key; {suggestion(key, known)}")
     if SHORT.get(key, key) != key and SHORT[key] in loaded.spec.grid[entry]:
@@ -145,7 +145,7 @@ def _check_key(loaded: LoadedSweep, entry: int, key: str) -> None:
         raise loaded.error(path, f"only {', '.join(PARAMETERS)} can be searched; give a value or a list to compare")
 
 
-def _written(loaded: LoadedSweep, entry: int, name: str) -> Path_:
+def _written(loaded: LoadedSweep, entry: int, name: str) -> KeyPath:
     """Where a coordinate stands in a grid entry, by the spelling that the entry has."""
     return "grid", entry, name if name in loaded.spec.grid[entry] else LONG.get(name, name)
 
@@ -246,7 +246,7 @@ def _check_model(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], 
     arch = model.get("arch")
     if arch is None:
         raise loaded.error(("grid", entry), "every grid entry needs `arch`")
-    path: Path_ = ("grid", entry, "arch") if "arch" in fields else ("model", "arch")
+    path: KeyPath = ("grid", entry, "arch") if "arch" in fields else ("model", "arch")
     if arch in UNUSABLE:
         raise loaded.error(path, UNUSABLE[arch])
     if not isinstance(arch, str) or arch not in ARCHITECTURES:
@@ -266,7 +266,7 @@ def _complaint(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], it
     loc = [part for part in item["loc"] if part not in ARCHITECTURES]
     name = ".".join(str(p) for p in loc).removeprefix("model.")
     name = SHORT.get(name, name)
-    path: Path_ = tuple(loc)
+    path: KeyPath = tuple(loc)
     if name in fields:
         path = _written(loaded, entry, name)
     elif name in loaded.spec.search.settings():

@@ -11,7 +11,7 @@ from fsm_icl.models.registry import plugin_of
 from fsm_icl.results.compact import Compactor
 from fsm_icl.results.files import is_local
 from fsm_icl.results.layout import SweepFolder
-from fsm_icl.results.lookup import UNREADABLE, folders_called, named
+from fsm_icl.results.lookup import UNREADABLE, folders_called, names_in_manifest
 from fsm_icl.results.reading import RETRAIN, each_record, first_problem, read_manifest
 from fsm_icl.results.records import TrialRecord
 from fsm_icl.sweep.file.cells import Cell
@@ -65,7 +65,7 @@ def _is_home(folder: Folder, sweep: str, scale: str, cells: Sequence[Cell]) -> b
     path = SweepFolder(folder).manifest
     if is_local(path) and path.is_dir():
         raise ValueError(f"{path}: is a folder; move it away: the manifest is written anew")
-    names = named(folder)
+    names = names_in_manifest(folder)
     if names in (None, (sweep, scale)):
         return True
     records = read_own_records(folder)

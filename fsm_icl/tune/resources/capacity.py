@@ -22,7 +22,7 @@ FOR_TRIALS = 0.7
 Resources = Mapping[str, float]
 
 
-def of_this_machine(cpus: int | None = None, gpus: int | None = None) -> Capacity:
+def capacity_here(cpus: int | None = None, gpus: int | None = None) -> Capacity:
     """Cores that this process may use, and visible GPUs, unless the user says what there is.
 
     Raises:

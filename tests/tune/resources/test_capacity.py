@@ -11,7 +11,7 @@ import yaml
 from fsm_icl.cluster.cluster_file import ROOT
 from fsm_icl.sweep.file.spec import ResourcesSpec
 from fsm_icl.tune.resources import capacity
-from fsm_icl.tune.resources.capacity import VARIABLE, cpu_doubt, of_cluster, of_this_machine, stated
+from fsm_icl.tune.resources.capacity import VARIABLE, capacity_here, cpu_doubt, of_cluster, stated
 from fsm_icl.tune.resources.packing import Capacity, Hosts, Packing
 
 HEAD = {"CPU": 0.0, "GPU": 0.0, "memory": 1e9}
@@ -83,7 +83,7 @@ def test_without_the_file_it_is_what_is_there(monkeypatch: pytest.MonkeyPatch, t
 def test_this_machine_counts_what_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 3, 4})
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert of_this_machine() == Capacity(3, 0)
+    assert capacity_here() == Capacity(3, 0)
 
 
 @pytest.mark.parametrize("nodes", [[HEAD], []])
@@ -160,15 +160,15 @@ def test_a_cluster_without_gpus_is_never_silently_the_cpu(monkeypatch: pytest.Mo
 
 def test_on_this_machine_what_is_said_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert of_this_machine(cpus=3, gpus=2) == Capacity(3, 2)
-    assert of_this_machine(gpus=1).gpus == 1
+    assert capacity_here(cpus=3, gpus=2) == Capacity(3, 2)
+    assert capacity_here(gpus=1).gpus == 1
     monkeypatch.setattr(capacity, "driver_gpus", lambda: 1)
     with pytest.raises(ValueError, match="--gpus 2: the driver lists 1; name MIG slices"):
-        of_this_machine(gpus=2)
+        capacity_here(gpus=2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-a,MIG-b")
-    assert of_this_machine(gpus=2).gpus == 2
+    assert capacity_here(gpus=2).gpus == 2
     with pytest.raises(ValueError, match="CUDA_VISIBLE_DEVICES='MIG-a,MIG-b' shows 2"):
-        of_this_machine(gpus=3)
+        capacity_here(gpus=3)
 
 
 def test_cpus_beside_no_gpu_do_not_count_for_trials_on_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
