@@ -50,7 +50,7 @@ def imported_folder(results: Folder, name: str) -> Folder:
 
 
 def write_runs(folder: Folder, name: str, runs: Sequence[SourceRun]) -> Manifest:
-    """Write manifest.json, then records/; what an earlier import left there is kept, as no longer wanted.
+    """Write manifest.json, then records/; records of an earlier import stay, though the manifest no longer names them.
 
     Raises:
         OSError: it can't be written.

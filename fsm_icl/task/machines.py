@@ -28,7 +28,7 @@ _VAL_FROM, _TEST_FROM = (
 """Of digests in order, the first 60 % are train, the next 20 % val."""
 
 MIN_CLASSES, CLASS_DRAWS = 100, 20_000
-"""Fewer classes than this in so many draws leave too few for three splits."""
+"""A kind and size that shows fewer classes in this number of draws has too few for three splits."""
 
 _ODD = (-7046029254386353131, -4417276706812531889, 1609587929392839161)
 """Odd multipliers with well-mixed bits, signed: 2**64 over the golden ratio, two primes of xxHash64."""

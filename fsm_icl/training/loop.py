@@ -33,7 +33,7 @@ def train(config: TrialConfig, env: RunEnv, state: TrainingState | None = None) 
     """Train one trial; a report every `budget.report_every` steps and after the last one.
 
     A trial with a checkpoint in `env.folder` first yields its earlier reports again, then goes on as if it
-    had never stopped: bit for bit, but for cuDNN's dropout between layers, which keeps a state of its own.
+    had never stopped, bit for bit. The exception is cuDNN's dropout between layers, which keeps its own state.
     The checkpoint is written before its report is handed out.
 
     Args:

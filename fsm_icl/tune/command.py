@@ -51,7 +51,7 @@ def tune(
         str | None, typer.Option(help="W&B project; default: WANDB_PROJECT, else fsm_icl.")
     ] = None,
     max_concurrent: Annotated[
-        int | None, typer.Option(min=1, help="Trials at a time; default: as many as fit.")
+        int | None, typer.Option(min=1, help="Largest number of trials at a time; default: what fits.")
     ] = None,
     address: Annotated[
         str | None, typer.Option(help="A Ray cluster that runs already: auto, or HOST:PORT; default: this machine.")
@@ -72,11 +72,14 @@ def tune(
         typer.Option(parser=_duration, metavar="DURATION", help="End after 90s, 45m, 2h, ...; run it again to go on."),
     ] = None,
     stall_limit: Annotated[
-        float, typer.Option(parser=_duration, metavar="DURATION", help="Give up a worker that is silent for so long.")
+        float,
+        typer.Option(
+            parser=_duration, metavar="DURATION", help="Treat a worker as hung after this long without a report."
+        ),
     ] = "30m",  # type: ignore[assignment]  # typer parses defaults too
     max_failures: Annotated[
         int,
-        typer.Option(min=0, help="Begin a trial again so often after its worker died; then leave it to the next run."),
+        typer.Option(min=0, help="How many times a trial is restarted after its worker dies."),
     ] = RunOptions.max_failures,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Forget trials whose code failed, and run them again.")

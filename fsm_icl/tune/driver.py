@@ -29,11 +29,11 @@ from fsm_icl.tune.job import Job, WorkerContext, read_report
 from fsm_icl.tune.resources.packing import Packing
 
 MANIFEST_SECONDS = 5.0
-"""The manifest is about so old at most while trials end, for whoever looks in."""
+"""Upper bound on the manifest's age while trials end, so that `status` stays current."""
 MANIFEST_SHARE = 0.02
-"""Of the driver's time. A manifest grows with its sweep, so that of a large one is written less often."""
+"""Share of the driver's time that writing manifests may take: a large sweep's manifest is written less often."""
 SILENT_SECONDS = 30.0
-"""A trial that has not reported for so long is asked, as often, whether its checkpoint is newer."""
+"""After this many silent seconds, and then as often, the trial's checkpoint is looked at for a sign of life."""
 
 
 @dataclass

@@ -103,7 +103,7 @@ def _range(numbers: list[int]) -> str:
 def _changed(loaded: LoadedSweep, planner: Planner, found: SweepTally, folder: Folder) -> str:
     """What a change of the sweep file since the last run adds and drops."""
     dropped = found.total.no_longer_wanted
-    kept = f"{dropped:,} records are no longer wanted (kept, but in no figure)"
+    kept = f"{dropped:,} records are of trials that the sweep file no longer asks for (kept, but in no figure)"
     before = planner_before(folder, loaded.spec, planner.records)
     if before is not None:
         return f"\nthe sweep file has changed: {num_new(planner, before):,} trials are new, {kept}"

@@ -57,11 +57,11 @@ def trial_of(folder: Folder, trial: str) -> ReplaySpec:
                 return ReplaySpec(trial, plan.cell.label, planned.place.phase, planned.config, planned.cutoffs)
     if trial not in records:
         raise ValueError(f"{folder}: the sweep does not ask for trial {trial[:12]} any more, and it has no record")
-    return replay_spec(records[trial], "no longer wanted")
+    return replay_spec(records[trial], "of a cell that the sweep no longer has")
 
 
 def replay_spec(record: TrialRecord, cell: str) -> ReplaySpec:
-    """The trial of a record, without cut-offs. Raises ValueError when its config is none of today's."""
+    """The trial of a record, without cut-offs. Raises ValueError when this version can't read its config."""
     if record.imported is not None:
         raise ValueError(
             f"trial {record.hash[:12]} was imported from {record.imported.file}: it can't be run again here"

@@ -49,7 +49,7 @@ class Cell:
     label: str
     fields: Mapping[str, Scalar]
     template: TrialConfig
-    """The cell's trials but for searched values, phase and seed."""
+    """The config that the cell's trials share; they differ in searched values, phase and seed."""
     key: str
     """SHA-256 of the cell's content; its seeds derive from it, never from its place in the grid."""
     ranges: Mapping[str, Range]

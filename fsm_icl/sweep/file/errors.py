@@ -174,7 +174,7 @@ def in_our_words(message: str) -> str:
 
 
 def _given(item: Any) -> str:
-    """What was found, but for keys that are wrong or missing themselves, and checks of a whole section."""
+    """What was found; empty where a key itself is wrong or missing, and where a whole section was checked."""
     whole = isinstance(item["input"], dict | list) and item["type"] == "value_error"
     told = item["type"] in ("extra_forbidden", "missing", "too_short", "too_long")
     return "" if whole or told else f", found {shown(item['input'])}"

@@ -33,7 +33,7 @@ _HALTON_BLOCK = 8
 
 @dataclass(frozen=True)
 class ObservedTrial:
-    """A proposal as the present rule reads its record."""
+    """A proposal's record under the sweep file's pruning rule."""
 
     params: Params
     outcome: Outcome
@@ -42,9 +42,9 @@ class ObservedTrial:
     accuracy: float
     """Last validation accuracy; the metric's worst value after `diverged` and `failed`."""
     loss: float
-    """Last validation loss, likewise."""
+    """Last validation loss; the metric's worst value after `diverged` and `failed`."""
     steps: int
-    """Steps the present rule lets the trial train."""
+    """Steps that the pruning rule lets the trial train."""
 
 
 def cutoffs(seen: Sequence[ObservedTrial], steps: Sequence[int], eta: int) -> dict[int, float]:
@@ -70,7 +70,7 @@ def _at_rung(trial: ObservedTrial, step: int) -> float | None:
 def read(
     record: TrialRecord, params: Params, steps: Sequence[int], limits: Mapping[int, float]
 ) -> ObservedTrial | None:
-    """`record` through the present rule, or None when today's rule lets the trial run on beyond it.
+    """Interpret a record under the sweep file's pruning rule; None if the rule asks for more steps than it has.
 
     What lies after the rung where `limits` stop the trial does not exist for it.
     """

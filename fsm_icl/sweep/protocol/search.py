@@ -27,7 +27,7 @@ class Search:
         self.num_trials = spec.search.num_trials if cell.ranges else 0
         self.num_done = self.num_pruned = 0
         self.num_in_row = 0
-        """So many proposals, from the first on, are read."""
+        """Length of the settled prefix: proposals 0 .. n-1 have an outcome."""
         self._made: list[PlannedTrial] = []
         self._seen: list[ObservedTrial | None] = []
         self._winner: PlannedTrial | None = None
@@ -59,11 +59,11 @@ class Search:
             i += 1
 
     def seen(self, index: int) -> ObservedTrial | None:
-        """Proposal `index` as the present rule reads it."""
+        """Proposal `index` under the pruning rule; None while it has no outcome."""
         return self._seen[index]
 
     def read(self) -> Iterator[ObservedTrial]:
-        """Proposals that are done, as the present rule reads them."""
+        """Proposals that have an outcome under the pruning rule."""
         return (seen for seen in self._seen if seen is not None)
 
     def _make_all(self) -> None:

@@ -1,4 +1,4 @@
-"""What a folder holds of what the sweep file asks for: done, to resume, to run, failed, no longer wanted."""
+"""Counts the trials that a sweep file asks for by how far they are, and the records that it no longer asks for."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ Place = tuple[Phase, int, int]
 
 @dataclass(frozen=True)
 class CellTally:
-    """Of one cell. done + to_resume + to_run + failed is what the sweep file asks for."""
+    """How far one cell is. done + to_resume + to_run + failed is what the sweep file asks for."""
 
     done: int
     to_resume: int
-    """No record, but a checkpoint."""
+    """Trials that have a checkpoint and no record."""
     to_run: int
-    """All others, those that depend on trials which have not ended included."""
+    """All other trials, also those that become known only when earlier ones have ended."""
     failed: int
     no_longer_wanted: int
-    """Records of this cell that the sweep file does not ask for."""
+    """Records of this cell that the sweep file no longer asks for."""
 
 
 @dataclass(frozen=True)
 class SweepTally:
-    """Of a sweep."""
+    """How far all cells are."""
 
     cells: list[CellTally]
     """In the planner's order."""
     elsewhere: Mapping[str, int]
-    """Records no longer wanted of cells that the sweep file does not have, by architecture and size."""
+    """Records of cells that the sweep file no longer has: how many, by architecture and size."""
 
     @property
     def total(self) -> CellTally:

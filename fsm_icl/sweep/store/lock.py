@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 4
 BEAT_SECONDS = 5.0
 STILL_BEATS = 4
-"""A lock object whose counter stands still for so many beats has lost its driver."""
+"""A lock object whose counter has not moved for this number of beats has lost its driver."""
 SETTLE_SECONDS = 1.0
 """Object stores have no locks: of two newcomers who write at the same moment, the last one to write wins."""
 

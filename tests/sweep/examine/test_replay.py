@@ -98,7 +98,7 @@ class TestRun:
             other = load_sweep_file("spectrum", "smoke", ["grid={arch: lstm, d_model: 8}", "hypotheses=[]"])
             store.write_sweep_file(other.spec.model_dump(mode="json", exclude_none=True))
         again = trial_of(copy, trial)
-        assert (again.cell, again.cutoffs) == ("no longer wanted", {})
+        assert (again.cell, again.cutoffs) == ("of a cell that the sweep no longer has", {})
         with pytest.raises(ValueError, match="does not ask for trial aaaaaaaaaaaa any more, and it has no record"):
             trial_of(copy, "a" * 64)
 

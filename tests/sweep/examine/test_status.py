@@ -76,7 +76,7 @@ def test_dropped_records_are_counted_apart(tmp_path: Path) -> None:
         os.utime(path, (past, past))
     assert counts(tmp_path) == (14, 0)
     assert read_status(tmp_path).no_longer_wanted == TRIALS - 14
-    assert f"{TRIALS - 14} records no longer wanted" in shown(read_status(tmp_path))
+    assert f"{TRIALS - 14} records are of trials that the sweep file no longer asks for" in shown(read_status(tmp_path))
 
 
 def test_failures_are_named_with_cell_reason_and_log(ended: Path) -> None:
