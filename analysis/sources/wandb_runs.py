@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from analysis.sources.sweep import Found
+from analysis.sources.sweep import SourceContents
 from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.records import TrialRecord
 from fsm_icl.tracking.account import SLOW, WandbError, client, first_line, obstacle
@@ -43,7 +43,7 @@ class Run:
     """The history, in the order it was logged; asking may cost requests."""
 
 
-def read_logs(folder: Path) -> Found:
+def read_logs(folder: Path) -> SourceContents:
     """The sweep whose offline runs lie below `folder`: a sweep's folder, its wandb/, or copies of run folders.
 
     A log that was cut off reads as far as it goes.
@@ -59,7 +59,7 @@ def read_logs(folder: Path) -> Found:
     return _found(runs, str(folder), folder, lambda run, _: _record(run))
 
 
-def read_project(path: str, folder: Path) -> Found:
+def read_project(path: str, folder: Path) -> SourceContents:
     """The sweep of the W&B group `path`: ENTITY/PROJECT/GROUP. Figures and a cache of records go to `folder`.
 
     Raises:
@@ -97,7 +97,7 @@ def asking() -> Iterator[None]:
         raise WandbError(f"W&B: {first_line(error)}; {WITHOUT}") from None
 
 
-def _found(runs: list[Run], origin: str, folder: Path, read: Callable[[Run, str], TrialRecord]) -> Found:
+def _found(runs: list[Run], origin: str, folder: Path, read: Callable[[Run, str], TrialRecord]) -> SourceContents:
     sweeps = {run.config.get("sweep_id"): run for run in runs if run.is_sweep}
     if not sweeps:
         raise ValueError(
@@ -113,7 +113,7 @@ def _found(runs: list[Run], origin: str, folder: Path, read: Callable[[Run, str]
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         reading = pool.map(lambda item: read(item[1], item[0]), trials.items())
         records = dict(zip(trials, _tracked(reading, len(trials), "reading curves"), strict=True))
-    return Found(folder, origin, manifest_of(sweep.config), records)
+    return SourceContents(folder, origin, manifest_of(sweep.config), records)
 
 
 def _ended_at(run: Run) -> float:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from analysis.report.attachments import sweep_files
+from analysis.findings.findings import findings_of
+from analysis.report.files import sweep_files
 from analysis.report.terminal import print_cell_table, say
 from analysis.sources.sweep import load_sweep
 from fsm_icl.results.files import exists
@@ -54,7 +55,7 @@ def share(store: Store, mode: Mode, to: Destination) -> str | None:
 
 
 @dataclass(frozen=True)
-class Ended:
+class SweepOutcome:
     """How a sweep's run ended."""
 
     planner: Planner
@@ -81,11 +82,11 @@ class Ended:
         return self.planner.complete and not self.failed and not cells_failed and self.broken is None
 
 
-def print_end(ended: Ended, folder: Folder, console: Console) -> None:
+def print_end(ended: SweepOutcome, folder: Folder, console: Console) -> None:
     """The table by cell, what went wrong if anything did, and what to run next."""
     if exists(SweepFolder(folder).manifest):  # not where the disk was full from the start
         try:
-            print_cell_table(load_sweep(folder), console)
+            print_cell_table(findings_of(load_sweep(folder)), console)
         except ValueError as error:  # something has changed a file while trials ran
             console.print(Text(f"no table: {error}", style="red"), soft_wrap=True)
     if ended.worked_seconds:
@@ -99,7 +100,7 @@ def print_end(ended: Ended, folder: Folder, console: Console) -> None:
         say(console, f"next: python -m analysis {shlex.quote(str(folder))}")
 
 
-def _problems(ended: Ended) -> list[str]:
+def _problems(ended: SweepOutcome) -> list[str]:
     """One line for each thing that the user should know about."""
     problems = []
     if ended.broken:
@@ -121,7 +122,7 @@ def _problems(ended: Ended) -> list[str]:
     return problems
 
 
-def _failures(ended: Ended, folder: Folder) -> list[Failure]:
+def _failures(ended: SweepOutcome, folder: Folder) -> list[Failure]:
     found = [(p, r.end.outcome, r.end.reason) for p, r in ended_trials(ended.planner)]
     broken = [
         failure(folder, p.hash, p.cell.label, p.place.phase, outcome, reason)

@@ -30,7 +30,7 @@ from fsm_icl.task.transitions.episodes import evaluation_set
 from fsm_icl.tracking.tracker import Tracker
 from fsm_icl.tune.driver import Desk
 from fsm_icl.tune.live_table import Progress
-from fsm_icl.tune.outcome import Ended, ended_trials, share
+from fsm_icl.tune.outcome import SweepOutcome, ended_trials, share
 from fsm_icl.tune.preview import print_doubts
 from fsm_icl.tune.request import RunOptions
 from fsm_icl.tune.resources.footprints import measure
@@ -71,7 +71,9 @@ def _task_entry(cell: Cell, evaluation_seed: int) -> TaskEntry:
     )
 
 
-def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, packing: Packing, console: Console) -> Ended:
+def run_sweep(
+    loaded: LoadedSweep, store: Store, options: RunOptions, packing: Packing, console: Console
+) -> SweepOutcome:
     """Run all that is missing of a sweep.
 
     Where shares of GPUs are to be measured, `packing` is given the footprints.
@@ -108,7 +110,7 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, packing: P
     shared = share(store, tracker.mode, to) if desk.broken is None else None
     problem = tracker.problem or shared
     lost = list(desk.lost.values())
-    return Ended(planner, seconds, desk.worked_seconds, _slots(desk), desk.broken, lost, problem, desk.on_cpu)
+    return SweepOutcome(planner, seconds, desk.worked_seconds, _slots(desk), desk.broken, lost, problem, desk.on_cpu)
 
 
 def _slots(desk: Desk) -> int:

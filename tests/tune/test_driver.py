@@ -17,7 +17,7 @@ from fsm_icl.sweep.store import store as store_module
 from fsm_icl.sweep.store.store import Store
 from fsm_icl.tracking.tracker import Tracker
 from fsm_icl.tune.driver import Desk
-from fsm_icl.tune.outcome import Ended, _problems
+from fsm_icl.tune.outcome import SweepOutcome, _problems
 from fsm_icl.tune.resources.packing import Capacity, Packing
 from fsm_icl.tune.trainable import requested
 from tests.sweep import simulate
@@ -111,7 +111,7 @@ def test_a_trial_that_had_a_gpu_and_ran_on_the_cpu_is_told(desk: Desk) -> None:
     desk.ended("b", closing())
     node = simulate.end("finished", 600).node
     assert desk.on_cpu == {node: 1}
-    ended = Ended(desk.planner, 1.0, 1.0, 1, None, [], None, desk.on_cpu)
+    ended = SweepOutcome(desk.planner, 1.0, 1.0, 1, None, [], None, desk.on_cpu)
     (problem,) = (line for line in _problems(ended) if "CPU" in line)
     assert problem.startswith(f"1 trials were given a GPU of {node} and ran on its CPU")
 

@@ -21,7 +21,7 @@ from fsm_icl.sweep.store.store import Store
 from fsm_icl.training import trial as trial_module
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.tune import run as sweep_module
-from fsm_icl.tune.outcome import Ended
+from fsm_icl.tune.outcome import SweepOutcome
 from fsm_icl.tune.request import RunOptions
 from fsm_icl.tune.resources.packing import Capacity, Packing
 from fsm_icl.tune.session import session
@@ -135,7 +135,7 @@ def one_ray() -> Iterator[None]:
         yield
 
 
-def sweep(folder: Path, trainable: type) -> tuple[Ended, Store]:
+def sweep(folder: Path, trainable: type) -> tuple[SweepOutcome, Store]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sweep_module, "TrialTrainable", trainable)
         loaded = load_sweep("spectrum", "smoke", SETS)
