@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from analysis.sources.find import FORMS, RESULTS, load
 from fsm_icl.output import steady_output
-from fsm_icl.results.files import on_this_machine, told
+from fsm_icl.results.files import on_this_machine, os_error_text
 from fsm_icl.tracking.account import destination
 from fsm_icl.tracking.encoding import PROJECT
 
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             return COMMANDS[args.command](args, load(args.sweep, args.scale, args.results))
         except (ValueError, OSError) as error:
-            print(f"error: {told(error) if isinstance(error, OSError) else error}", file=sys.stderr)
+            print(f"error: {os_error_text(error) if isinstance(error, OSError) else error}", file=sys.stderr)
             return 2
 
 

@@ -1,8 +1,8 @@
-"""What a record costs whoever reads it: python -m bench.reading --records 1000 5000 20000 [--reader analysis].
+"""What a record costs those that read it, a driver and an analysis: python -m bench.reading --records 1000 5000 20000.
 
 Makes a folder of records as a laptop's sweep leaves them (25 reports; the counts of 2,000 test machines in those of
-measure trials), without training, and asks `tune --plan` how far it is, or lets analysis load it. Shown: memory and CPU
-seconds of that command, those of a folder with 14 records subtracted, in all and per record.
+measure trials), without training; `tune --plan` says how far it is, `analysis report` writes all figures. Shown: memory
+and CPU seconds of each command, those of a folder with 14 records subtracted, in all and per record.
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fsm_icl.results.records import Manifest, Report, TaskEntry, TestScore, TrialEnd, TrialRecord
+from fsm_icl.sweep.file.load import LoadedSweep, load_sweep_file
 from fsm_icl.sweep.file.planned import PlannedTrial
-
-if TYPE_CHECKING:
-    from fsm_icl.sweep.file.load import LoadedSweep
-    from fsm_icl.sweep.protocol.planner import Planner
+from fsm_icl.sweep.protocol.manifest import manifest_of, task_key
+from fsm_icl.sweep.protocol.planner import Planner
 
 SWEEP = """\
 question: What does a record cost?
@@ -68,12 +66,10 @@ def ended(planned: PlannedTrial) -> TrialRecord:
 def fill(folder: Path, count: int) -> int:
     """Write a sweep file and a folder with about `count` records; how many there are."""
     from fsm_icl.sweep.file.cells import cells_of
-    from fsm_icl.sweep.file.load import load_sweep
-    from fsm_icl.sweep.protocol.planner import Planner
 
     decays = ", ".join(f"{i / 10_000}" for i in range(max(1, count // TRIALS_PER_CELL)))
     (folder / "many.yaml").write_text(SWEEP.format(decays=decays))
-    loaded = load_sweep(str(folder / "many.yaml"), None, [])
+    loaded = load_sweep_file(str(folder / "many.yaml"), None, [])
     records: dict[str, TrialRecord] = {}
     planner = Planner(loaded.spec, cells_of(loaded), records)
     home = folder / "results" / "many-default" / "records"
@@ -83,37 +79,49 @@ def fill(folder: Path, count: int) -> int:
         (home / f"{planned.hash}.json").write_text(record.model_dump_json())
         records[planned.hash] = record.model_copy(update={"end": record.end.model_copy(update={"test": None})})
         planner.advance(planned)
-    (home.parent / "manifest.json").write_text(_manifest(loaded, planner).model_dump_json())
+    described = manifest(loaded, planner).model_dump_json()
+    (home.parent / "manifest.json").write_text(described)
     return len(records)
 
 
-def _manifest(loaded: LoadedSweep, planner: Planner) -> Manifest:
-    from fsm_icl.sweep.protocol.manifest import manifest_of, task_key
-
-    entry = TaskEntry(spec={}, ladder={"chance": 1 / 3}, ceiling=0.9, ceiling_exact=True)
-    tasks = {task_key(plan.cell): entry for plan in planner.plans}
-    return manifest_of(loaded, planner, "0" * 8, [], tasks, [])
+def manifest(loaded: LoadedSweep, planner: Planner) -> Manifest:
+    """The manifest as a driver would have left it, with a made-up ladder."""
+    spec = loaded.spec.task.model_dump(mode="json")
+    ladder = TaskEntry(spec=spec, ladder={"chance": 1 / 3}, ceiling=1.0, ceiling_exact=True)
+    return manifest_of(loaded, planner, "0" * 8, [], {task_key(plan.cell): ladder for plan in planner.plans}, [])
 
 
 def used(folder: Path, reader: str) -> dict[str, float]:
-    """CPU seconds and bytes of memory that reading the folder takes."""
+    """CPU seconds and bytes of memory that a reader takes."""
     command = [sys.executable, "-m", "bench.reading", "--look-in", str(folder), "--reader", reader]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     found: dict[str, float] = json.loads((folder / "used.json").read_text())
     return found
 
 
+def plan(folder: Path) -> None:
+    """The command `tune --plan`."""
+    from fsm_icl.cli import app
+
+    app(
+        ["tune", f"{folder}/many.yaml", "--results", str(folder / "results"), "--plan"],
+        standalone_mode=False,
+    )
+
+
+def analysis(folder: Path) -> None:
+    """The command `analysis report`."""
+    from analysis.__main__ import main as analyse
+
+    assert analyse(["report", str(folder / "results" / "many-default")]) == 0
+
+
+READERS = {"plan": plan, "analysis": analysis}
+
+
 def look(folder: Path, reader: str) -> None:
-    """The command itself."""
-    if reader == "analysis":
-        from analysis.sources.sweep import load_sweep
-
-        load_sweep(folder / "results" / "many-default")
-    else:
-        from fsm_icl.cli import app
-
-        arguments = ["tune", f"{folder}/many.yaml", "--results", str(folder / "results"), "--plan"]
-        app(arguments, standalone_mode=False)
+    """Run a reader here, and write down what it took."""
+    READERS[reader](folder)
     use = resource.getrusage(resource.RUSAGE_SELF)
     (folder / "used.json").write_text(json.dumps({"cpu": use.ru_utime + use.ru_stime, "memory": peak_memory()}))
 
@@ -128,21 +136,23 @@ def main() -> None:
     """Print a line per size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--records", type=int, nargs="+", default=[1000, 5000, 20000])
-    parser.add_argument("--reader", choices=["tune", "analysis"], default="tune")
     parser.add_argument("--look-in", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--reader", choices=READERS, nargs="+", default=list(READERS))
     arguments = parser.parse_args()
     if arguments.look_in:
-        look(arguments.look_in, arguments.reader)
+        look(arguments.look_in, *arguments.reader)
         return
-    print("records  CPU s  memory MB  kB/record", flush=True)
-    bare: dict[str, float] | None = None
+    print("records  reader    CPU s  memory MB  kB/record", flush=True)
+    bare: dict[str, dict[str, float]] = {}
     for asked in (TRIALS_PER_CELL, *arguments.records):
         with tempfile.TemporaryDirectory(prefix="reading-") as folder:
             count = fill(Path(folder), asked)
-            found = used(Path(folder), arguments.reader)
-        bare = bare or found
-        cpu, memory = found["cpu"] - bare["cpu"], found["memory"] - bare["memory"]
-        print(f"{count:7d}  {cpu:5.1f}  {memory / 1e6:9.1f}  {memory / 1e3 / count:9.1f}", flush=True)
+            for reader in arguments.reader:
+                found = used(Path(folder), reader)
+                less = bare.setdefault(reader, found)
+                cpu, memory = found["cpu"] - less["cpu"], found["memory"] - less["memory"]
+                per_record = memory / 1e3 / count
+                print(f"{count:7d}  {reader:8s}  {cpu:5.1f}  {memory / 1e6:9.1f}  {per_record:9.1f}", flush=True)
 
 
 if __name__ == "__main__":

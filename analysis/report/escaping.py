@@ -20,6 +20,14 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\N{FULLWIDTH EQUALS SIGN}", "\N{FUL
 _MISSING = {"NA", "NULL", "NaN", "None", "n/a", "nan", "null", "#N/A", "#N/A N/A", "#NA", "<NA>", "N/A"}
 _MISSING |= {"-NaN", "-nan", "1.#IND", "1.#QNAN", "-1.#IND", "-1.#QNAN"}
 """What pandas reads as a missing value."""
+_NAMES = ("name", "claim", "family", "sweep", "scale", "node", "cell", "series", "before", "after")
+"""Columns of words that somebody chose: a number there is a name, too."""
+_OTHER = re.compile(
+    r"'.*|\s+|\s*(?:[-+]?(?:\d+\.?\d*|\.\d+)(?:e\s*[-+]?\d*)?|[-+]?inf(?:inity)?|true|false)\s*",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Names that pandas reads as numbers, as true and false or as an empty line; and those that begin with ', since ours
+is the first one."""
 
 
 def markdown(text: Any) -> str:
@@ -48,10 +56,22 @@ def code(text: Any) -> str:
 
 
 def csv(table: pd.DataFrame, float_format: str | None = None) -> bytes:
-    """The table as CSV. What a spreadsheet would take for a formula, or pandas for nothing, has a ' before it."""
-    texts = {name: column.map(_cell) for name, column in table.items() if column.dtype.kind not in "biufcmM"}
+    """The table as CSV.
+
+    What a spreadsheet would take for a formula, or pandas for nothing, has a ' before it; in a column of names so has
+    what pandas would take for a number, true or false.
+    """
+    texts = {
+        name: column.map(_name if name in _NAMES else _cell)
+        for name, column in table.items()
+        if column.dtype.kind not in "biufcmM"
+    }
     plain = table.assign(**{str(name): column for name, column in texts.items()})
     return plain.to_csv(index=False, float_format=float_format, lineterminator="\n").encode()
+
+
+def _name(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and _OTHER.fullmatch(value) else _cell(value)
 
 
 def _cell(value: Any) -> Any:

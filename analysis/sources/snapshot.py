@@ -17,10 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from analysis.sources.packing import Packer, unpacked
 from analysis.sources.sweep import SourceContents, Sweep, checked
 from fsm_icl.results.reading import parse_json
 from fsm_icl.results.records import FrozenModel, Manifest, TrialRecord
 
+_AT_ONCE = 200
+"""Records that are whole at the same time while a snapshot is written or read; a row group of the file."""
 _PACKAGES = ("fsm-icl", "matplotlib", "numpy", "pandas", "pyarrow", "scipy")
 _TEXT, _WHOLE, _REAL = pa.string(), pa.int64(), pa.float64()
 _SLICES = pa.list_(pa.struct({"label": _TEXT, "correct": _WHOLE, "total": _WHOLE}))
@@ -43,10 +46,6 @@ SCHEMA = pa.schema(
 )
 """One row a record, those no longer wanted too; `config` is JSON, because its fields differ by architecture, and so is
 `imported`. Snapshots of earlier versions lack `imported` and `place`."""
-
-
-_BATCH = 256
-"""Records that are plain dicts at a time, each some 100 kB."""
 
 
 class Origin(FrozenModel):
@@ -86,14 +85,12 @@ def origin(sweep: Sweep, command: str) -> Origin:
 def write_snapshot(sweep: Sweep, folder: Path, came_from: Origin) -> list[Path]:
     """Write snapshot.parquet and snapshot.json into `folder`; returns their paths."""
     records = {**sweep.records, **sweep.unwanted}
-    hashes = sorted(records)
-    batches = [
-        pa.RecordBatch.from_pylist([_row(records[h]) for h in hashes[at : at + _BATCH]], schema=SCHEMA)
-        for at in range(0, len(hashes), _BATCH)
-    ]
     parquet, described = folder / "snapshot.parquet", folder / "snapshot.json"
-    table = pa.Table.from_batches(batches, schema=SCHEMA).combine_chunks()
-    pq.write_table(table, parquet, compression="zstd")
+    hashes = sorted(records)
+    with pq.ParquetWriter(parquet, SCHEMA, compression="zstd") as writer:
+        for start in range(0, max(1, len(hashes)), _AT_ONCE):
+            rows = [_row(records[hash_]) for hash_ in hashes[start : start + _AT_ONCE]]
+            writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
     described.write_text(came_from.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return [parquet, described]
 
@@ -108,8 +105,8 @@ def load_snapshot(folder: Path) -> Sweep:
     path, described = folder / "snapshot.parquet", folder / "snapshot.json"
     came_from = parse_json(described, described.read_bytes(), Origin)
     try:
-        table = pq.read_table(path, schema=SCHEMA)
-        records = {record.hash: record for record in _records(table)}
+        table, pack = pq.read_table(path, schema=SCHEMA), Packer()
+        records = {record.hash: pack(record) for record in _records(table)}
     except (OSError, pa.ArrowException, ValidationError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: cannot be read as a snapshot: {str(error).splitlines()[0]}") from error
     return checked(SourceContents(folder, str(described), came_from.manifest, records))
@@ -122,12 +119,11 @@ def is_snapshot(folder: Path) -> bool:
 
 def _row(record: TrialRecord) -> dict[str, Any]:
     source = record.imported.model_dump_json() if record.imported is not None else None
-    reports = [report.model_dump() for report in record.reports]
-    config = json.dumps(record.config, sort_keys=True)
-    return record.model_dump(exclude={"reports"}) | {"reports": reports, "config": config, "imported": source}
+    return unpacked(record).model_dump() | {"config": json.dumps(record.config, sort_keys=True), "imported": source}
 
 
 def _records(table: pa.Table) -> Iterator[TrialRecord]:
-    for row in table.to_pylist(maps_as_pydicts="strict"):
-        source = json.loads(row["imported"]) if row["imported"] is not None else None
-        yield TrialRecord.model_validate(row | {"config": json.loads(row["config"]), "imported": source})
+    for batch in table.to_batches(max_chunksize=_AT_ONCE):
+        for row in batch.to_pylist(maps_as_pydicts="strict"):
+            source = json.loads(row["imported"]) if row["imported"] is not None else None
+            yield TrialRecord.model_validate(row | {"config": json.loads(row["config"]), "imported": source})

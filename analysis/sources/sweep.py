@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis.sources.checks import check_manifest, check_numbers, check_records, place
+from analysis.sources.packing import Packer
 from analysis.sources.questions import Question, selected
-from fsm_icl.results.compact import Compactor
 from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.reading import each_record, read_manifest
 from fsm_icl.results.records import Manifest, ManifestCell, TaskEntry, TrialRecord, WantedTrial
@@ -93,9 +93,8 @@ def load_sweep(folder: Folder, question: Question | None = None) -> Sweep:
         ValueError: a file is missing, not JSON or not what records.py says, or see `checked`.
     """
     manifest = read_manifest(folder)
-    compact = Compactor(whole=True)
-    records = {record.hash: compact(record) for record in each_record(folder, places_of(manifest))}
-    place = SweepFolder(folder).local(manifest.id)
+    pack, place = Packer(), SweepFolder(folder).local(manifest.id)
+    records = {record.hash: pack(record) for record in each_record(folder, places_of(manifest))}
     if question is None:
         return checked(SourceContents(place, str(folder), manifest, records))
     try:
@@ -117,7 +116,8 @@ def checked(found: SourceContents) -> Sweep:
     check_manifest(manifest, found.origin)
     places = places_of(manifest)
     wanted = [w for cell in manifest.cells for w in cell.wanted if w.hash in found.records]
-    records = {w.hash: _read_as(w, found.records[w.hash]) for w in wanted}
+    pack = Packer()
+    records = {w.hash: _read_as(w, found.records[w.hash], pack) for w in wanted}
     check_records(manifest, records, places)
     rows = list(_rows(manifest, records))
     check_numbers(rows)
@@ -133,9 +133,9 @@ def places_of(manifest: Manifest) -> dict[str, str]:
     return {w.hash: f"{cell.label} {place(w)}" for cell in manifest.cells for w in cell.wanted}
 
 
-def _read_as(wanted: WantedTrial, record: TrialRecord) -> TrialRecord:
+def _read_as(wanted: WantedTrial, record: TrialRecord, pack: Packer) -> TrialRecord:
     """The record through the sweep file's present pruning rule."""
-    return record if wanted.pruned_at is None else record.pruned_at(wanted.pruned_at)
+    return record if wanted.pruned_at is None else pack(record.pruned_at(wanted.pruned_at))
 
 
 def _rows(manifest: Manifest, records: Mapping[str, TrialRecord]) -> Iterator[dict[str, Any]]:

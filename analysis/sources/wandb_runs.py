@@ -13,11 +13,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
+from analysis.sources.packing import Packer
 from analysis.sources.sweep import SourceContents
 from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.records import TrialRecord
 from fsm_icl.tracking.account import SLOW, WandbError, client, first_line, obstacle
-from fsm_icl.tracking.encoding import PROJECT, SWEEP_JOB, end_of, ended, manifest_of, record_of
+from fsm_icl.tracking.encoding import PROJECT, SWEEP_JOB, end_of, ended, manifest_in, record_of
 from fsm_icl.tracking.offline_logs import read_log
 
 AT_A_TIME = 8
@@ -112,8 +113,9 @@ def _found(runs: list[Run], origin: str, folder: Path, read: Callable[[Run, str]
         trials[run.config["hash"]] = run  # logged twice: the last end counts
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         reading = pool.map(lambda item: read(item[1], item[0]), trials.items())
-        records = dict(zip(trials, _tracked(reading, len(trials), "reading curves"), strict=True))
-    return SourceContents(folder, origin, manifest_of(sweep.config), records)
+        tracked = _tracked(reading, len(trials), "reading curves")
+        records = dict(zip(trials, map(Packer(), tracked), strict=True))
+    return SourceContents(folder, origin, manifest_in(sweep.config), records)
 
 
 def _ended_at(run: Run) -> float:

@@ -19,7 +19,7 @@ from fsm_icl.training.scoring import evaluate, places, predict
 from fsm_icl.training.state import TrainingState
 
 
-class Diverged(Exception):
+class DivergedError(Exception):
     """A loss is no longer a finite number."""
 
     def __init__(self, step: int, reason: str) -> None:
@@ -76,11 +76,11 @@ def _next_report(config: TrialConfig, env: RunEnv, state: TrainingState) -> Repo
             state.save(env)
     train_loss = float(state.loss_sum) / (stop - (stop - 1) // every * every)
     if not math.isfinite(train_loss):
-        raise Diverged(stop, f"training loss is {train_loss} in the interval that ends at step {stop}")
+        raise DivergedError(stop, f"training loss is {train_loss} in the interval that ends at step {stop}")
     validation = evaluation_set(config.task, "val", config.evaluation_seed)
     scored = evaluate(state.model, validation.batch, config)
     if not math.isfinite(scored.loss):
-        raise Diverged(stop, f"validation loss is {scored.loss} at step {stop}")
+        raise DivergedError(stop, f"validation loss is {scored.loss} at step {stop}")
     metrics = {"train/loss": train_loss, "val/loss": scored.loss, "val/accuracy": scored.accuracy}
     report = Report(step=stop, metrics=metrics)
     state.reports.append(report)

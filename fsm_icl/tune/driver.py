@@ -18,15 +18,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fsm_icl.results.files import modified, told
+from fsm_icl.results.files import modified, os_error_text
 from fsm_icl.results.record_checks import reports_due
 from fsm_icl.results.records import Manifest, Report, TrialEnd
 from fsm_icl.sweep.file.planned import PlannedTrial
 from fsm_icl.sweep.protocol.planner import Planner
 from fsm_icl.sweep.store.store import Store
 from fsm_icl.tracking.tracker import Tracker
+from fsm_icl.tune.job import Job, WorkerContext, read_report
 from fsm_icl.tune.resources.packing import Packing
-from fsm_icl.tune.trainable import Site, job, read_report
 
 MANIFEST_SECONDS = 5.0
 """The manifest is about so old at most while trials end, for whoever looks in."""
@@ -37,7 +37,7 @@ SILENT_SECONDS = 30.0
 
 
 @dataclass
-class InFlight:
+class TrialInFlight:
     """A trial that Ray has been given."""
 
     planned: PlannedTrial
@@ -52,14 +52,14 @@ class InFlight:
 
 
 @dataclass(frozen=True)
-class Lost:
+class LostTrial:
     """A trial that is given up on, without an outcome; the next run asks for it again."""
 
     planned: PlannedTrial
     why: str
 
 
-class Desk:
+class Driver:
     """Hands out trials and takes in what comes back."""
 
     def __init__(
@@ -74,9 +74,9 @@ class Desk:
         """`manifest` makes the manifest as it stands; `stall_limit`: seconds that a worker may be silent."""
         self.planner, self.store, self.tracker, self.manifest = planner, store, tracker, manifest
         self.packing = packing
-        self.site = Site(store.id, platform.node(), stall_limit)
-        self.in_flight: dict[str, InFlight] = {}
-        self.lost: dict[str, Lost] = {}
+        self.context = WorkerContext(sweep_id=store.id, driver_host=platform.node(), stall_limit=stall_limit)
+        self.in_flight: dict[str, TrialInFlight] = {}
+        self.lost: dict[str, LostTrial] = {}
         """By hash."""
         self.broken: str | None = None
         self._manifest_due = time.monotonic() + MANIFEST_SECONDS
@@ -85,14 +85,22 @@ class Desk:
         self.on_cpu: Counter[str] = Counter()
         """Host -> number of trials that were given a share of a GPU there and ran on the CPU: torch sees no GPU."""
 
-    def next(self, trial_id: str) -> dict[str, Any] | None:
+    def next(self, trial_id: str) -> Job | None:
         """The job of the trial to start next, None when there is none to start now."""
         busy = {flight.planned.hash for flight in self.in_flight.values()} | self.lost.keys()
         planned = None if self.broken else self.planner.next(busy)
         if planned is None:
             return None
-        self.in_flight[trial_id] = InFlight(planned)
-        return job(planned, self.store.trial_folder(planned.hash).path, self.site, self.packing.request(planned))
+        self.in_flight[trial_id] = TrialInFlight(planned)
+        request = self.packing.request(planned)
+        return Job(
+            trial=planned.config,
+            folder=str(self.store.trial_folder(planned.hash).path),
+            cutoffs=dict(planned.cutoffs),
+            context=self.context,
+            cpu=int(request["cpu"]),
+            gpu=request["gpu"],
+        )
 
     @property
     def finished(self) -> bool:
@@ -127,7 +135,7 @@ class Desk:
         running = [flight for flight in list(self.in_flight.values()) if flight.running]
         return min((self.silent_seconds(flight) for flight in running), default=0.0)
 
-    def silent_seconds(self, flight: InFlight) -> float:
+    def silent_seconds(self, flight: TrialInFlight) -> float:
         """Seconds since a trial's last sign of life: it writes a checkpoint at least every minute."""
         now = time.time()
         if now - max(flight.last_sign, flight.last_look) > SILENT_SECONDS:
@@ -161,11 +169,11 @@ class Desk:
 
     def _lose(self, planned: PlannedTrial, why: str) -> None:
         """Give up on a trial. Where the reason is a full or read-only disk, trying others is no use."""
-        self.lost[planned.hash] = Lost(planned, why)
+        self.lost[planned.hash] = LostTrial(planned, why)
         try:
             self.store.check_writable()
         except OSError as error:
-            self.broken = told(error)
+            self.broken = os_error_text(error)
 
     def _keep(self, planned: PlannedTrial, reports: list[Report], end: TrialEnd) -> None:
         assert end.seconds is not None, "a trial of ours knows how long it took"
@@ -178,7 +186,7 @@ class Desk:
             if time.monotonic() > self._manifest_due:
                 self._write_manifest()
         except OSError as error:
-            self.broken = told(error)
+            self.broken = os_error_text(error)
             return
         except Exception as error:  # noqa: BLE001  (whatever it is, Tune would swallow it and run good trials again)
             self.broken = "".join(traceback.format_exception(error))
@@ -197,7 +205,7 @@ class Desk:
         self._manifest_due = began + max(MANIFEST_SECONDS, took / MANIFEST_SHARE)
 
 
-def _checked(flight: InFlight, end: TrialEnd) -> tuple[list[Report], TrialEnd]:
+def _checked(flight: TrialInFlight, end: TrialEnd) -> tuple[list[Report], TrialEnd]:
     """The reports, and the end as the worker told it, unless one of the reports that it rests on never came."""
     budget = flight.planned.config.budget
     due = reports_due(budget.steps, budget.report_every, end.steps)

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from fsm_icl.sweep.protocol.estimate import remaining_seconds
 from fsm_icl.sweep.protocol.planner import CellPlan
-from fsm_icl.tune.driver import SILENT_SECONDS, Desk, InFlight
+from fsm_icl.tune.driver import SILENT_SECONDS, Driver, TrialInFlight
 from fsm_icl.tune.waiting import Patience
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -25,10 +25,10 @@ SECONDS_BETWEEN_TABLES = 0.5
 class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
     """Replaces Tune's own printer; Tune recognises it by its base class."""
 
-    def __init__(self, desk: Desk, console: Console, concurrent: int) -> None:
-        """Show what `desk` knows on `console`; `concurrent` trials run at a time at most."""
+    def __init__(self, driver: Driver, console: Console, concurrent: int) -> None:
+        """Show what `driver` knows on `console`; `concurrent` trials run at a time at most."""
         super().__init__()
-        self.desk, self.console, self.concurrent = desk, console, concurrent
+        self.driver, self.console, self.concurrent = driver, console, concurrent
         self.started = self.last_shown = time.monotonic()
         self.last_looked = -math.inf
         self.live: Live | None = None
@@ -68,11 +68,11 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         """A worker has the trial."""
-        self.desk.started(trial.trial_id)
+        self.driver.started(trial.trial_id)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         """The trial's worker was lost; Tune asks for another."""
-        self.desk.waits(trial.trial_id)
+        self.driver.waits(trial.trial_id)
 
     def on_trial_error(self, *_: Any, **__: Any) -> None:
         """Tune's own lines for an error: none; the last table has them."""
@@ -80,19 +80,19 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
     def _look(self, trials: Sequence[Any]) -> None:
         """See which trials have no machine. Tune lists all that it was ever given, so not at each step."""
         self.last_looked = time.monotonic()
-        self.waiting = {trial.trial_id for trial in trials if trial.status == "PENDING"} & self.desk.in_flight.keys()
-        self.patience.look(len(self.waiting), len(self.desk.in_flight) - len(self.waiting), self.wanted)
+        self.waiting = {trial.trial_id for trial in trials if trial.status == "PENDING"} & self.driver.in_flight.keys()
+        self.patience.look(len(self.waiting), len(self.driver.in_flight) - len(self.waiting), self.wanted)
 
     @property
     def wanted(self) -> dict[str, float]:
         """What there is once all machines have come, of what trials ask for."""
-        packing = self.desk.packing
+        packing = self.driver.packing
         on_gpus = packing.capacity.gpus and packing.resources.gpus_per_trial != 0
         return {"GPU": packing.capacity.gpus} if on_gpus else {"CPU": packing.capacity.cpus}
 
     def line(self) -> str:
         """How far the whole sweep is."""
-        plans = self.desk.planner.plans
+        plans = self.driver.planner.plans
         done = sum(plan.num_searched + plan.num_measured for plan in plans)
         pruned = sum(plan.num_pruned for plan in plans)
         running = ", ".join(f"{f.planned.cell.label} {self._step(f)}" for f in self._running())
@@ -105,14 +105,14 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
         table = Table(title=self._clock(), title_justify="left")
         for name in ("cell", "searched", "pruned", "measured", "running (step)", "best val/accuracy", "to go"):
             table.add_column(name, justify="left" if name in ("cell", "running (step)") else "right")
-        for plan in self.desk.planner.plans:
+        for plan in self.driver.planner.plans:
             table.add_row(*(Text(text) for text in (plan.cell.label, *self._cells(plan))))
         return table
 
     def _cells(self, plan: CellPlan) -> list[str]:
         spec = plan.spec
         best = plan.best_accuracy
-        flying = list(self.desk.in_flight.items())
+        flying = list(self.driver.in_flight.items())
         flights = [f for f in self._running() if f.planned.cell is plan.cell]
         waiting = sum(f.planned.cell is plan.cell for trial, f in flying if trial in self.waiting)
         steps = [self._step(f) for f in flights] + [f"{waiting} waiting"] * bool(waiting)
@@ -122,22 +122,22 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
             f"{plan.num_measured}/{spec.measure.num_seeds}",
             ", ".join(steps),
             "" if best is None else f"{best:.3f}",
-            _minutes(remaining_seconds(plan, self.desk.planner.records)),
+            _minutes(remaining_seconds(plan, self.driver.planner.records)),
         ]
 
-    def _running(self) -> list[InFlight]:
+    def _running(self) -> list[TrialInFlight]:
         """Trials that have a machine."""
-        return [flight for trial, flight in list(self.desk.in_flight.items()) if trial not in self.waiting]
+        return [flight for trial, flight in list(self.driver.in_flight.items()) if trial not in self.waiting]
 
-    def _step(self, flight: InFlight) -> str:
+    def _step(self, flight: TrialInFlight) -> str:
         """The step of its last report; of a slow trial also when it last gave a sign of life."""
         step = f"{max(flight.reports, default=0)}/{flight.planned.config.budget.steps}"
-        silent = self.desk.silent_seconds(flight)
+        silent = self.driver.silent_seconds(flight)
         return step if silent < SILENT_SECONDS else f"{step} (alive {silent:.0f} s ago)"
 
     def _clock(self) -> str:
         """How long it has been, and how long it would go on with as many trials at a time as run now."""
-        planner, running = self.desk.planner, len(self._running())
+        planner, running = self.driver.planner, len(self._running())
         left = sum(remaining_seconds(plan, planner.records) for plan in planner.plans)
         to_go = f"about {_minutes(left / min(running, self.concurrent))} to go" if running else "no trial runs yet"
         return f"{_minutes(time.monotonic() - self.started)} gone, {to_go}"

@@ -25,8 +25,8 @@ from fsm_icl.sweep.store.store import Store
 from fsm_icl.tracking.account import Destination
 from fsm_icl.tracking.mode import Mode
 from fsm_icl.tracking.sweep_run import log_sweep
-from fsm_icl.tracking.upload import sync, told
-from fsm_icl.tune.driver import Lost
+from fsm_icl.tracking.upload import upload_logs, upload_summary
+from fsm_icl.tune.driver import LostTrial
 
 SEND_SECONDS = 15
 
@@ -46,12 +46,12 @@ def share(store: Store, mode: Mode, to: Destination) -> str | None:
         return None
     try:
         logged = log_sweep(store.local, sweep_files(store.folder), to)
-        done = sync(store.local, lambda *_: None, logged, patience=SEND_SECONDS) if mode == "online" else None
+        done = upload_logs(store.local, lambda *_: None, logged, patience=SEND_SECONDS) if mode == "online" else None
         if done and not done.left:
             mark_sweep_sent(store.folder)
     except Exception as error:  # noqa: BLE001
         return f"the sweep's own run was not logged ({error}); the next run logs it"
-    return f"the sweep's own run: {told(done)}" if done and done.left else None
+    return f"the sweep's own run: {upload_summary(done)}" if done and done.left else None
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class SweepOutcome:
     """The trials' own seconds, summed."""
     workers: int
     broken: str | None
-    lost: list[Lost]
+    lost: list[LostTrial]
     wandb_problem: str | None
     on_cpu: Mapping[str, int] = field(default_factory=dict)
     """Host -> number of trials that ran on its CPU though they were given a share of its GPU."""

@@ -15,7 +15,7 @@ from ray.tune.schedulers import FIFOScheduler
 from rich.console import Console
 
 from analysis.report.terminal import say
-from fsm_icl.results.files import told
+from fsm_icl.results.files import os_error_text
 from fsm_icl.results.records import Manifest, TaskEntry
 from fsm_icl.sweep.file.cells import Cell, cells_of
 from fsm_icl.sweep.file.hypotheses import declared
@@ -28,7 +28,9 @@ from fsm_icl.sweep.store.store import Store
 from fsm_icl.task.transitions.baselines import baselines
 from fsm_icl.task.transitions.episodes import evaluation_set
 from fsm_icl.tracking.tracker import Tracker
-from fsm_icl.tune.driver import Desk
+from fsm_icl.tracking.trial_runs import TrialRuns
+from fsm_icl.tune.driver import Driver
+from fsm_icl.tune.job import requested
 from fsm_icl.tune.live_table import Progress
 from fsm_icl.tune.outcome import SweepOutcome, ended_trials, share
 from fsm_icl.tune.preview import print_doubts
@@ -36,7 +38,7 @@ from fsm_icl.tune.request import RunOptions
 from fsm_icl.tune.resources.footprints import measure
 from fsm_icl.tune.resources.packing import Packing, at_once, measured
 from fsm_icl.tune.searcher import ProtocolSearcher, StopWhenBroken
-from fsm_icl.tune.trainable import TrialTrainable, requested
+from fsm_icl.tune.trainable import TrialTrainable
 from fsm_icl.tune.watch import Watch
 
 
@@ -87,8 +89,8 @@ def run_sweep(
     if not planner.complete:
         print_doubts(doubts(loaded, cells, bounds_of(cells, maker.tasks)), console)
     to = options.wandb_to
-    tracker = Tracker(store.local, loaded.name, store.id, loaded.scale, options.wandb, store.folder, to)
-    desk = Desk(planner, store, tracker, lambda: maker(planner), packing, options.stall_limit)
+    tracker = Tracker(TrialRuns(store.local, loaded.name, store.id, loaded.scale, options.wandb, store.folder, to))
+    driver = Driver(planner, store, tracker, lambda: maker(planner), packing, options.stall_limit)
     started = time.monotonic()
     try:
         # First: sweep.yaml still says what was asked for before.
@@ -98,56 +100,60 @@ def run_sweep(
         tracker.catch_up(((planned.tracked, record) for planned, record in ended_trials(planner)), store.read)
         try:
             if not planner.complete:
-                _tune(desk, options, console)
+                _tune(driver, options, console)
         finally:  # after Ctrl-C too
-            if desk.broken is None:
+            if driver.broken is None:
                 store.write_manifest(maker(planner))
     except OSError as error:
-        desk.broken = desk.broken or told(error)
+        driver.broken = driver.broken or os_error_text(error)
     seconds = time.monotonic() - started
     tracker.catch_up(((planned.tracked, record) for planned, record in ended_trials(planner)), store.read)
     tracker.close()
-    shared = share(store, tracker.mode, to) if desk.broken is None else None
+    shared = share(store, tracker.mode, to) if driver.broken is None else None
     problem = tracker.problem or shared
-    lost = list(desk.lost.values())
-    return SweepOutcome(planner, seconds, desk.worked_seconds, _slots(desk), desk.broken, lost, problem, desk.on_cpu)
+    lost = list(driver.lost.values())
+    return SweepOutcome(
+        planner, seconds, driver.worked_seconds, _slots(driver), driver.broken, lost, problem, driver.on_cpu
+    )
 
 
-def _slots(desk: Desk) -> int:
-    return desk.packing.slots(plan.cell.key for plan in desk.planner.plans)
+def _slots(driver: Driver) -> int:
+    return driver.packing.slots(plan.cell.key for plan in driver.planner.plans)
 
 
-def _tune(desk: Desk, options: RunOptions, console: Console) -> None:
-    """Let Ray run what the desk hands out."""
-    packing = desk.packing
-    cpus = max(packing.capacity.cpus, _slots(desk) * packing.resources.cpus_per_trial)  # --max-concurrent may ask more
+def _tune(driver: Driver, options: RunOptions, console: Console) -> None:
+    """Let Ray run what the driver hands out."""
+    packing = driver.packing
+    cpus = max(
+        packing.capacity.cpus, _slots(driver) * packing.resources.cpus_per_trial
+    )  # --max-concurrent may ask more
     with (
-        Watch(desk.silence, options.stall_limit, desk.last_words) as watch,
+        Watch(driver.silence, options.stall_limit, driver.last_words) as watch,
         session(options.address, cpus, packing.capacity.gpus) as folder,
         watch.looking(),
     ):
         if packing.measures:
-            _measure(desk, console)
-        with contextlib.closing(Progress(desk, console, _slots(desk))) as progress:
-            _tuner(desk, options, progress, folder).fit()
+            _measure(driver, console)
+        with contextlib.closing(Progress(driver, console, _slots(driver))) as progress:
+            _tuner(driver, options, progress, folder).fit()
 
 
-def _measure(desk: Desk, console: Console) -> None:
+def _measure(driver: Driver, console: Console) -> None:
     """See how many trials can share a GPU."""
-    measure(desk.planner, desk.packing, desk.store.folder, functools.partial(say, console))
-    say(console, measured(desk.packing))
-    say(console, at_once(desk.planner, desk.packing))
+    measure(driver.planner, driver.packing, driver.store.folder, functools.partial(say, console))
+    say(console, measured(driver.packing))
+    say(console, at_once(driver.planner, driver.packing))
 
 
-def _tuner(desk: Desk, options: RunOptions, progress: Progress, folder: Path) -> tune.Tuner:
+def _tuner(driver: Driver, options: RunOptions, progress: Progress, folder: Path) -> tune.Tuner:
     return tune.Tuner(
         tune.with_resources(TrialTrainable, requested),
         tune_config=tune.TuneConfig(
-            search_alg=ProtocolSearcher(desk),
+            search_alg=ProtocolSearcher(driver),
             scheduler=FIFOScheduler(),
             num_samples=-1,
             # Always set: without it Tune asks for one machine at a time.
-            max_concurrent_trials=_slots(desk),
+            max_concurrent_trials=_slots(driver),
             reuse_actors=True,
             trial_name_creator=lambda trial: str(trial.trial_id),
             trial_dirname_creator=lambda trial: str(trial.trial_id),
@@ -155,7 +161,7 @@ def _tuner(desk: Desk, options: RunOptions, progress: Progress, folder: Path) ->
         run_config=tune.RunConfig(
             name="tune",
             storage_path=str(folder),
-            stop=StopWhenBroken(desk),
+            stop=StopWhenBroken(driver),
             failure_config=tune.FailureConfig(max_failures=options.max_failures),
             # Trials keep their own. Tune's would be written below storage_path, which other machines do not see: there
             # a trial that had ended counted as lost.

@@ -1,4 +1,4 @@
-"""Ray's Searcher and Stopper over the desk: Tune asks which trial is next and says how it went."""
+"""Ray's Searcher and Stopper over the driver: Tune asks which trial is next and says how it went."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
-from fsm_icl.tune.driver import Desk
+from fsm_icl.tune.driver import Driver
 
 
 class ProtocolSearcher(Searcher):  # type: ignore[misc]  # ray is untyped
-    """Asks the desk. Keeps nothing of its own: our records are what is known, Tune's state is never read."""
+    """Asks the driver. Keeps nothing of its own: our records are what is known, Tune's state is never read."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, driver: Driver) -> None:
         super().__init__()  # no metric: with one, Tune ends the whole sweep at a result that lacks it
-        self.desk = desk
+        self.driver = driver
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: Any, **spec: Any) -> bool:
         """Nothing to set: True, or Tune complains."""
@@ -23,15 +23,17 @@ class ProtocolSearcher(Searcher):  # type: ignore[misc]  # ray is untyped
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's job, None to be asked again, FINISHED at the end."""
-        return self.desk.next(trial_id) or (Searcher.FINISHED if self.desk.finished else None)
+        if (job := self.driver.next(trial_id)) is not None:
+            return job.for_tune()
+        return Searcher.FINISHED if self.driver.finished else None
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """A report that is not the last."""
-        self.desk.heard(trial_id, result)
+        self.driver.heard(trial_id, result)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """The closing report, or none of it where the trial was lost."""
-        self.desk.ended(trial_id, None if error else result)
+        self.driver.ended(trial_id, None if error else result)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save."""
@@ -43,15 +45,15 @@ class ProtocolSearcher(Searcher):  # type: ignore[misc]  # ray is untyped
         """Nothing to save."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tune pickles searchers; the desk holds locks and threads and stays here."""
+        """Tune pickles searchers; the driver holds locks and threads and stays here."""
         return {}
 
 
 class StopWhenBroken(Stopper):  # type: ignore[misc]  # ray is untyped
     """Ends the sweep when records can't be written any more."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk: Desk | None = desk
+    def __init__(self, driver: Driver) -> None:
+        self.driver: Driver | None = driver
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Never a single trial: trials end themselves."""
@@ -59,8 +61,8 @@ class StopWhenBroken(Stopper):  # type: ignore[misc]  # ray is untyped
 
     def stop_all(self) -> bool:
         """Whether to stop everything."""
-        return self.desk is not None and self.desk.broken is not None
+        return self.driver is not None and self.driver.broken is not None
 
     def __getstate__(self) -> dict[str, Any]:
         """As the searcher's."""
-        return {"desk": None}
+        return {"driver": None}

@@ -1,89 +1,55 @@
-"""A class Trainable around `run_trial`: one report a step, and the same process for trial after trial.
+"""A class Trainable around `run_trial`: one report per step, and the same process for trial after trial.
 
-Reusing the process saves some six seconds a trial (a new one has to import torch).
+Reusing the process saves some six seconds per trial (a new one has to import torch).
 """
 
 from __future__ import annotations
 
 import faulthandler
-import json
 import platform
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import torch
 from ray import tune
 
-from fsm_icl.results.files import append, as_folder, is_local, told
+from fsm_icl.results.files import append, as_folder, is_local, os_error_text
 from fsm_icl.results.layout import TrialFolder
 from fsm_icl.results.records import Report
-from fsm_icl.sweep.file.planned import PlannedTrial
 from fsm_icl.sweep.store.probe import problem_here
 from fsm_icl.training.checkpoint import CheckpointNotWrittenError
-from fsm_icl.training.config import RunEnv, TrialConfig
+from fsm_icl.training.config import RunEnv
 from fsm_icl.training.trial import run_trial
+from fsm_icl.tune.job import Job
 from fsm_icl.tune.resources.packing import SAFE
 
 if TYPE_CHECKING:
     from fsm_icl.results.files import Folder
 
 
-@dataclass(frozen=True)
-class Site:
-    """What the worker has to know of the sweep's folder and its driver."""
-
-    sweep_id: str
-    driver: str
-    """Name of the machine that the driver runs on."""
-    stall_limit: float
-    """Seconds without a report after which the worker gives itself up as hung."""
-
-
-def job(planned: PlannedTrial, folder: Folder, site: Site, request: Mapping[str, float]) -> dict[str, Any]:
-    """What travels to the worker: the trial, and apart from it the environment. Strings, so that Tune leaves it be.
-
-    `folder` is the trial's; `request` is what it asks of the machine, see `requested`.
-    """
-    env = {"folder": str(folder.absolute()), "cutoffs": dict(planned.cutoffs), **asdict(site), **request}
-    return {"trial": planned.config.model_dump_json(), "env": json.dumps(env)}
-
-
-def requested(config: Mapping[str, Any]) -> dict[str, float]:
-    """CPUs and share of a GPU that a job asks for, as Tune wants it."""
-    env = json.loads(config["env"])
-    return {"cpu": env["cpu"], "gpu": env["gpu"]}
-
-
-def read_report(result: Mapping[str, Any]) -> Report:
-    """The report in a Tune result."""
-    return Report.model_validate_json(result["report"])
-
-
 class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray is untyped
     """Runs one trial; reset_config puts in the next."""
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Begin the trial in `config` (see `job`)."""
-        env = json.loads(config["env"])
-        folder = as_folder(env["folder"])
+        """Begin the trial of the `Job` in `config`."""
+        job = Job.of(config)
+        context, folder = job.context, as_folder(job.folder)
         self._stack: TextIO | None = None
         self._reports: Iterator[Report] = iter(())
-        self._problem = problem_here(TrialFolder(folder).sweep.path, env["sweep_id"], env["driver"])
+        self._problem = problem_here(TrialFolder(folder).sweep.path, context.sweep_id, context.driver_host)
         if self._problem is not None:
             return  # before anything is written to what may be a folder of this machine alone
-        cutoffs = {int(step): value for step, value in env["cutoffs"].items()}
-        where = RunEnv(device=_device(env["gpu"]), threads=env["cpu"], folder=folder, cutoffs=cutoffs)
-        self._stall_limit: float = env["stall_limit"]
+        where = RunEnv(device=_device(job.gpu), threads=job.cpu, folder=folder, cutoffs=job.cutoffs)
+        self._stall_limit = context.stall_limit
         try:
             self._stack = _stack_file(folder)
         except OSError as error:
-            self._problem = f"{platform.node()}: {told(error)}"
+            self._problem = f"{platform.node()}: {os_error_text(error)}"
             return
-        self._reports = run_trial(TrialConfig.model_validate_json(config["trial"]), where)
+        self._reports = run_trial(job.trial, where)
 
     def step(self) -> dict[str, Any]:
         """The trial's next report; the closing one ends it. Or what the machine lacks: that ends it without an outcome.
@@ -128,7 +94,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         """Nothing: a trial keeps its own checkpoint in its own folder, Tune only asks whether this exists."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
-        """Nothing, likewise."""
+        """Nothing: the trial itself goes on from its checkpoint."""
 
 
 _OUT_OF_MEMORY = re.compile(

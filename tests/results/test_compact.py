@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from analysis.sources.sweep import load_sweep
 from fsm_icl.results import records as kept_records
 from fsm_icl.results.compact import Compactor
 from fsm_icl.results.reading import read_records
@@ -79,25 +78,3 @@ def test_a_record_takes_less_than_20_kilobytes(phase: str) -> None:
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert used / count < 20_000
-
-
-def test_analysis_keeps_all_of_a_record_in_a_fraction_of_the_memory(tmp_path: Path) -> None:
-    folders.write(tmp_path, simulate.loaded())
-    for path in (tmp_path / "records").iterdir():
-        record = TrialRecord.model_validate_json(path.read_bytes())
-        if record.phase == "measure" and record.end.outcome == "finished":
-            path.write_text(scored(record).model_dump_json())
-    full = read_records(tmp_path)
-    tracemalloc.start()
-    try:
-        kept = load_sweep(tmp_path).records
-        used, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert used / len(kept) < 40_000  # 16 kB of them are the counts of correct answers
-    for trial, record in full.items():
-        assert (kept[trial].config, list(kept[trial].reports), kept[trial].end) == (
-            record.config,
-            record.reports,
-            record.end,
-        )

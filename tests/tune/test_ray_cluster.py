@@ -7,7 +7,6 @@ the CPU; how many share a GPU is reckoned from the memory of their processes.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from ray.cluster_utils import Cluster
 
 from fsm_icl.results.reading import read_records
 from fsm_icl.results.records import Report
+from fsm_icl.tune.job import Job
 from fsm_icl.tune.trainable import TrialTrainable
 from tests.progress import HOWEVER_LONG, outcome, run, wait_until
 from tests.tune.leaks import ONE_TRIAL, SECRETS, Leaks
@@ -44,11 +44,11 @@ LONG_ENOUGH = ("budget.steps=400", "budget.report_every=20")
 SETTINGS = [*QUIET, *(word for setting in (*SWEEP, *LONG_ENOUGH) for word in ("--set", setting))]
 DRIVER = """
 import runpy
-from fsm_icl.tune import session, sweep, waiting
+from fsm_icl.tune import run, session, waiting
 from ray._private import services
 from tests.tune.test_ray_cluster import FullOnce
 services.resolve_ip_for_localhost = lambda host: host  # the cluster is on loopback
-sweep.TrialTrainable = FullOnce
+run.TrialTrainable = FullOnce
 waiting.PATIENCE = 2.0
 runpy.run_module("fsm_icl.tune", run_name="__main__", alter_sys=True)
 """
@@ -59,8 +59,8 @@ class FullOnce(TrialTrainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         super().setup(config)
-        env = json.loads(config["env"])
-        folder = Path(env["folder"])
+        job = Job.of(config)
+        folder = Path(job.folder)
         shares, mark = folder.parent.parent / "shares", folder / "full"
         try:
             shares.touch(exist_ok=False)
@@ -69,7 +69,7 @@ class FullOnce(TrialTrainable):
         except FileExistsError:
             pass
         if mark.exists():
-            shares.write_text(f"{shares.read_text()}{env['gpu']} ")
+            shares.write_text(f"{shares.read_text()}{job.gpu} ")
 
 
 def full() -> Iterator[Report]:

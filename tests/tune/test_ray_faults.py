@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import signal
 import time
@@ -16,11 +15,12 @@ import pytest
 from rich.console import Console
 
 from fsm_icl.results.records import Report
-from fsm_icl.sweep.file.load import load_sweep
+from fsm_icl.sweep.file.load import load_sweep_file
 from fsm_icl.sweep.store.store import Store
 from fsm_icl.training import trial as trial_module
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.tune import run as sweep_module
+from fsm_icl.tune.job import Job
 from fsm_icl.tune.outcome import SweepOutcome
 from fsm_icl.tune.request import RunOptions
 from fsm_icl.tune.resources.packing import Capacity, Packing
@@ -39,11 +39,9 @@ class Faulty(TrialTrainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         super().setup(config)
-        trial = json.loads(config["trial"])
-        self.bad = (
-            trial["model"]["arch"] == "gru" and trial["phase"] == "search" and not json.loads(config["env"])["cutoffs"]
-        )
-        self.folder = Path(json.loads(config["env"])["folder"])
+        job = Job.of(config)
+        self.bad = job.trial.model.arch == "gru" and job.trial.phase == "search" and not job.cutoffs
+        self.folder = Path(job.folder)
 
     def step(self) -> dict[str, Any]:
         result = super().step()
@@ -95,8 +93,7 @@ class CodeRaises(Faulty):
     def setup(self, config: dict[str, Any]) -> None:
         super().setup(config)
         if self.bad:
-            trial = TrialConfig.model_validate_json(config["trial"])
-            self._reports = exploding(trial, RunEnv(folder=self.folder))
+            self._reports = exploding(Job.of(config).trial, RunEnv(folder=self.folder))
 
     def spoil(self, result: dict[str, Any]) -> dict[str, Any]:
         return result
@@ -138,7 +135,7 @@ def one_ray() -> Iterator[None]:
 def sweep(folder: Path, trainable: type) -> tuple[SweepOutcome, Store]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sweep_module, "TrialTrainable", trainable)
-        loaded = load_sweep("spectrum", "smoke", SETS)
+        loaded = load_sweep_file("spectrum", "smoke", SETS)
         with Store(folder) as store:
             packing = Packing(loaded.spec.resources, Capacity(cpus=2, gpus=0))
             return sweep_module.run_sweep(loaded, store, OPTIONS, packing, Console(quiet=True)), store

@@ -12,10 +12,9 @@ from fsm_icl.results.files import write_atomically
 from fsm_icl.sweep.protocol.planner import Planner
 from fsm_icl.sweep.store.store import Store
 from fsm_icl.training import checkpoint
-from fsm_icl.tune.trainable import Site, TrialTrainable, job
+from fsm_icl.tune.job import Job, WorkerContext
+from fsm_icl.tune.trainable import TrialTrainable
 from tests.sweep import simulate
-
-REQUEST = {"cpu": 1, "gpu": 0}
 
 
 def begun(folder: Path) -> TrialTrainable:
@@ -23,9 +22,11 @@ def begun(folder: Path) -> TrialTrainable:
     planned = Planner(sweep.spec, simulate.cells(sweep), {}).next([])
     assert planned is not None
     with Store(folder) as store:
-        config = job(planned, store.trial_folder(planned.hash).path, Site(store.id, platform.node(), 600), REQUEST)
+        context = WorkerContext(sweep_id=store.id, driver_host=platform.node(), stall_limit=600)
+        place = str(store.trial_folder(planned.hash).path)
+    job = Job(trial=planned.config, folder=place, cutoffs={}, context=context, cpu=1, gpu=0)
     trial = TrialTrainable.__new__(TrialTrainable)  # without Ray's own folders
-    trial.setup(config)
+    trial.setup(job.for_tune())
     return trial
 
 

@@ -12,11 +12,11 @@ import ray
 from rich.console import Console
 
 from fsm_icl.tune import waiting
-from fsm_icl.tune.driver import Desk
+from fsm_icl.tune.driver import Driver
 from fsm_icl.tune.live_table import Progress
 from fsm_icl.tune.resources.packing import Capacity
 from fsm_icl.tune.waiting import Patience, why
-from tests.tune.test_live_table import desk  # noqa: F401  (a fixture)
+from tests.tune.test_live_table import driver  # noqa: F401  (a fixture)
 
 STATUS = """======== Autoscaler status: 2026-11-26 10:00:00 ========
 Node status
@@ -110,15 +110,15 @@ def test_a_cluster_that_does_not_answer_ends_nothing(clock: list[float], monkeyp
 
 
 def test_a_trial_without_a_machine_is_not_shown_as_running(
-    desk: Desk,  # noqa: F811
+    driver: Driver,  # noqa: F811
     clock: list[float],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(desk.packing, "capacity", Capacity(32, 8))
+    monkeypatch.setattr(driver.packing, "capacity", Capacity(32, 8))
     stream = io.StringIO()
-    progress = Progress(desk, Console(file=stream, width=200), 2)
-    assert desk.next("b")
-    for flight in desk.in_flight.values():
+    progress = Progress(driver, Console(file=stream, width=200), 2)
+    assert driver.next("b")
+    for flight in driver.in_flight.values():
         flight.last_sign = flight.last_look = time.time() - 71
     trials = [SimpleNamespace(trial_id="b", status="PENDING"), SimpleNamespace(trial_id="a", status="RUNNING")]
     progress.on_step_begin(trials=trials)

@@ -166,10 +166,14 @@ def _called(text: str) -> _Form | None:
     if call is None:
         return None
     name, inside = call.groups()
+    if re.search("normal|randn|space|sample", name):  # no range with two ends
+        return None
     if name in ("choice", "grid_search", "suggest_categorical", "categorical"):
-        return _Form("values", [_plain(part) for part in inside.strip("[] ").split(",")])
+        return _Form("values", [_plain(part) for part in inside.strip("[]() ").split(",")])
     numbers = [float(number) for number in _NUMBER.findall(inside)][:2]
     log = "log" in text and "log=False" not in text
+    if log and min(numbers, default=0) <= 0:  # exponents, in hyperopt
+        return None
     return _ranged(numbers, "log" if log else "uniform" if "uniform" in name else "range")
 
 

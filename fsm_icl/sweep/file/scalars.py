@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.docinfo import Version
 from ruamel.yaml.events import Event
 from ruamel.yaml.nodes import Node, ScalarNode
 from ruamel.yaml.reader import ReaderError
-from ruamel.yaml.scanner import Scanner
+from ruamel.yaml.resolver import VersionedResolver
+from ruamel.yaml.scanner import Scanner, ScannerError
+from ruamel.yaml.tag import Tag
+from ruamel.yaml.tokens import FlowMappingEndToken, FlowSequenceEndToken, ScalarToken
 
 _BREAKS_OF_1_1 = "\x85\u2028\u2029"
 """Line breaks in YAML 1.1, which is what ruamel's scanner takes them for; plain characters in YAML 1.2."""
@@ -39,13 +43,11 @@ def text_of(node: ScalarNode) -> str:
     return joined.translate(_SHOW)
 
 
-def kind_of(node: ScalarNode) -> str | None:
+def scalar_kind(node: ScalarNode) -> str | None:
     """int, float, bool, null, str, or the last part of another standard tag; None for a tag that is no standard one."""
     standard, _, kind = str(node.tag).rpartition(":")
     if kind in ("timestamp", "value", "merge") and not node.style:  # a date, `=` and `<<` are text in YAML 1.2
         return "str"
-    if kind == "str" and not node.style and _FLOAT.fullmatch(str(node.value)):
-        return "float"
     return kind if standard == "tag:yaml.org,2002" else None
 
 
@@ -53,6 +55,7 @@ def _reader() -> YAML:
     # Not typ="rt": its scanner puts a \a into folded texts, wherever one of their lines ended.
     reader = YAML(typ="safe", pure=True)
     reader.Scanner = _Scanner
+    reader.Resolver = _Resolver
     return reader
 
 
@@ -63,8 +66,37 @@ def _hidden(text: str) -> str:
     return text.translate(_HIDE)
 
 
+class _Resolver(VersionedResolver):
+    """Takes -.5e3 for the number that it is in YAML 1.2."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        if kind is ScalarNode and implicit[0] and _FLOAT.fullmatch(value):
+            return Tag(suffix="tag:yaml.org,2002:float")
+        return super().resolve(kind, value, implicit)
+
+
 class _Scanner(Scanner):
     """Takes what YAML 1.2 does: tabs between words, blank lines of any width before a text, a ? that begins a word."""
+
+    def scan_yaml_directive_value(self, start_mark: Any) -> Any:
+        self._skip(" \t")
+        length = 0
+        while self.reader.peek(length) not in "\0 \t\r\n":
+            length += 1
+        version = self.reader.prefix(length)
+        self.reader.forward(length)
+        if not re.fullmatch(r"1\.0*(?:[2-9]|[1-9]\d+)", version):
+            why = f"version {version[:20]!r}: a sweep file is YAML 1.2; leave this line out"
+            raise ScannerError(None, None, why, start_mark)
+        self.yaml_version = (1, 2)  # the rules of a later one, too: its files are to be read as well as they can be
+        self.loader.doc_infos[-1].doc_version = Version(*self.yaml_version)
+        return self.yaml_version
+
+    def scan_tag(self) -> Any:
+        token = super().scan_tag()
+        if token.value == (None, "!"):  # a tag without a name says of `! 12` that it is text
+            token.value = (None, "tag:yaml.org,2002:str")
+        return token
 
     def scan_to_next_token(self) -> Any:
         while True:
@@ -80,10 +112,9 @@ class _Scanner(Scanner):
     def check_value(self) -> bool:
         if not self.flow_level or self.reader.peek(1) in "\0 \t\r\n,[]{}":
             return bool(super().check_value())
-        before = self.reader.pointer - 1  # only behind what ends by itself a colon needs no blank: {"a":1}
-        while before >= 0 and self.reader.buffer[before] in " \t\r\n":
-            before -= 1
-        return before >= 0 and self.reader.buffer[before] in "\"'}]"
+        last = self.tokens[-1] if self.tokens else None  # only behind what ends by itself it needs no blank: {"a":1}
+        quoted = isinstance(last, ScalarToken) and not last.plain
+        return quoted or isinstance(last, FlowMappingEndToken | FlowSequenceEndToken)
 
     def check_plain(self) -> bool:
         begins = self.reader.peek()

@@ -9,7 +9,7 @@ from fsm_icl.results.records import TrialPlace
 from fsm_icl.sweep.file.cells import Cell
 from fsm_icl.sweep.file.planned import PlannedTrial, Records, plan_trial
 from fsm_icl.sweep.file.spec import SweepSpec
-from fsm_icl.sweep.protocol.prefix_rule import Seen
+from fsm_icl.sweep.protocol.prefix_rule import ObservedTrial
 from fsm_icl.sweep.protocol.search import Search
 
 Order = tuple[bool, int]
@@ -61,7 +61,7 @@ class CellPlan:
         """Its record is there, and today's rule asks for no more of it."""
         return planned.hash in self.records if planned.place.phase == "measure" else self.seen(planned) is not None
 
-    def seen(self, planned: PlannedTrial) -> Seen | None:
+    def seen(self, planned: PlannedTrial) -> ObservedTrial | None:
         """A search trial as the present rule reads it."""
         return self.searches[planned.place.repeat].seen(planned.place.index)
 

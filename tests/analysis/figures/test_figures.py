@@ -14,7 +14,7 @@ from analysis.figures.panels import compact
 from analysis.figures.style import arch_styles, shade, spread
 from analysis.findings.findings import Findings, findings_of
 from analysis.sources.sweep import load_sweep
-from fsm_icl.sweep.file.load import load_sweep as read_sweep_file
+from fsm_icl.sweep.file.load import load_sweep_file as read_sweep_file
 from tests.analysis.builder import CEILING, LADDER, STEPS, Plan, around, spectrum, write_sweep
 from tests.sweep import folders
 

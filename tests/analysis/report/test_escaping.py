@@ -87,7 +87,9 @@ def test_words_of_the_sweep_file_are_no_markdown(plain: Sweep, sweep: Sweep, tmp
     assert "<img" not in files_to_share(said)["report.md"].decode()
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+a", "-a", "@x", "NA", "nan", "None", "null", "\uff1d1"])
+@pytest.mark.parametrize(
+    "name", ["=1+1", "+a", "-a", "@x", "NA", "nan", "None", "null", "\uff1d1", "007", "1e5", "-1", "True", "inf"]
+)
 def test_a_name_in_a_csv_is_a_name(plain: Sweep, name: str, tmp_path: Path) -> None:
     (claim,) = plain.manifest.hypotheses
     changed = plain.manifest.model_copy(update={"hypotheses": [claim.model_copy(update={"name": name})]})
@@ -97,6 +99,15 @@ def test_a_name_in_a_csv_is_a_name(plain: Sweep, name: str, tmp_path: Path) -> N
     for table in (pd.read_csv(BytesIO(raw)), _table(path)):
         assert list(table["name"]) == [f"'{name}"]
         assert table["estimate"].dtype == "float64"
+
+
+@given(
+    st.sampled_from(["name", "claim", "scale"]), st.text("0123456789.eE+-_ 'infatyINFATYrueRUElsNnoux/<>#", min_size=1)
+)
+def test_a_name_alone_in_its_column_is_read_as_it_was_said(column: str, name: str) -> None:
+    raw = escaping.csv(pd.DataFrame({column: [name]}))
+    (read,) = pd.read_csv(BytesIO(raw))[column]
+    assert read == name or read.removeprefix("'") == name
 
 
 def test_numbers_and_what_is_missing_stay_as_they_are() -> None:

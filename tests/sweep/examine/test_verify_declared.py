@@ -62,7 +62,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
 
 
 def loaded() -> LoadedSweep:
-    return load.load_sweep("mine.yaml")
+    return load.load_sweep_file("mine.yaml")
 
 
 def verify() -> Result:

@@ -8,7 +8,7 @@ import pytest
 
 from fsm_icl.sweep.file import load
 from fsm_icl.sweep.file.cells import cells_of
-from fsm_icl.sweep.file.load import load_sweep
+from fsm_icl.sweep.file.load import load_sweep_file
 from fsm_icl.sweep.file.yaml import SpecError
 
 RANGE = "search: {learning_rate: {log: [0.001, 0.1]}}"
@@ -19,7 +19,7 @@ COMPARED = "grid: {learning_rate: [0.001, 0.1]} compares values"
 def refusal(tmp_path: Path, text: str) -> list[str]:
     (tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(SpecError) as caught:
-        cells_of(load_sweep(str(tmp_path / "mine.yaml")))
+        cells_of(load_sweep_file(str(tmp_path / "mine.yaml")))
     return [problem.replace(f"{tmp_path}/mine.yaml:", "") for problem in caught.value.problems]
 
 
@@ -105,6 +105,54 @@ def test_a_range_as_other_tools_write_it(tmp_path: Path, found: str, expected: s
 
 
 @pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ("tune.loguniform(1e-3, 1e-1)", f"write {RANGE}"),
+        ("tune.loguniform(\n  1e-3, 1e-1)", f"write {RANGE}"),
+        ("tune.qloguniform(1e-3, 1e-1, 1e-3), num_trials: 3", f"write {RANGE}"),
+        ("tune.uniform(1e-3, 1e-1)", "write search: {learning_rate: {uniform: [0.001, 0.1]}}"),
+        ("tune.choice([1e-3, 1e-1])", f"write {EITHER}; {COMPARED}"),
+        ("trial.suggest_float('lr', 1e-3, 1e-1, log=True)", f"write {RANGE}"),
+        ("FloatDistribution(1e-3, 1e-1, log=True)", f"write {RANGE}"),
+        ("tag(log, interval(1e-3, 1e-1))", f"write {RANGE}"),
+        ("interval(1e-3, 1e-1)", f"write {EITHER}"),
+        ("(1e-3, 1e-1)", f"write {EITHER}; {COMPARED}"),
+        ("1e-3,1e-1", f"write {EITHER}; {COMPARED}"),
+        ("tune.randn(0, 1)", "write a list in [ ], or a text in quotes"),
+        ("tune.sample_from(lambda spec: 10 ** 2)", "write a list in [ ], or a text in quotes"),
+        ("np.logspace(-3, -1, 5)", "write a list in [ ], or a text in quotes"),
+    ],
+)
+def test_what_falls_apart_between_braces_is_told_whole(tmp_path: Path, found: str, expected: str) -> None:
+    text = f"question: q\ngrid: {{arch: rnn}}\nsearch: {{learning_rate: {found}}}\n"
+    whole = found.partition(", num")[0]
+    assert refusal(tmp_path, text) == [f"3: learning_rate: {whole!r} falls apart between braces; {expected}"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("arch: rnn,gru", "arch: 'rnn,gru' falls apart between braces; write arch: [rnn, gru]"),
+        ("arch: rnn, d_model: 8, 16", "d_model: '8, 16' falls apart between braces; write d_model: [8, 16]"),
+        ("arch: choice(rnn, gru)", "arch: 'choice(rnn, gru)' falls apart between braces; write arch: [rnn, gru]"),
+        (
+            "arch: rnn, task.num_states: tune.choice([3, 4])",
+            "task.num_states: 'tune.choice([3, 4])' falls apart between braces; write task.num_states: [3, 4]",
+        ),
+    ],
+)
+def test_a_list_that_falls_apart_in_the_grid(tmp_path: Path, entry: str, expected: str) -> None:
+    text = f"question: q\nsearch: {{learning_rate: 0.1}}\ngrid:\n- {{{entry}}}\n"
+    assert refusal(tmp_path, text) == [f"4: {expected}"]
+
+
+def test_a_text_that_falls_apart_between_braces(tmp_path: Path) -> None:
+    text = "grid: {arch: rnn}\nsearch: {learning_rate: 0.1}\nscales: {paper, laptop: {question: is (a, b) one?}}\n"
+    expected = "3: question: 'is (a, b) one?' falls apart between braces; write a list in [ ], or a text in quotes"
+    assert refusal(tmp_path, text) == [expected]
+
+
+@pytest.mark.parametrize(
     ("entry", "expected"),
     [
         ("arch: {values: [rnn, gru]}", "2: grid.0.arch: write arch: [rnn, gru]"),
@@ -171,8 +219,8 @@ def test_a_file_that_an_editor_keeps_is_no_sweep(tmp_path: Path, name: str, monk
     monkeypatch.setattr(load, "SHIPPED", tmp_path)
     for each in ("mine.yaml", name):
         (tmp_path / each).write_text(GOOD)
-    assert len(cells_of(load_sweep(str(tmp_path / "mine.yaml")))) == 2
+    assert len(cells_of(load_sweep_file(str(tmp_path / "mine.yaml")))) == 2
     with pytest.raises(SpecError, match=r"is no sweep; did you mean 'mine\.yaml'\?"):
-        load_sweep(str(tmp_path / name))
+        load_sweep_file(str(tmp_path / name))
     with pytest.raises(SpecError, match=r"^no sweep named 'x': known: mine \(or"):
-        load_sweep("x")
+        load_sweep_file("x")

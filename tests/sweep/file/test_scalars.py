@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from fsm_icl.sweep.file.cells import cells_of
-from fsm_icl.sweep.file.load import load_sweep
+from fsm_icl.sweep.file.load import load_sweep_file
 from fsm_icl.sweep.file.yaml import SpecError, read_yaml
 
 LINES = "  one\n  two\n\n  three\n"
@@ -46,10 +46,41 @@ LINES = "  one\n  two\n\n  three\n"
         ("an equals sign", "q: =", "="),
         ("a merge key's name", "q: <<", "<<"),
         ("a number", "q: -.5e3", -500.0),
+        ("a tag that makes text", "q: !!str 12", "12"),
+        ("a tag that makes text of a number without a digit in front", "q: !!str -.5e3", "-.5e3"),
+        ("the tag without a name makes text, too", "q: ! 12", "12"),
+        ("the tag without a name, of nothing", "q: !", ""),
+        ("a later version of YAML", "%YAML 1.3\n---\nq: no\n", "no"),
+        ("a version with a comment", "%YAML 1.2  # why\n---\nq: no\n", "no"),
+        ("a name for tags", "%TAG !y! tag:yaml.org,2002:\n---\nq: !y!str 12\n", "12"),
     ],
 )
 def test_every_style_of_scalar_is_read_as_yaml_1_2_says(style: str, text: str, value: Any) -> None:
     assert read_yaml(text, style).value == {"q": value}
+
+
+@pytest.mark.parametrize("text", ["{:q: 1}", "{ :q: 1}", "{\n  :q: 1}", "{:q : 1}", '{  # a "word"\n:q: 1}', ":q: 1"])
+def test_a_key_may_begin_with_a_colon(text: str) -> None:
+    assert read_yaml(text, "x").value == {":q": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "%YAML 1.1\n---\nq: no\n",
+            "x:1: not valid YAML: version '1.1': a sweep file is YAML 1.2; leave this line out",
+        ),
+        ("# why\n%YAML 2.0\n---\nq: 1\n", "x:2: not valid YAML: version '2.0': a sweep file is YAML 1.2; leave this"),
+        ("%YAML one\n---\nq: 1\n", "x:1: not valid YAML: version 'one': a sweep file is YAML 1.2; leave this line out"),
+        ("%TAG ! tag:x,2000:\n---\nq: !a 1\n", "x:3: tag tag:x,2000:a is not used here; write a plain value"),
+        ("q:\n  ! [1]", "x:2: tag tag:yaml.org,2002:str is not used here; write a plain value"),
+    ],
+)
+def test_a_version_or_tag_that_is_not_used_here(text: str, message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        read_yaml(text, "x")
+    assert str(caught.value).startswith(message)
 
 
 def test_a_list_item_may_follow_a_tab_yet_no_block_may() -> None:
@@ -127,7 +158,7 @@ search:
 def test_what_cannot_be_seen_is_shown_on_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
     (tmp_path / "mine.yaml").write_text(SPOILT.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(SpecError) as caught:
-        cells_of(load_sweep(str(tmp_path / "mine.yaml")))
+        cells_of(load_sweep_file(str(tmp_path / "mine.yaml")))
     assert str(caught.value).replace(f"{tmp_path}/", "").startswith(message)
 
 
@@ -135,19 +166,19 @@ def test_a_value_of_a_wrong_kind_is_told_on_its_own_line(tmp_path: Path) -> None
     text = SPOILT.replace("  num_states: 3\n  num_actions: 3\n", "  # three\n  num_states\uff1a 3\n")
     (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(SpecError, match=r"mine.yaml:4: task: expected a mapping, found 'num_states\\uff1a 3'"):
-        load_sweep(str(tmp_path / "mine.yaml"))
+        load_sweep_file(str(tmp_path / "mine.yaml"))
 
 
 def test_wide_and_unseen_characters_are_fine_in_a_text(tmp_path: Path) -> None:
     text = SPOILT.replace("Is it?", "宽度\uff1a够\u00a0吗\uff1f")
     (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
-    assert load_sweep(str(tmp_path / "mine.yaml")).spec.question == "宽度\uff1a够\u00a0吗\uff1f"
+    assert load_sweep_file(str(tmp_path / "mine.yaml")).spec.question == "宽度\uff1a够\u00a0吗\uff1f"
 
 
 def test_a_file_that_windows_has_written_in_its_own_encoding(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(SPOILT, encoding="utf-16")
     with pytest.raises(SpecError, match=r"mine\.yaml:1: is not UTF-8 text but UTF-16"):
-        load_sweep(str(tmp_path / "mine.yaml"))
+        load_sweep_file(str(tmp_path / "mine.yaml"))
 
 
 def test_half_a_pair_of_escapes_is_no_character() -> None:
