@@ -38,13 +38,13 @@ from fsm_icl_leaky import LeakySpec  # first, as in its author's notebook
 from fsm_icl.sweep.file.cells import cells_of
 from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.records import TrialRecord
-from fsm_icl.sweep.file.load import load_sweep
+from fsm_icl.sweep.file.load import load_sweep_file
 from fsm_icl.sweep.store.own_records import read_own_records
 from fsm_icl.training.config import RunEnv
 from fsm_icl.training.trial import run_trial
 
 found = {}
-loaded = load_sweep(sys.argv[1])
+loaded = load_sweep_file(sys.argv[1])
 for cell in cells_of(loaded):
     trial = cell.trial(loaded.spec, {}, "measure", 0, 0)
     *reports, last = run_trial(trial, RunEnv())

@@ -183,7 +183,7 @@ class TestVerify:
     ) -> None:
         trials = draw_sample(trained, 2)
         changed = trials[0].record.model_copy(update={"reports": self.moved(trials[0], 0.25, place=1)})
-        trials[0] = TrialSample(trials[0].cell, changed, trials[0].again)
+        trials[0] = TrialSample(trials[0].cell, changed, trials[0].replay_spec)
         assert not verify_all(trials, Console(width=110))
         out = capsys.readouterr().out
         assert "differs" in out
