@@ -148,7 +148,7 @@ def sync(
             bar.update(task, completed=sent, total=of)
 
         def files() -> dict[str, bytes]:
-            from analysis.report.attachments import sweep_files  # drawing takes seconds to import
+            from analysis.report.files import sweep_files  # drawing takes seconds to import
 
             return sweep_files(folder)
 

@@ -12,6 +12,7 @@ import pytest
 
 from analysis.figures import registry
 from analysis.figures.picture import NotDrawn, Picture
+from analysis.findings.findings import findings_of
 from analysis.sources.sweep import Sweep, load_sweep
 from tests.analysis.builder import Plan, spectrum, write_sweep
 
@@ -44,8 +45,8 @@ def test_every_python_example_is_executed_here() -> None:
 
 def test_the_figure_is_drawn_with_the_others(sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figure = example("analysis/figures/seconds.py", tmp_path)
-    monkeypatch.setattr(registry, "_MODULES", (*registry._MODULES, figure))
-    (made,) = (one for one in registry.pictures(sweep) if one.name == "seconds")
+    monkeypatch.setattr(registry, "FIGURES", (*registry.FIGURES, figure.picture))
+    (made,) = (one for one in registry.pictures(findings_of(sweep)) if one.name == "seconds")
     assert isinstance(made, Picture)
     assert set(made.table["cell"]) == set(sweep.cells)
     assert all(path.stat().st_size > 1000 for path in made.save(tmp_path))
@@ -53,7 +54,7 @@ def test_the_figure_is_drawn_with_the_others(sweep: Sweep, tmp_path: Path, monke
 
 def test_the_figure_says_why_it_is_not_drawn(tmp_path: Path) -> None:
     begun = load_sweep(write_sweep(tmp_path / "spectrum-laptop", [Plan("gru", [None] * 6)]))
-    made = example("analysis/figures/seconds.py", tmp_path).picture(begun)
+    made = example("analysis/figures/seconds.py", tmp_path).picture(findings_of(begun))
     assert isinstance(made, NotDrawn)
 
 

@@ -10,13 +10,12 @@ from matplotlib.figure import Figure
 from analysis.figures.panels import cell_legend, log_axis, sheet, shifted
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look, cell_looks
-from analysis.findings.summary import summarise
-from analysis.sources.sweep import Sweep
+from analysis.findings.findings import Findings
 from analysis.statistics.estimates import Rate
 
 
 @dataclass(frozen=True)
-class Scaled:
+class ScaledCell:
     """One cell: its width over the entries S x A of its machines' tables, and its success rate."""
 
     label: str
@@ -32,15 +31,15 @@ class Scaled:
         return self.width / self.entries
 
 
-def picture(sweep: Sweep) -> Picture | NotDrawn:
+def picture(findings: Findings) -> Picture | NotDrawn:
     """The figure of success against width / (S x A)."""
-    cells = []
-    for label, summary in summarise(sweep).items():
+    sweep, cells = findings.sweep, []
+    for label, summary in findings.cells.items():
         spec, fields = sweep.task(label).spec, summary.cell.fields
         if summary.score and summary.score.success and "num_states" in spec:
             entries = int(spec["num_states"]) * int(spec["num_actions"])
             series = f"{fields['arch']} L{fields['num_layers']} {spec['num_states']}x{spec['num_actions']}"
-            cells.append(Scaled(label, series, int(fields["d_model"]), entries, summary.score.success))
+            cells.append(ScaledCell(label, series, int(fields["d_model"]), entries, summary.score.success))
     if len({cell.x for cell in cells}) < 2:
         return NotDrawn("collapse", "it needs measured cells that differ in d_model or in the machines' size")
     text = (
@@ -57,7 +56,7 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
     return Picture("collapse", "Scaling collapse", text, pd.DataFrame(rows), lambda: draw(cells, looks))
 
 
-def draw(cells: list[Scaled], looks: dict[str, Look]) -> Figure:
+def draw(cells: list[ScaledCell], looks: dict[str, Look]) -> Figure:
     """One panel."""
     figure, (ax,) = sheet(1, 1, 3.2)
     names = list(dict.fromkeys(cell.series for cell in cells))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from analysis.report.attachments import sweep_files
+from analysis.findings.findings import findings_of
+from analysis.report.files import sweep_files
 from analysis.report.terminal import print_cell_table, say
 from analysis.sources.sweep import load_sweep
 from fsm_icl.results.files import exists
@@ -85,7 +86,7 @@ def print_end(ended: SweepOutcome, folder: Folder, console: Console) -> None:
     """The table by cell, what went wrong if anything did, and what to run next."""
     if exists(SweepFolder(folder).manifest):  # not where the disk was full from the start
         try:
-            print_cell_table(load_sweep(folder), console)
+            print_cell_table(findings_of(load_sweep(folder)), console)
         except ValueError as error:  # something has changed a file while trials ran
             console.print(Text(f"no table: {error}", style="red"), soft_wrap=True)
     if ended.worked_seconds:

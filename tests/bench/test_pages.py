@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from analysis.figures.registry import pictures
+from analysis.findings.findings import findings_of
 from analysis.report.files import tables_of
 from analysis.sources.snapshot import Origin
 from analysis.sources.sweep import load_sweep
@@ -70,9 +71,9 @@ def test_a_changed_field_changes_its_row_and_keeps_the_words() -> None:
 
 
 def test_every_file_that_analysis_writes_is_described(tmp_path: Path) -> None:
-    sweep = load_sweep(write_sweep(tmp_path, spectrum(), [hypothesis()]))
-    found = pictures(sweep)
-    names = {f"`{one.name}`" for one in found} | {f"`{name}.csv`" for name in tables_of(sweep, ())}
+    findings = findings_of(load_sweep(write_sweep(tmp_path, spectrum(), [hypothesis()])))
+    found = pictures(findings)
+    names = {f"`{one.name}`" for one in found} | {f"`{name}.csv`" for name in tables_of(findings, ())}
     assert len(names) > 15
     assert sorted(name for name in names if name not in FORMATS) == []
 

@@ -8,6 +8,7 @@ import pytest
 
 import fsm_icl
 from analysis.__main__ import main
+from analysis.findings.findings import findings_of
 from analysis.report.publish import BEGIN, END, around, computed, publish
 from analysis.sources.snapshot import load_snapshot
 from analysis.sources.sweep import Sweep, load_sweep
@@ -73,7 +74,7 @@ def test_every_question_has_a_page_that_the_readme_names() -> None:
 def test_a_pages_numbers_are_its_snapshots(page: Path) -> None:
     folder = page.with_suffix("")
     before, after = around(page)
-    computed_now = computed(load_snapshot(folder), page.stem)
+    computed_now = computed(findings_of(load_snapshot(folder)), page.stem)
     assert page.read_text() == f"{before}{BEGIN}\n{computed_now}{END}{after}"
     assert sum(path.stat().st_size for path in folder.glob("snapshot.*")) < LARGEST
     assert "## Limits" in after
