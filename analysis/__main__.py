@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from analysis.sources.find import FORMS, RESULTS, load
+from analysis.sources.find import FORMS, RESULTS, find_sweep
 from fsm_icl.output import steady_output
 from fsm_icl.results.files import on_this_machine, os_error_text
 from fsm_icl.tracking.account import destination
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.typed = shlex.join(["python", "-m", "analysis", *given])
     with steady_output():
         try:
-            return COMMANDS[args.command](args, load(args.sweep, args.scale, args.results))
+            return COMMANDS[args.command](args, find_sweep(args.sweep, args.scale, args.results))
         except (ValueError, OSError) as error:
             print(f"error: {os_error_text(error) if isinstance(error, OSError) else error}", file=sys.stderr)
             return 2
@@ -68,7 +68,7 @@ def _compare(args: argparse.Namespace, sweep: Sweep) -> int:
     from analysis.findings.comparison import compare
     from analysis.report.comparison import print_comparison
 
-    print_comparison(compare(sweep, load(args.other, args.scale, args.results)), _console())
+    print_comparison(compare(sweep, find_sweep(args.other, args.scale, args.results)), _console())
     return 0
 
 

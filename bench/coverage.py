@@ -23,7 +23,7 @@ from scipy import stats as scipy_stats
 from analysis.findings.evidence import accuracy_above, lowered_above
 from analysis.statistics import contrasts, estimates, resamples
 from analysis.statistics.estimates import ALPHA, FloatArray, Interval
-from analysis.statistics.intervals import Sampled, Spread, contrast, share
+from analysis.statistics.intervals import SampledCell, Spread, contrast, share_estimate
 from analysis.statistics.resamples import Draws
 
 NUM_SEEDS = (5, 6, 9, 10, 20)
@@ -156,10 +156,10 @@ def cases(n: int, number: int, num_resamples: int) -> Iterator[Case]:
         yield _claim(f"{a} - {b}", cells[a, 0], sampled[b, 1], truth)
     yield from _mixed(one, cells, sampled)
     ends = sampled["plateau", 0], sampled["half-way", 0], sampled["solved", 0]
-    yield _case("share of the gap", share(*ends), share_truth(), claim=True)
+    yield _case("share of the gap", share_estimate(*ends), share_truth(), claim=True)
     logs = [cells["plateau", i].iqm_of(values) for i, values in enumerate(one.log_steps)]
     yield _case("ratio of steps (logarithm)", contrast(logs, [1, -1]), 0.0, claim=True)
-    better = contrasts.improvement(*one.normal, n, n).interval
+    better = contrasts.probability_of_improvement(*one.normal, n, n).interval
     if better is not None:
         yield Case("P(better)", better, float(scipy_stats.norm.cdf(SHIFT / np.sqrt(2))), None, None)
 
@@ -173,7 +173,7 @@ def _draws(one: World, n: int, draw: np.random.Generator, num_resamples: int) ->
     for place, (name, correct) in enumerate(columns.items()):
         mine = on_classes[:, place * n : (place + 1) * n]
         accuracies = correct.sum(0) / total.sum()
-        found[name] = resamples.draw(accuracies, mine, NUM_CLASSES, range(n), draw, num_resamples)
+        found[name] = resamples.draw_resamples(accuracies, mine, NUM_CLASSES, range(n), draw, num_resamples)
     return found
 
 
@@ -185,7 +185,7 @@ def _case(what: str, spread: Spread, truth: float, claim: bool = False) -> Case:
     return Case(what, spread.interval, truth, supported, refuted)
 
 
-def _claim(what: str, a: Draws, b: Sampled, truth: float) -> Case:
+def _claim(what: str, a: Draws, b: SampledCell, truth: float) -> Case:
     """A difference, and the claim that it is above the truth: better seeds of `a` must not weaken it (evidence.py)."""
     spread = contrast([a.iqm(), b], [1, -1])
     found = [accuracy_above(spread, truth)]
@@ -200,7 +200,7 @@ def _decided(found: Sequence[Any]) -> bool:
 
 
 def _mixed(
-    one: World, cells: Mapping[tuple[str, int], Draws], sampled: Mapping[tuple[str, int], Sampled]
+    one: World, cells: Mapping[tuple[str, int], Draws], sampled: Mapping[tuple[str, int], SampledCell]
 ) -> Iterator[Case]:
     """Mixed cells: success rates, and what accuracies alone decide."""
     n = cells["mixed", 0].num_units
@@ -212,7 +212,7 @@ def _mixed(
     yield Case("mixed: difference of success rates", difference, truth, *sides)
     truth = mixed_truth(one.rate) - (1 - KINDS["plateau"].error)
     a, b = cells["mixed", 0], sampled["plateau", 1]
-    if estimates.groups(a.accuracies, SOLVED_FROM, 0.02) is None:
+    if estimates.two_groups_of(a.accuracies, SOLVED_FROM, 0.02) is None:
         case = _claim("mixed - plateau", a, b, truth)
         yield replace(case, interval=None)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import tempfile
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +15,7 @@ from analysis.figures import registry
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.findings.findings import findings_of
 from analysis.sources.sweep import Sweep, load_sweep
+from fsm_icl.testing import ArchitectureContract
 from tests.analysis.builder import Plan, spectrum, write_sweep
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +41,7 @@ def sweep(tmp_path: Path) -> Sweep:
 
 
 def test_every_python_example_is_executed_here() -> None:
-    assert set(EXAMPLES) == {"analysis/figures/seconds.py", "analysis/sources/lines.py"}
+    assert set(EXAMPLES) == {"analysis/figures/seconds.py", "analysis/sources/lines.py", "fsm_icl/models/leaky.py"}
     assert TEXT.count("```python") == len(EXAMPLES)
 
 
@@ -68,3 +70,11 @@ def test_the_source_reads_what_the_folder_holds(sweep: Sweep, tmp_path: Path) ->
     lines.write_text("\n".join([manifest, records[0].replace('"outcome":"', '"outcome":"un')]))
     with pytest.raises(ValueError, match=r"all\.jsonl \(line 2\): end\.outcome: Input should be 'finished'"):
         load_lines(lines)
+
+
+with tempfile.TemporaryDirectory() as _folder:
+    LeakySpec = example("fsm_icl/models/leaky.py", Path(_folder)).LeakySpec
+
+
+class TestTheArchitecture(ArchitectureContract):
+    variants = (LeakySpec(arch="leaky"), LeakySpec(arch="leaky", leak=0.9))

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from analysis.figures.learning_rates import listed
+from analysis.figures.learning_rates import listed_rates
 from analysis.figures.main_drawing import AXIS_LABELS, looks_of
 from analysis.figures.main_figure import AnswerInfo, CellPoints, answer_info
 from analysis.figures.marks import slots
@@ -75,7 +75,7 @@ def picture(findings: Findings) -> Picture | NotDrawn:
     if sweep.manifest.repeats > 1:
         text += " Small marks: each of the cell's searches; large marks: their geometric mean."
     if fixed := [cell.label for cell in sweep.manifest.cells if not cell.num_proposals]:
-        text += f" Left out, because their learning rate was fixed: {listed(fixed)}."
+        text += f" Left out, because their learning rate was fixed: {listed_rates(fixed)}."
     looks = looks_of(info)
     return Picture(
         NAME,

@@ -11,7 +11,7 @@ from fsm_icl.results.records import TrialRecord
 
 
 @dataclass(frozen=True)
-class Curve:
+class LearningCurve:
     """Validation accuracy over training of one cell's measure trials: median and range over seeds by step."""
 
     steps: tuple[int, ...]
@@ -21,7 +21,7 @@ class Curve:
     num_seeds: tuple[int, ...]
 
 
-def curve_of(records: Iterable[TrialRecord]) -> Curve | None:
+def curve_of(records: Iterable[TrialRecord]) -> LearningCurve | None:
     """Median and range over the records' last-known validation accuracies by step; None without a report."""
     by_step: dict[int, list[float]] = {}
     for record in records:
@@ -33,4 +33,4 @@ def curve_of(records: Iterable[TrialRecord]) -> Curve | None:
     steps = sorted(by_step)
     values = [by_step[step] for step in steps]
     median, low, high = (tuple(float(f(v)) for v in values) for f in (np.median, np.min, np.max))
-    return Curve(tuple(steps), median, low, high, tuple(len(v) for v in values))
+    return LearningCurve(tuple(steps), median, low, high, tuple(len(v) for v in values))

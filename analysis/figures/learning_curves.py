@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.curve import Curve, curve_of
+from analysis.figures.curve import LearningCurve, curve_of
 from analysis.figures.panels import cell_legend, reference, sheet
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look, arch_styles, cell_looks
@@ -22,7 +22,7 @@ class CellCurve:
     """One cell's curve and the steps at which its seeds reached the threshold."""
 
     cell: ManifestCell
-    curve: Curve
+    curve: LearningCurve
     threshold: float | None
     """None where the ceiling is unknown, as for imported results."""
     breakthroughs: tuple[int | None, ...]

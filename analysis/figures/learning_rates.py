@@ -36,7 +36,7 @@ def picture(findings: Findings) -> Picture | NotDrawn:
         "Each proposal's last validation accuracy against its learning rate, one panel a cell. Filled: finished; "
         "hollow: pruned, so it would have gone on; cross: diverged or failed; ring, and in the title: the winner, "
         "which is trained again on fresh seeds. "
-        f"{f'To beware of: {listed(flagged)}.' if flagged else 'No winner is flagged.'}"
+        f"{f'To beware of: {listed_rates(flagged)}.' if flagged else 'No winner is flagged.'}"
     )
     if len(cells) > MAX_PANELS:
         text += f" {MAX_PANELS} of {len(cells)} cells are drawn; all are in the table."
@@ -44,7 +44,7 @@ def picture(findings: Findings) -> Picture | NotDrawn:
     return Picture("learning_rates", "Learning-rate sensitivity", text, table, lambda: draw(cells, looks))
 
 
-def listed(names: list[str], most: int = 8) -> str:
+def listed_rates(names: list[str], most: int = 8) -> str:
     """The names, of many the first few and how many more."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 

@@ -27,7 +27,7 @@ from analysis.figures.main_axes import (
 )
 from analysis.figures.main_figure import AnswerInfo, CellPoints, SweptCurve, answer_info
 from analysis.figures.marks import draw_reference, draw_series, slots, write_labels, write_numbers
-from analysis.figures.panels import compact, log_axis, say
+from analysis.figures.panels import compact, log_axis, write_note
 from analysis.figures.picture import Picture
 from analysis.figures.style import Look, arch_styles, series_looks, shade
 from analysis.findings.axis import in_words
@@ -184,7 +184,7 @@ def draw_against_params(info: AnswerInfo, ax: Axes, looks: Mapping[str, Look]) -
     ax.set_title("Test accuracy by parameters", loc="left")
     if not shown:
         ax.set_xticks([])
-        say(ax, _UNCOUNTED)
+        write_note(ax, _UNCOUNTED)
         return
     log_axis(ax, marked or shown, shown, margin=margin(info))
     if unknown := [c.label for c in info.cells if c.num_params is None]:
@@ -214,7 +214,7 @@ def draw_curves(info: AnswerInfo, ax: Axes, looks: Mapping[str, Look]) -> None:
     what = "Validation accuracy" if info.imported else "Validation accuracy, median, range"
     ax.set_title(what, loc="left")
     if not info.curves:
-        say(ax, "no measure trial yet")
+        write_note(ax, "no measure trial yet")
     elif not info.far_ends:
         ax.legend(loc="best", handlelength=2.6)
 
@@ -240,7 +240,7 @@ def draw_params(info: AnswerInfo, ax: Axes, looks: Mapping[str, Look]) -> None:
     ax.set_title("Parameters", loc="left")
     if all(cell.num_params is None for cell in info.cells):
         ax.set_yticks([])
-        say(ax, _UNCOUNTED)
+        write_note(ax, _UNCOUNTED)
         return
     ax.margins(y=0.12)
     ax.yaxis.set_major_formatter(lambda value, _: compact(value))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.figures.curve import Curve, curve_of
+from analysis.figures.curve import LearningCurve, curve_of
 from analysis.findings.axis import (
     AXES,
     Group,
@@ -91,7 +91,7 @@ class SweptCurve:
     series: str
     arch: str
     x: int | None
-    curve: Curve
+    curve: LearningCurve
 
 
 @dataclass(frozen=True)

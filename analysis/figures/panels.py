@@ -104,6 +104,6 @@ def compact(number: float) -> str:
     return f"{number:.3g}" if number < 10 else f"{number:.0f}"
 
 
-def say(ax: Axes, text: str) -> None:
+def write_note(ax: Axes, text: str) -> None:
     """A word in the middle of a panel that has nothing to show."""
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=style.REFERENCE)

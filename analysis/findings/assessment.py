@@ -295,5 +295,5 @@ def _share(h: DeclaredHypothesis, low: CellSummary, mid: CellSummary, high: Cell
     if gap.interval.low <= GAP:
         wide = f"the gap {high.label} - {low.label} is {amount(gap.value)} {span(gap)}"
         return _nothing(quantity, f"{wide}, not wholly beyond {points(GAP)} points, so no share of it is given")
-    spread = summary.share(low, mid, high)
+    spread = summary.share_of_gap(low, mid, high)
     return _beyond(h, quantity, spread.estimate(), spread.p_value, f"{h.threshold:.0%}", straddling((low, mid, high)))

@@ -29,7 +29,7 @@ import numpy as np
 from analysis.findings import summary
 from analysis.findings.summary import CellSummary
 from analysis.statistics.estimates import ALPHA, FloatArray, iqm
-from analysis.statistics.intervals import Sampled, Spread, contrast
+from analysis.statistics.intervals import SampledCell, Spread, contrast
 from analysis.statistics.resamples import Draws
 
 Route = Literal["accuracy", "success rate"]
@@ -71,7 +71,7 @@ def accuracy_above(spread: Spread, margin: float, level: float | None = None) ->
     return Evidence(spread.p_value(margin, "greater"), "accuracy", spread, level)
 
 
-def lowered_above(a: Draws, b: Sampled, margin: float, mixed_from: float | None = None) -> list[Evidence]:
+def lowered_above(a: Draws, b: SampledCell, margin: float, mixed_from: float | None = None) -> list[Evidence]:
     """Evidence from every lowered `a` whose IQM is still that far above `b`; `mixed_from`: see `_lowered`."""
     worlds = _lowered(a, b.value + margin, mixed_from)
     return [accuracy_above(contrast([world.iqm(), b], [1, -1]), margin, level) for level, world in worlds]

@@ -19,8 +19,8 @@ import numpy as np
 from analysis.sources.sweep import Sweep
 from analysis.statistics import contrasts, estimates, resamples
 from analysis.statistics.estimates import Estimate, FloatArray, Groups, Score
-from analysis.statistics.intervals import Sampled, Spread, contrast
-from analysis.statistics.intervals import share as share_of
+from analysis.statistics.intervals import SampledCell, Spread, contrast
+from analysis.statistics.intervals import share_estimate as share_of
 from analysis.statistics.resamples import Draws
 from fsm_icl.results.records import METRICS, ManifestCell, TestScore, TrialRecord
 
@@ -94,7 +94,7 @@ class CellSummary:
         return self.draws is None or self.draws.on_classes is not None
 
     @cached_property
-    def sampled(self) -> Sampled:
+    def sampled(self) -> SampledCell:
         """The IQM of its accuracies with its resamples. Raises ValueError where no measure trial has ended."""
         return self.measured.iqm()
 
@@ -158,7 +158,7 @@ def _summary(
     values = np.array([r.end.test.accuracy if r.end.test else WORST for r in records])
     solved = None if task.ceiling is None or margin is None else task.ceiling - margin
     units = _units(sweep, label)
-    drawn = resamples.draw(values, on_classes, num_classes, units, draw) if records else None
+    drawn = resamples.draw_resamples(values, on_classes, num_classes, units, draw) if records else None
     counting = max(((task.ladder[name], name) for name in COUNTING if name in task.ladder), default=None)
     estimate = contrast([drawn.iqm()], [1]).estimate(0, 1) if drawn else None
     trials = [*records, *sweep.ended(label, "search")]
@@ -169,7 +169,7 @@ def _summary(
         outcomes=tuple(record.end.outcome for record in records),
         units=units,
         draws=drawn,
-        score=estimates.score(values, estimate, solved, margin or 0.0) if estimate else None,
+        score=estimates.score_of(values, estimate, solved, margin or 0.0) if estimate else None,
         steps_to_threshold=tuple(_first_step(record, solved) for record in records),
         solved_from=solved,
         counting=counting and (counting[1], counting[0]),
@@ -272,10 +272,10 @@ def step_ratio(a: CellSummary, b: CellSummary) -> Spread:
 
 def improvement(a: CellSummary, b: CellSummary) -> Estimate:
     """Probability that a seed of a beats one of b on the test set as it is, ties counted half."""
-    return contrasts.improvement(a.accuracies, b.accuracies, a.num_units, b.num_units)
+    return contrasts.probability_of_improvement(a.accuracies, b.accuracies, a.num_units, b.num_units)
 
 
-def share(low: CellSummary, mid: CellSummary, high: CellSummary) -> Spread:
+def share_of_gap(low: CellSummary, mid: CellSummary, high: CellSummary) -> Spread:
     """Part of the way from low to high that mid goes. Only of use where `difference(high, low)` is not 0."""
     return share_of(low.sampled, mid.sampled, high.sampled)
 

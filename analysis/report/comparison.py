@@ -39,11 +39,11 @@ def _table(found: Comparison) -> Table:
     for head in ("cell", "seeds", "IQM A", "IQM B", "gain", "95 %", "P(B better)", "success A", "success B", "note"):
         table.add_column(head, justify="left" if head in ("cell", "note") else "right", overflow="fold")
     for cell in found.cells:
-        table.add_row(*(Text(text) for text in cell_texts(cell)))
+        table.add_row(*(Text(text) for text in compared_texts(cell)))
     return table
 
 
-def cell_texts(cell: CellChange) -> list[str]:
+def compared_texts(cell: CellChange) -> list[str]:
     """The cell's row as printed; "-" stands where a number does not exist."""
     scores = [side.score if side else None for side in (cell.a, cell.b)]
     seeds = "/".join(str(side.num_seeds) if side else "-" for side in (cell.a, cell.b))

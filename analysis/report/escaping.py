@@ -30,7 +30,7 @@ _OTHER = re.compile(
 is the first one."""
 
 
-def markdown(text: Any) -> str:
+def escape_markdown(text: Any) -> str:
     """`text` on one line of Markdown that shows it as it is; entities mean nothing but their character anywhere."""
     line = _MARKUP.sub(lambda found: _entity(found[0]), _BREAKS.sub(" ", str(text)))
     for begin in (_BLOCK, _LIST):  # headings, quotes, lists
@@ -40,7 +40,7 @@ def markdown(text: Any) -> str:
 
 def label(text: Any) -> str:
     """`text` for the brackets of a Markdown link or image."""
-    return markdown(text).replace("[", "&#91;").replace("]", "&#93;")
+    return escape_markdown(text).replace("[", "&#91;").replace("]", "&#93;")
 
 
 def _entity(character: str) -> str:

@@ -15,7 +15,7 @@ from analysis.findings.declarations import declaration_table
 from analysis.findings.findings import Findings, findings_of
 from analysis.findings.tables import gain_table, verdict_table
 from analysis.report.escaping import csv
-from analysis.report.page import markdown, write_page
+from analysis.report.page import markdown_page, write_page
 from analysis.sources.snapshot import origin, write_snapshot
 from analysis.sources.sweep import load_sweep
 from fsm_icl.results.files import read_bytes
@@ -86,4 +86,4 @@ def files_to_share(findings: Findings) -> dict[str, bytes]:
     png, _ = answer.save(folder)
     tables = {f"{name}.csv": csv(table) for name, table in tables_of(findings, [answer]).items()}
     typed = shlex.join(["python", "-m", "analysis", manifest.sweep, "--scale", manifest.scale])
-    return {png.name: png.read_bytes(), **tables, "report.md": markdown(findings, found, typed).encode()}
+    return {png.name: png.read_bytes(), **tables, "report.md": markdown_page(findings, found, typed).encode()}

@@ -34,7 +34,7 @@ from fsm_icl.results.records import ManifestCell
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """One entry of a table: what is shown, and what it is sorted by."""
 
     text: str
@@ -48,7 +48,7 @@ class Table:
     title: str
     note: str
     heads: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
+    rows: Sequence[Sequence[TableCell]]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def write_page(
     return paths
 
 
-def markdown(findings: Findings, found: Sequence[Picture | NotDrawn], command: str) -> str:
+def markdown_page(findings: Findings, found: Sequence[Picture | NotDrawn], command: str) -> str:
     """The text of report.md, without drawing what it shows."""
     images = {one.name: b"" for one in found if isinstance(one, Picture)}
     return _rendered("report.md", _contents(findings, found, images, origin(findings.sweep, command)))
@@ -110,7 +110,7 @@ def _rendered(name: str, contents: dict[str, Any]) -> str:
 
 def _in_markdown(value: Any) -> Markup:
     """Every expression of report.md, so that none can be forgotten."""
-    return value if isinstance(value, Markup) else Markup(escaping.markdown(value))
+    return value if isinstance(value, Markup) else Markup(escaping.escape_markdown(value))
 
 
 def _contents(
@@ -194,10 +194,10 @@ def _cells(rows: pd.DataFrame) -> Table:
     for row in rows.to_dict("records"):
         rates = sorted(float(rate) for rate in row["best_learning_rate"].split())
         wanted = [*(row[key] for key in keys), rates[0] if rates else None, row["pruned"]]
-        line = [Cell(text, _key(key)) for text, key in zip(cell_texts(row), wanted, strict=True)]
+        line = [TableCell(text, _key(key)) for text, key in zip(cell_texts(row), wanted, strict=True)]
         median = row["steps_to_threshold"]
         text = "-" if pd.isna(median) else f"{median:,.0f} ({row['reached_threshold']:.0f}/{row['seeds']})"
-        lines.append([*line, Cell(text, _key(median))])
+        lines.append([*line, TableCell(text, _key(median))])
     note = (
         "Accuracies are shares of the test set's query steps. Steps to threshold: the first step by which at least "
         "half of the seeds have reached it (Kaplan-Meier's median; of an even number of seeds the lower middle one's "
@@ -212,11 +212,11 @@ def _key(value: Any) -> float | str:
 
 
 def _texts_table(title: str, note: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    return Table(title, note, heads, [[Cell(text, text) for text in row] for row in rows])
+    return Table(title, note, heads, [[TableCell(text, text) for text in row] for row in rows])
 
 
 def _frame_table(title: str, note: str, frame: pd.DataFrame) -> Table:
-    rows = [[Cell(_text(value), _key(value)) for value in row] for row in frame.itertuples(index=False)]
+    rows = [[TableCell(_text(value), _key(value)) for value in row] for row in frame.itertuples(index=False)]
     return Table(title, note, [str(name).replace("_", " ") for name in frame.columns], rows)
 
 

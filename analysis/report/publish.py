@@ -17,7 +17,7 @@ from analysis.figures.picture import Picture
 from analysis.findings.declarations import withdrawn_lines
 from analysis.findings.findings import Findings, findings_of
 from analysis.findings.sentences import CELL_HEADS, cell_notes, cell_texts
-from analysis.report.escaping import code, label, markdown
+from analysis.report.escaping import code, escape_markdown, label
 from analysis.sources.snapshot import load_snapshot, origin, write_snapshot
 from analysis.sources.sweep import Sweep
 
@@ -76,13 +76,13 @@ def _lines(findings: Findings, name: str) -> Iterator[str]:
     yield "|" + " --- |" * len(_COLUMNS)
     for row in rows.to_dict("records"):
         texts = dict(zip(CELL_HEADS, cell_texts(row), strict=True))
-        yield f"| {' | '.join(markdown(texts[head]) for head in _COLUMNS.values())} |"
+        yield f"| {' | '.join(escape_markdown(texts[head]) for head in _COLUMNS.values())} |"
     yield ""
-    yield from (f"- {markdown(note)}" for note in cell_notes(rows))
-    yield from ("", markdown(findings.protocol), "", f"**{findings.heading}**", "")
-    yield from (f"- {markdown(sentence)}" for sentence in findings.sentences)
-    yield from (f"- Withdrawn: {markdown(line)}" for line in withdrawn_lines(sweep))
-    yield from ("", "**Not tested**", "", *(f"- {markdown(one)}" for one in findings.not_tested), "")
+    yield from (f"- {escape_markdown(note)}" for note in cell_notes(rows))
+    yield from ("", escape_markdown(findings.protocol), "", f"**{findings.heading}**", "")
+    yield from (f"- {escape_markdown(sentence)}" for sentence in findings.sentences)
+    yield from (f"- Withdrawn: {escape_markdown(line)}" for line in withdrawn_lines(sweep))
+    yield from ("", "**Not tested**", "", *(f"- {escape_markdown(one)}" for one in findings.not_tested), "")
 
 
 def _run(sweep: Sweep, name: str) -> Iterator[str]:

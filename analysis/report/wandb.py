@@ -13,8 +13,8 @@ from typing import Any
 from analysis.figures.registry import pictures
 from analysis.findings.findings import Findings
 from analysis.report.escaping import code
-from analysis.report.page import markdown
-from analysis.report.wandb_panels import CELL, TRIALS, measured, runs_of, searched, whole
+from analysis.report.page import markdown_page
+from analysis.report.wandb_panels import CELL, TRIALS, all_runs, measure_runs, runs_of, search_runs
 from analysis.sources.sweep import Sweep
 from analysis.sources.wandb_runs import api, asking
 from fsm_icl.tracking.account import first_line
@@ -45,16 +45,16 @@ def report_of(findings: Findings, entity: str, project: str) -> Any:
         by = [] if job == SWEEP_JOB else [f"config.{CELL}"]
         return wr.Runset(entity=entity, project=project, name=name, filters=runs_of(sweep, job), groupby=by)
 
-    _, *rest = markdown(findings, pictures(findings), _command(sweep)).split("\n", 1)
+    _, *rest = markdown_page(findings, pictures(findings), _command(sweep)).split("\n", 1)
     kept = artifact_of(sweep.manifest.sweep, sweep.manifest.id)
     blocks = [
         wr.MarkdownBlock(text="".join(rest).strip()),
         wr.H2(text="Measured: fresh seeds of each cell's winner"),
-        wr.PanelGrid(runsets=[runs("measure trials", "measure")], panels=measured(sweep)),
+        wr.PanelGrid(runsets=[runs("measure trials", "measure")], panels=measure_runs(sweep)),
         wr.H2(text="Searched: proposals inside each cell"),
-        wr.PanelGrid(runsets=[runs("search trials", "search")], panels=searched(sweep)),
+        wr.PanelGrid(runsets=[runs("search trials", "search")], panels=search_runs(sweep)),
         wr.H2(text="Figure and tables"),
-        wr.PanelGrid(runsets=[runs("the sweep", SWEEP_JOB)], panels=whole(findings.kind)),
+        wr.PanelGrid(runsets=[runs("the sweep", SWEEP_JOB)], panels=all_runs(findings.kind)),
         wr.H2(text="Run it again"),
         wr.MarkdownBlock(text=f"```bash\n{_command(sweep)}\n```\nThe artifact {code(kept)} holds the sweep file."),
     ]
@@ -74,8 +74,8 @@ def workspace_of(sweep: Sweep, entity: str, project: str) -> Any:
         project=project,
         name=_group(sweep)[:128],
         sections=[
-            ws.Section(name="Measured", panels=measured(sweep), is_open=True),
-            ws.Section(name="Searched", panels=searched(sweep), is_open=True),
+            ws.Section(name="Measured", panels=measure_runs(sweep), is_open=True),
+            ws.Section(name="Searched", panels=search_runs(sweep), is_open=True),
         ],
         settings=ws.WorkspaceSettings(x_axis="step", max_runs=most),
         runset_settings=ws.RunsetSettings(

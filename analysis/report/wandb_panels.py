@@ -24,7 +24,7 @@ def runs_of(sweep: Sweep, *jobs: str) -> Any:
     return expr.And(group, job == jobs[0] if len(jobs) == 1 else job.isin(list(jobs)))
 
 
-def measured(sweep: Sweep) -> list[Any]:
+def measure_runs(sweep: Sweep) -> list[Any]:
     """Panels over measure trials: each cell once, none left out."""
     import wandb_workspaces.reports.v2 as wr
 
@@ -47,7 +47,7 @@ def measured(sweep: Sweep) -> list[Any]:
     return [bars, *curves]
 
 
-def searched(sweep: Sweep) -> list[Any]:
+def search_runs(sweep: Sweep) -> list[Any]:
     """Panels over search trials; parallel coordinates where several parameters are searched."""
     import wandb_workspaces.reports.v2 as wr
 
@@ -66,7 +66,7 @@ def searched(sweep: Sweep) -> list[Any]:
     return [rates, wr.ParallelCoordinatesPlot(title="Search: all searched parameters", columns=columns)]
 
 
-def whole(kind: Kind) -> list[Any]:
+def all_runs(kind: Kind) -> list[Any]:
     """Panels over the sweep's own run: its figure and its table of trials."""
     import wandb_workspaces.reports.v2 as wr
 

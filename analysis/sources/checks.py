@@ -12,7 +12,7 @@ from fsm_icl.results.records import Manifest, ManifestCell, TrialRecord, WantedT
 _COORDINATES = ("arch", "d_model", "num_layers")
 
 
-def place(wanted: WantedTrial) -> str:
+def place_in_words(wanted: WantedTrial) -> str:
     """The trial's place in the protocol, in words."""
     return f"{wanted.phase} repeat {wanted.repeat} index {wanted.index}"
 
@@ -32,9 +32,9 @@ def check_manifest(manifest: Manifest, origin: str) -> None:
             raise ValueError(f"{origin}: cell {cell.label} has no {', '.join(absent)} among its fields")
         if cell.task not in manifest.tasks:
             raise ValueError(f"{origin}: cell {cell.label} has the unknown task {cell.task!r}")
-        if double := _twice(place(w) for w in cell.wanted):
+        if double := _twice(place_in_words(w) for w in cell.wanted):
             raise ValueError(f"{origin}: cell {cell.label} wants twice: {', '.join(double)}")
-    rows = [(w.hash, f"{cell.label} {place(w)}") for cell in manifest.cells for w in cell.wanted]
+    rows = [(w.hash, f"{cell.label} {place_in_words(w)}") for cell in manifest.cells for w in cell.wanted]
     if double := _twice(hash_ for hash_, _ in rows):
         named = "; ".join(row for hash_, row in rows if hash_ in double)
         raise ValueError(f"{origin}: several rows are one trial (equal hash): {named}")

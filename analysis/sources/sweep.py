@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis.sources.checks import check_manifest, check_numbers, check_records, place
+from analysis.sources.checks import check_manifest, check_numbers, check_records, place_in_words
 from analysis.sources.packing import Packer
 from analysis.sources.questions import Question, selected
 from fsm_icl.results.layout import SweepFolder
@@ -130,7 +130,7 @@ def checked(found: SourceContents) -> Sweep:
 
 def places_of(manifest: Manifest) -> dict[str, str]:
     """Hash -> cell and place in the protocol, in words, of every wanted trial."""
-    return {w.hash: f"{cell.label} {place(w)}" for cell in manifest.cells for w in cell.wanted}
+    return {w.hash: f"{cell.label} {place_in_words(w)}" for cell in manifest.cells for w in cell.wanted}
 
 
 def _read_as(wanted: WantedTrial, record: TrialRecord, pack: Packer) -> TrialRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from rich.progress import track
 
 from analysis.sources.packing import Packer
 from analysis.sources.sweep import SourceContents
+from fsm_icl.results.files import on_this_machine
 from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.records import TrialRecord
 from fsm_icl.tracking.account import SLOW, WandbError, client, first_line, obstacle
@@ -44,14 +46,15 @@ class Run:
     """The history, in the order it was logged; asking may cost requests."""
 
 
-def read_logs(folder: Path) -> SourceContents:
-    """The sweep whose offline runs lie below `folder`: a sweep's folder, its wandb/, or copies of run folders.
+def read_logs(place: str) -> SourceContents:
+    """The sweep whose offline runs lie below a folder: that of a sweep, its wandb/, or one of copies of run folders.
 
     A log that was cut off reads as far as it goes.
 
     Raises:
         ValueError: there are none, or they are not of one sweep.
     """
+    folder = on_this_machine(place)
     logs = sorted({path.resolve() for path in folder.rglob("run-*.wandb")}, key=lambda path: path.parent.name)
     if not logs:
         raise ValueError(f"{folder}: no W&B runs (run-*.wandb) in it")
@@ -60,12 +63,17 @@ def read_logs(folder: Path) -> SourceContents:
     return _found(runs, str(folder), folder, lambda run, _: _record(run))
 
 
-def read_project(path: str, folder: Path) -> SourceContents:
-    """The sweep of the W&B group `path`: ENTITY/PROJECT/GROUP. Figures and a cache of records go to `folder`.
+def read_project(path: str) -> SourceContents:
+    """The sweep of the W&B group `path`: ENTITY/PROJECT/GROUP. Figures and a cache of records go to `results/`.
 
     Raises:
         ValueError: not logged in, nothing there, or what is there is not one sweep.
     """
+    if not re.fullmatch(r"[^/]+/[^/]+/[^/]+", path):
+        raise ValueError(
+            f"--results wandb:{path}: expected wandb:ENTITY/PROJECT/GROUP; GROUP is the sweep's name and id"
+        )
+    folder = Path("results") / "from-wandb" / path
     project, _, group = path.rpartition("/")
     listed = list(_listed(project, group))
     if not listed:

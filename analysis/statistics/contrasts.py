@@ -15,7 +15,7 @@ from scipy import stats as scipy_stats
 from analysis.statistics.estimates import ALPHA, MIN_SEEDS, Estimate, FloatArray, Interval
 
 
-def improvement(a: FloatArray, b: FloatArray, units_a: int, units_b: int) -> Estimate:
+def probability_of_improvement(a: FloatArray, b: FloatArray, units_a: int, units_b: int) -> Estimate:
     """Probability that a seed of `a` (n,) beats one of `b` (m,), ties counted half: Mann and Whitney's U / (n m).
 
     The interval is Newcombe's (2006, method 5), a score interval with Hanley and McNeil's variance, so that it has a

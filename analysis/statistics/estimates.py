@@ -105,7 +105,7 @@ def iqms(values: FloatArray) -> FloatArray:
     return np.asarray(middle.mean(axis=-1), dtype=np.float64)
 
 
-def groups(values: FloatArray, solved_from: float, success_margin: float) -> Groups | None:
+def two_groups_of(values: FloatArray, solved_from: float, success_margin: float) -> Groups | None:
     """The two groups of a mixed cell, None of any other.
 
     Mixed means bimodal: some seeds succeed, others fail, and more than MIXED_GAP and twice the success margin lie
@@ -202,7 +202,7 @@ def draw_seeds(units: npt.ArrayLike, generator: np.random.Generator, num_resampl
     return members[drawn].reshape(num_resamples, -1)
 
 
-def score(values: FloatArray, estimate: Estimate, solved_from: float | None, success_margin: float) -> Score:
+def score_of(values: FloatArray, estimate: Estimate, solved_from: float | None, success_margin: float) -> Score:
     """Everything said of one cell.
 
     Args:
@@ -211,7 +211,7 @@ def score(values: FloatArray, estimate: Estimate, solved_from: float | None, suc
         solved_from: accuracy from which a seed counts as success; None where that is unknown.
         success_margin: how far below the ceiling that lies.
     """
-    two = None if solved_from is None else groups(values, solved_from, success_margin)
+    two = None if solved_from is None else two_groups_of(values, solved_from, success_margin)
     return Score(
         iqm=replace(estimate, interval=None) if two else estimate,
         mean=float(np.mean(values)),

@@ -30,7 +30,7 @@ _Z = float(scipy_stats.norm.ppf(1 - ALPHA))
 
 
 @dataclass(frozen=True)
-class Sampled:
+class SampledCell:
     """A statistic of one cell, and what two independent sets of resamples made of it."""
 
     value: float
@@ -83,7 +83,7 @@ class Spread:
         return Spread(float(np.exp(self.value)), np.exp(self.drawn), self.num_units)
 
 
-def contrast(cells: Sequence[Sampled], weights: Sequence[float]) -> Spread:
+def contrast(cells: Sequence[SampledCell], weights: Sequence[float]) -> Spread:
     """The sum of weight x value over independent cells; the class part is left out unless all cells have one."""
     value = float(sum(w * c.value for w, c in zip(weights, cells, strict=True)))
     num_units = min(cell.num_units for cell in cells)
@@ -93,7 +93,7 @@ def contrast(cells: Sequence[Sampled], weights: Sequence[float]) -> Spread:
     return Spread(value, value + _inflation(cells, weights) * deviations, num_units)
 
 
-def share(low: Sampled, mid: Sampled, high: Sampled) -> Spread:
+def share_estimate(low: SampledCell, mid: SampledCell, high: SampledCell) -> Spread:
     """(mid - low) / (high - low); a gap of exactly 0 gives an infinite share.
 
     t / z is that of the contrast mid - s high - (1 - s) low at the estimate s.
@@ -111,7 +111,7 @@ def share(low: Sampled, mid: Sampled, high: Sampled) -> Spread:
     return Spread(value, drawn, num_units)
 
 
-def _deviations(cells: Sequence[Sampled]) -> list[FloatArray]:
+def _deviations(cells: Sequence[SampledCell]) -> list[FloatArray]:
     """By cell sqrt(n / (n - 1)) (S - theta) + (K - theta), each (R,)."""
     whole = all(cell.classes is not None for cell in cells)
     found = []
@@ -121,7 +121,7 @@ def _deviations(cells: Sequence[Sampled]) -> list[FloatArray]:
     return found
 
 
-def _inflation(cells: Sequence[Sampled], weights: Sequence[float]) -> float:
+def _inflation(cells: Sequence[SampledCell], weights: Sequence[float]) -> float:
     """t(df) / z."""
     units = np.array([cell.num_units for cell in cells])
     variances = np.array([w * w * c.units.var() for w, c in zip(weights, cells, strict=True)]) * units / (units - 1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.statistics.estimates import NUM_RESAMPLES, FloatArray, IntArray, draw_seeds, iqm, iqms
-from analysis.statistics.intervals import Sampled
+from analysis.statistics.intervals import SampledCell
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ class Draws:
     num_classes: int
     num_units: int
 
-    def iqm(self) -> Sampled:
+    def iqm(self) -> SampledCell:
         """IQM of the accuracies."""
         classes = None if self.on_classes is None else iqms(self.on_classes)
         return self._sampled(iqm(self.accuracies), iqms(self.accuracies[self.places]), classes)
 
-    def iqm_of(self, values: FloatArray) -> Sampled:
+    def iqm_of(self, values: FloatArray) -> SampledCell:
         """IQM of other numbers by seed (n,), which the test classes have no part in."""
         return self._sampled(iqm(values), iqms(values[self.places]), None)
 
-    def mean_of(self, values: FloatArray) -> Sampled:
+    def mean_of(self, values: FloatArray) -> SampledCell:
         """Mean of other numbers by seed (n,), which the test classes have no part in."""
         return self._sampled(float(values.mean()), values[self.places].mean(axis=1), None)
 
@@ -47,11 +47,11 @@ class Draws:
         classes = None if self.on_classes is None else self.on_classes * kept
         return replace(self, accuracies=values, on_classes=classes)
 
-    def _sampled(self, value: float, units: FloatArray, classes: FloatArray | None) -> Sampled:
-        return Sampled(value, self.num_units, units, classes, self.num_classes)
+    def _sampled(self, value: float, units: FloatArray, classes: FloatArray | None) -> SampledCell:
+        return SampledCell(value, self.num_units, units, classes, self.num_classes)
 
 
-def draw(
+def draw_resamples(
     accuracies: FloatArray,
     on_classes: FloatArray | None,
     num_classes: int,

@@ -25,7 +25,7 @@ memory than a training step of the same width needs, as nothing is kept for a ba
 
 
 @dataclass(frozen=True)
-class Scored:
+class Predictions:
     """Predictions on one set of episodes, on the CPU."""
 
     loss: float
@@ -41,7 +41,7 @@ class Scored:
         return int(self.correct.sum()) / int(self.counted.sum())
 
 
-def evaluate(model: Model, batch: Batch, config: TrialConfig) -> Scored:
+def evaluate(model: Model, batch: Batch, config: TrialConfig) -> Predictions:
     """Predict every query step of `batch` on the model's device, in chunks that bound memory."""
     loss, correct = 0.0, []
     was_training = model.training
@@ -56,7 +56,7 @@ def evaluate(model: Model, batch: Batch, config: TrialConfig) -> Scored:
             correct.append(hits.view_as(part.tokens.t()).t())
     model.train(was_training)
     counted = batch.query_step >= 0
-    return Scored(loss / int(counted.sum()), counted, torch.cat(correct))
+    return Predictions(loss / int(counted.sum()), counted, torch.cat(correct))
 
 
 def places(batch: Batch, loss_on: Literal["query", "transitions"]) -> Tensor:
@@ -84,7 +84,7 @@ def chunks(batch: Batch) -> Iterator[Batch]:
         yield Batch(batch.tokens[part], batch.targets[part], batch.query_step[part])
 
 
-def score(model: Model, evaluation: EvaluationSet, config: TrialConfig) -> TestScore:
+def score_test(model: Model, evaluation: EvaluationSet, config: TrialConfig) -> TestScore:
     """The score of a measure trial on the test set. Slices that no step belongs to are left out."""
     scored = evaluate(model, evaluation.batch, config)
     step = evaluation.batch.query_step
@@ -100,7 +100,7 @@ def score(model: Model, evaluation: EvaluationSet, config: TrialConfig) -> TestS
     )
 
 
-def _slices(scored: Scored, members: Iterable[tuple[str, Tensor]]) -> list[Slice]:
+def _slices(scored: Predictions, members: Iterable[tuple[str, Tensor]]) -> list[Slice]:
     found = []
     for label, member in members:
         total = int((member & scored.counted).sum())

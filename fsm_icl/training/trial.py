@@ -20,7 +20,7 @@ from fsm_icl.task.transitions.episodes import evaluation_set
 from fsm_icl.training import host, weights
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.loop import DivergedError, train
-from fsm_icl.training.scoring import score
+from fsm_icl.training.scoring import score_test
 from fsm_icl.training.state import TrainingState
 
 """In the trial's folder: trace-backs of its failures."""
@@ -93,7 +93,7 @@ class _Trial:
         assert self.state is not None
         with self.state.total:
             test_set = evaluation_set(self.config.task, "test", self.config.evaluation_seed)
-            test = score(self.state.model, test_set, self.config)
+            test = score_test(self.state.model, test_set, self.config)
             if self.env.folder:
                 weights.save_weights(self.env.folder, self.state.fingerprint, self.state.model.state_dict())
         return self.end("finished", test=test)

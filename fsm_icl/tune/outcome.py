@@ -40,7 +40,7 @@ def ended_trials(planner: Planner) -> list[tuple[PlannedTrial, TrialRecord]]:
     return [(p, records[p.hash]) for plan in planner.plans for p in plan.wanted() if p.hash in records]
 
 
-def share(store: Store, mode: Mode, to: Destination) -> str | None:
+def upload_sweep(store: Store, mode: Mode, to: Destination) -> str | None:
     """Log the sweep's own W&B run, and online send it. Returns what went wrong: that is never the sweep's failure."""
     if mode == "disabled":
         return None

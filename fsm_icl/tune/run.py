@@ -32,11 +32,11 @@ from fsm_icl.tracking.trial_runs import TrialRuns
 from fsm_icl.tune.driver import Driver
 from fsm_icl.tune.job import requested
 from fsm_icl.tune.live_table import Progress
-from fsm_icl.tune.outcome import SweepOutcome, ended_trials, share
+from fsm_icl.tune.outcome import SweepOutcome, ended_trials, upload_sweep
 from fsm_icl.tune.preview import print_doubts
 from fsm_icl.tune.request import RunOptions
 from fsm_icl.tune.resources.footprints import measure
-from fsm_icl.tune.resources.packing import Packing, at_once, measured
+from fsm_icl.tune.resources.packing import Packing, at_once, footprint_line
 from fsm_icl.tune.searcher import ProtocolSearcher, StopWhenBroken
 from fsm_icl.tune.trainable import TrialTrainable
 from fsm_icl.tune.watch import Watch
@@ -109,7 +109,7 @@ def run_sweep(
     seconds = time.monotonic() - started
     tracker.catch_up(((planned.tracked, record) for planned, record in ended_trials(planner)), store.read)
     tracker.close()
-    shared = share(store, tracker.mode, to) if driver.broken is None else None
+    shared = upload_sweep(store, tracker.mode, to) if driver.broken is None else None
     problem = tracker.problem or shared
     lost = list(driver.lost.values())
     return SweepOutcome(
@@ -141,7 +141,7 @@ def _tune(driver: Driver, options: RunOptions, console: Console) -> None:
 def _measure(driver: Driver, console: Console) -> None:
     """See how many trials can share a GPU."""
     measure(driver.planner, driver.packing, driver.store.folder, functools.partial(say, console))
-    say(console, measured(driver.packing))
+    say(console, footprint_line(driver.packing))
     say(console, at_once(driver.planner, driver.packing))
 
 

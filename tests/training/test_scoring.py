@@ -13,7 +13,7 @@ from fsm_icl.results import records
 from fsm_icl.task.transitions.episodes import EvaluationSet, evaluation_set
 from fsm_icl.training import scoring as evaluate_module
 from fsm_icl.training.config import TrialConfig
-from fsm_icl.training.scoring import chunks, evaluate, score
+from fsm_icl.training.scoring import chunks, evaluate, score_test
 from tests.training.tiny import tiny
 
 
@@ -58,7 +58,7 @@ def test_counts_the_query_only(config: TrialConfig, model: Model, test_set: Eval
 
 def test_score_is_counted_by_slice_and_machine(config: TrialConfig, model: Model, test_set: EvaluationSet) -> None:
     expected = by_hand(model, test_set)
-    result = score(model, test_set, config)
+    result = score_test(model, test_set, config)
     steps = Counter(str(step) for _, step, *_ in expected)
     shown = Counter("3+" if times > 2 else str(times) for _, _, times, *_ in expected)
     correct_steps = Counter(str(step) for _, step, _, correct, _ in expected if correct)
@@ -78,7 +78,7 @@ def test_score_is_counted_by_slice_and_machine(config: TrialConfig, model: Model
 
 
 def test_slices_stand_in_order(config: TrialConfig, model: Model, test_set: EvaluationSet) -> None:
-    result = score(model, test_set, config)
+    result = score_test(model, test_set, config)
     assert [s.label for s in result.by_query_step] == [str(i) for i in range(7)]  # 5 steps + 40 %
     assert [s.label for s in result.by_times_shown] == ["0", "1", "2", "3+"]
 

@@ -98,7 +98,7 @@ class TestFinished:
         state = TrainingState.begin(MEASURE, env)
         assert end.test is not None
         test_set = evaluation_set(MEASURE.task, "test", 0)
-        assert evaluate_module.score(state.model, test_set, MEASURE) == end.test
+        assert evaluate_module.score_test(state.model, test_set, MEASURE) == end.test
 
     def test_asked_again_it_says_the_same(self, tmp_path: Path) -> None:
         env = RunEnv(folder=tmp_path)

@@ -221,7 +221,7 @@ def _advice(slots: int, searches: int, window: int, proposals: int) -> str:
     return f"\nsearch.window={best} would {fills}; that is another search: its proposals know fewer results"
 
 
-def measured(packing: Packing) -> str:
+def footprint_line(packing: Packing) -> str:
     """What was measured, in one line."""
     found = packing.footprints.values()
     if not found:

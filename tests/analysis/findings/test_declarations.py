@@ -15,7 +15,7 @@ from analysis.findings.declarations import caution
 from analysis.findings.findings import Findings, findings_of
 from analysis.findings.verdicts import Verdict
 from analysis.report.files import tables_of
-from analysis.report.page import markdown
+from analysis.report.page import markdown_page
 from analysis.report.terminal import print_findings
 from analysis.sources.snapshot import load_snapshot, origin, write_snapshot
 from analysis.sources.sweep import load_sweep
@@ -108,7 +108,7 @@ def test_a_late_claim_is_marked_and_a_withdrawn_one_stays_in_print_page_and_wand
     late = next(verdict for verdict in findings.verdicts if verdict.name == "gates")
     old = CHANGED[0]
     # markdown() is what the W&B report and the notes of the sweep's run show.
-    for shown in (printed(findings), *pages(findings, tmp_path), markdown(findings, pictures(findings), "")):
+    for shown in (printed(findings), *pages(findings, tmp_path), markdown_page(findings, pictures(findings), "")):
         plain = unescape(shown)
         assert f"{late.sentence} [{LATER}]" in plain
         assert old.hash[:12] in plain
@@ -130,7 +130,7 @@ def test_tables_hold_every_version(findings_in: Build) -> None:
 
 def test_every_row_of_a_markdown_table_has_every_column(findings_in: Build) -> None:
     findings = findings_in(CHANGED)
-    lines = markdown(findings, pictures(findings), "").splitlines()
+    lines = markdown_page(findings, pictures(findings), "").splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("| withdrawn claim"))
     assert lines[start - 1] == ""
     assert [line.count("|") for line in lines[start : start + 3]] == [6, 6, 6]

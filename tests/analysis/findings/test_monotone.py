@@ -33,7 +33,9 @@ def cell(label: str, correct: FloatArray, margin: float) -> CellSummary:
     total, n = STEPS * CLASSES, correct.shape[1]
     accuracies = correct.sum(0) / total
     generator = np.random.default_rng(len(label))
-    found = resamples.draw(accuracies, class_draws() @ correct / total, CLASSES, range(n), generator, RESAMPLES)
+    found = resamples.draw_resamples(
+        accuracies, class_draws() @ correct / total, CLASSES, range(n), generator, RESAMPLES
+    )
     shown = ManifestCell(
         label=label,
         fields={"arch": label, "d_model": 1, "num_layers": 1},
@@ -55,7 +57,7 @@ def cell(label: str, correct: FloatArray, margin: float) -> CellSummary:
         outcomes=("finished",) * n,
         units=tuple(range(n)),
         draws=found,
-        score=estimates.score(accuracies, contrast([found.iqm()], [1]).estimate(0, 1), CEILING - margin, margin),
+        score=estimates.score_of(accuracies, contrast([found.iqm()], [1]).estimate(0, 1), CEILING - margin, margin),
         steps_to_threshold=(None,) * n,
         solved_from=CEILING - margin,
         counting=("per-action", 0.642),

@@ -6,7 +6,7 @@ import pytest
 
 from analysis.findings.conclusion import overall
 from analysis.findings.findings import findings_of
-from analysis.findings.summary import difference, share, summarise
+from analysis.findings.summary import difference, share_of_gap, summarise
 from analysis.findings.verdicts import Verdict
 from analysis.findings.wording import points
 from analysis.sources.sweep import Sweep, load_sweep
@@ -222,7 +222,7 @@ def test_intervals_depend_on_the_sweeps_seed_and_on_nothing_else(tmp_path: Path)
 def test_a_share_resample_by_resample(sweep_of: Build) -> None:
     cells = summarise(sweep_of(spectrum()))
     low, mid, high = (cells[f"{arch}-d64-L1"] for arch in ("rnn", "gru", "lstm"))
-    estimate = share(low, mid, high).estimate()
+    estimate = share_of_gap(low, mid, high).estimate()
     assert estimate.interval is not None
     assert estimate.interval.low < estimate.value < estimate.interval.high
 

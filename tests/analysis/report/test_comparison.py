@@ -7,7 +7,7 @@ from rich.console import Console
 
 from analysis.findings.comparison import CellChange, compare
 from analysis.findings.summary import difference, summarise
-from analysis.report.comparison import cell_texts, print_comparison
+from analysis.report.comparison import compared_texts, print_comparison
 from analysis.sources.sweep import Sweep, load_sweep
 from tests.analysis.builder import Plan, around, spectrum, write_sweep
 
@@ -79,8 +79,8 @@ def test_cells_of_one_sweep_only_and_unmeasured_ones(tmp_path: Path) -> None:
     a = load(tmp_path / "a", [Plan("rnn"), Plan("gru", [None] * 6)])
     b = load(tmp_path / "b", [Plan("gru"), Plan("lstm", failed=True)])
     found = by_label(a, b)
-    assert [cell_texts(cell)[-1] for cell in found.values()] == ["in A only", "not yet measured", "in B only"]
-    assert cell_texts(found["gru-d64-L1"])[:6] == ["gru-d64-L1", "0/6", "-", ".900", "-", "-"]
+    assert [compared_texts(cell)[-1] for cell in found.values()] == ["in A only", "not yet measured", "in B only"]
+    assert compared_texts(found["gru-d64-L1"])[:6] == ["gru-d64-L1", "0/6", "-", ".900", "-", "-"]
 
 
 def test_other_tasks_are_said(tmp_path: Path) -> None:

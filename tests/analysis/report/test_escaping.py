@@ -55,7 +55,7 @@ def sweep(plain: Sweep) -> Sweep:
 
 @given(st.text(alphabet="<>&;#lt[]()|!*_~`$\\-+=1. \n\r\u2028abx:/\"'", max_size=40))
 def test_markdown_shows_a_text_as_it_is(text: str) -> None:
-    shown = escaping.markdown(text)
+    shown = escaping.escape_markdown(text)
     line = f"| a |\n| --- |\n| x{shown}x |\n\n# x{shown}\n\n- {shown}\n"
     assert kinds(line) <= kinds("| a |\n| --- |\n| x |\n\n# x\n\n- x\n")
     assert texts(f"x{shown}x").split() == f"x{text}x".split()
@@ -73,7 +73,7 @@ def test_words_of_the_sweep_file_are_no_markdown(plain: Sweep, sweep: Sweep, tmp
     """The report, and with it the notes of W&B's run and W&B's report, and a published page."""
     said, plain_said = findings_of(sweep), findings_of(plain)
     for text, before in (
-        tuple(page.markdown(each, pictures(each), "mine") for each in (said, plain_said)),
+        tuple(page.markdown_page(each, pictures(each), "mine") for each in (said, plain_said)),
         tuple(publish.computed(each, "mine") for each in (said, plain_said)),
     ):
         found = [token for token in tokens(text) if token.type not in ("text", "paragraph_open", "paragraph_close")]

@@ -88,8 +88,8 @@ def same(one: Sweep, other: Sweep) -> None:
 
 
 def test_the_logs_say_what_the_folder_says(folder: Path) -> None:
-    same(load_sweep(folder), checked(wandb_runs.read_logs(folder)))
-    same(load_sweep(folder), find.load("spectrum", "laptop", f"wandb-offline:{folder / 'wandb'}"))
+    same(load_sweep(folder), checked(wandb_runs.read_logs(str(folder))))
+    same(load_sweep(folder), find.find_sweep("spectrum", "laptop", f"wandb-offline:{folder / 'wandb'}"))
 
 
 READ = """
@@ -97,7 +97,7 @@ import sys
 from pathlib import Path
 from analysis.sources import find
 from analysis.sources.packing import unpacked
-sweep = find.load(None, None, sys.argv[1])
+sweep = find.find_sweep(None, None, sys.argv[1])
 sweep.table.to_pickle("table")
 Path("manifest").write_text(sweep.manifest.model_dump_json())
 for record in sweep.records.values():
@@ -158,7 +158,7 @@ def test_a_log_that_was_cut_off_reads_as_far_as_it_goes(folder: Path, tmp_path: 
     measured = next(r.hash for r in load_sweep(folder).records.values() if r.phase == "measure")
     (log,) = copy.glob(f"wandb/offline-run-*/*{measured}.wandb")
     log.write_bytes(log.read_bytes()[:2000])
-    cut = checked(wandb_runs.read_logs(copy))
+    cut = checked(wandb_runs.read_logs(str(copy)))
     assert cut.counts.missing == 1
     assert cut.table.set_index("hash").loc[measured, "outcome"] == "missing"
 
@@ -167,7 +167,7 @@ def test_a_trial_that_was_logged_twice_counts_by_its_last_end(folder: Path, tmp_
     copy = Path(shutil.copytree(folder, tmp_path / "copy", symlinks=True))
     (log, *_) = sorted(copy.glob("wandb/offline-run-*/run-*[0-9a-f].wandb"))
     shutil.copytree(log.parent, copy / "wandb" / "offline-run-19990101_000000-again")
-    same(load_sweep(folder), checked(wandb_runs.read_logs(copy)))
+    same(load_sweep(folder), checked(wandb_runs.read_logs(str(copy))))
 
 
 def _error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

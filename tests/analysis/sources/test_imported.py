@@ -17,7 +17,7 @@ from analysis.findings.comparison import compare
 from analysis.findings.findings import Findings, findings_of
 from analysis.findings.insights import insights
 from analysis.findings.summary import summarise
-from analysis.sources.find import load
+from analysis.sources.find import find_sweep
 from analysis.sources.sweep import Sweep
 from fsm_icl.cli import app
 from fsm_icl.source.command import import_files
@@ -43,7 +43,7 @@ def without_sizes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def asked(folder: Path, question: str) -> Sweep:
-    return load(question, None, str(folder))
+    return find_sweep(question, None, str(folder))
 
 
 def findings_in(folder: Path, question: str) -> Findings:
@@ -55,7 +55,7 @@ def test_each_question_takes_the_cells_that_it_is_about(folder: Path) -> None:
     assert list(asked(folder, "capacity").cells) == ["rnn-d256-L2", "rnn-d512-L2", "rnn-d1024-L2", *gated]
     assert list(asked(folder, "depth").cells) == ["rnn-d256-L2", "rnn-d256-L5", *gated]
     assert list(asked(folder, "spectrum").cells) == ["rnn-d256-L2", *gated]
-    assert len(load(str(folder), None, "results").cells) == 8  # curricula, too
+    assert len(find_sweep(str(folder), None, "results").cells) == 8  # curricula, too
 
 
 def test_figures_have_the_notebooks_axes(folder: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_page_is_written_for_each_question(folder: Path, question: str, capsys
         "seeds only: per-machine counts are not known, conditional on the chosen hyperparameters"
     }
     # The snapshot alone gives the same again.
-    again, before = load(str(figures), None, "results"), asked(folder, question)
+    again, before = find_sweep(str(figures), None, "results"), asked(folder, question)
     assert (again.manifest, again.records) == (before.manifest, before.records)
 
 
@@ -115,7 +115,7 @@ def test_what_imported_runs_do_not_say_is_not_drawn(folder: Path, without_sizes:
     assert reasons["breakthrough"] == "what counts as success is unknown, because the ceiling is"
     unsized = pictures(findings_in(without_sizes, "spectrum"))
     assert {one.name for one in unsized if isinstance(one, Picture)} == {"spectrum", "learning_curves"}
-    for one in unsized + pictures(findings_of(load(str(without_sizes), None, "results"))):
+    for one in unsized + pictures(findings_of(find_sweep(str(without_sizes), None, "results"))):
         if isinstance(one, Picture):
             one.draw()
 
@@ -132,7 +132,7 @@ def test_insights_are_computed(folder: Path) -> None:
     spectrum = insights(asked(folder, "spectrum"))
     assert "lstm-d256-L2 -> s4-d256-L4: -31.7 points, the parameters of s4-d256-L4 are unknown" in spectrum[2]
     assert "they differ in num_layers (2, 4), too" in spectrum[2]
-    assert len(insights(load(str(folder), None, "results"))) == len([*width, *depth, *spectrum])
+    assert len(insights(find_sweep(str(folder), None, "results"))) == len([*width, *depth, *spectrum])
 
 
 def test_a_missing_baseline_is_named_not_guessed(tmp_path: Path) -> None:
@@ -170,8 +170,8 @@ def test_ours_beside_an_imported_run(folder: Path, without_sizes: Path, tmp_path
         Plan("rnn", around(0.7, 0.01), d_model=128, num_layers=2),
         Plan("lstm", around(0.98, 0.001), d_model=256, num_layers=2),
     ]
-    ours = load(str(write_sweep(tmp_path / "cs182-laptop", plans)), None, "results")
-    found = {cell.label: cell for cell in compare(load(str(folder), None, "results"), ours).cells}
+    ours = find_sweep(str(write_sweep(tmp_path / "cs182-laptop", plans)), None, "results")
+    found = {cell.label: cell for cell in compare(find_sweep(str(folder), None, "results"), ours).cells}
     lstm = found["lstm-d256-L2"]
     assert lstm.gain is not None
     assert lstm.gain.value == pytest.approx(0.98 - 0.9366, abs=1e-3)
@@ -180,7 +180,7 @@ def test_ours_beside_an_imported_run(folder: Path, without_sizes: Path, tmp_path
     assert found["rnn-d128-L2"].notes == ("in B only",)
     assert found["lstm-d256-L2-curriculum_simple"].notes == ("in A only",)
     # Without a size the run stands beside each of ours that it may be.
-    unsized = {cell.label: cell for cell in compare(ours, load(str(without_sizes), None, "results")).cells}
+    unsized = {cell.label: cell for cell in compare(ours, find_sweep(str(without_sizes), None, "results")).cells}
     assert {"rnn-d256-L2 / rnn-direct", "rnn-d128-L2 / rnn-direct", "lstm-d256-L2 / lstm-direct"} < unsized.keys()
     assert "imported size unknown" in unsized["rnn-d256-L2 / rnn-direct"].notes
     assert unsized["rnn-curriculum_stage1"].notes == ("in B only",)

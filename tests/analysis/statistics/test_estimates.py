@@ -129,7 +129,7 @@ def test_seeds_of_one_search_count_as_one_when_searches_are_drawn() -> None:
 
 def score(values: list[float], margin: float = 0.02) -> estimates.Score:
     estimate = estimates.Estimate(estimates.iqm(np.array(values)), estimates.Interval(0.1, 0.9), len(values))
-    return estimates.score(np.array(values), estimate, 0.97, margin)
+    return estimates.score_of(np.array(values), estimate, 0.97, margin)
 
 
 def test_a_score_by_hand() -> None:
@@ -163,7 +163,7 @@ def test_the_same_generator_gives_the_same_interval_and_the_global_one_is_untouc
 
     def interval() -> estimates.Interval | None:
         classes = estimates.resample_accuracies(correct, total, np.random.default_rng(7), 500)
-        drawn = resamples.draw(correct.sum(0) / 300, classes, 30, range(6), np.random.default_rng(8), 500)
+        drawn = resamples.draw_resamples(correct.sum(0) / 300, classes, 30, range(6), np.random.default_rng(8), 500)
         return contrast([drawn.iqm()], [1]).interval
 
     assert interval() == interval()

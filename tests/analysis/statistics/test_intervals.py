@@ -9,19 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from analysis.statistics.intervals import Sampled, Spread, contrast, share
-from analysis.statistics.resamples import draw
+from analysis.statistics.intervals import SampledCell, Spread, contrast, share_estimate
+from analysis.statistics.resamples import draw_resamples
 
 RESAMPLES = 800
 
 
-def sampled(value: float, n: int, seed: int, classes: bool = True, spread: float = 0.02) -> Sampled:
+def sampled(value: float, n: int, seed: int, classes: bool = True, spread: float = 0.02) -> SampledCell:
     generator = np.random.default_rng(seed)
     units = generator.normal(value, spread, RESAMPLES)
-    return Sampled(value, n, units, generator.normal(value, 0.01, RESAMPLES) if classes else None, 120)
+    return SampledCell(value, n, units, generator.normal(value, 0.01, RESAMPLES) if classes else None, 120)
 
 
-def slow(cells: list[Sampled], weights: list[float]) -> tuple[float, float]:
+def slow(cells: list[SampledCell], weights: list[float]) -> tuple[float, float]:
     """The issue's five steps, one after the other."""
     value = sum(w * c.value for w, c in zip(weights, cells, strict=True))
     seeds, classes, variances = np.zeros(RESAMPLES), np.zeros(RESAMPLES), []
@@ -83,7 +83,7 @@ def test_without_classes_the_seeds_alone_count() -> None:
 
 def test_a_share_by_hand() -> None:
     low, mid, high = sampled(0.5, 6, 1), sampled(0.7, 6, 2), sampled(0.9, 6, 3)
-    found = share(low, mid, high)
+    found = share_estimate(low, mid, high)
     assert found.value == pytest.approx(0.5)
     interval = found.interval
     assert interval is not None
@@ -104,7 +104,7 @@ def test_logarithms_and_signs() -> None:
 def test_lowered_seeds_do_no_better_in_any_class_draw(seed: int) -> None:
     generator = np.random.default_rng(seed)
     accuracies, on_classes = generator.random(6), generator.random((50, 6))
-    cell = draw(accuracies, on_classes, 9, range(6), generator, 50)
+    cell = draw_resamples(accuracies, on_classes, 9, range(6), generator, 50)
     to = generator.random(6)
     lowered = cell.lowered(to)
     assert lowered.on_classes is not None

@@ -24,7 +24,7 @@ from fsm_icl.sweep.file.planned import PlannedTrial
 from fsm_icl.sweep.store.store import Store
 from fsm_icl.task.transitions.episodes import evaluation_set
 from fsm_icl.training.config import RunEnv
-from fsm_icl.training.scoring import score
+from fsm_icl.training.scoring import score_test
 from fsm_icl.training.trial import run_trial
 from tests.sweep import folders, simulate
 
@@ -211,7 +211,7 @@ class TestLoad:
         assert not model.training
         assert config.fingerprint() == measured(trained, 1)
         recorded = read_records(trained)[measured(trained, 1)].end.test
-        assert score(model, evaluation_set(config.task, "test", config.evaluation_seed), config) == recorded
+        assert score_test(model, evaluation_set(config.task, "test", config.evaluation_seed), config) == recorded
 
     def test_torch_alone_reads_the_weights(self, trained: Path) -> None:
         before = files(trained)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from analysis.__main__ import main
 from analysis.figures.registry import pictures
 from analysis.findings.findings import findings_of
-from analysis.report.page import markdown
+from analysis.report.page import markdown_page
 from analysis.sources.sweep import load_sweep
 from fsm_icl import cli
 from fsm_icl.results.records import TrialRecord
@@ -76,7 +76,7 @@ def outcome(folder: Path) -> str:
 
 def report_of(folder: Path) -> str:
     findings = findings_of(load_sweep(folder))
-    return markdown(findings, pictures(findings), "")
+    return markdown_page(findings, pictures(findings), "")
 
 
 EASIER = ("threshold: 0.10", "threshold: 0.01")

@@ -17,7 +17,7 @@ from fsm_icl.training.config import RunEnv
 from fsm_icl.training.trial import run_trial
 from fsm_icl.tune.resources import footprints
 from fsm_icl.tune.resources.footprints import MADE_UP_BYTES, footprint, measure
-from fsm_icl.tune.resources.packing import Capacity, Footprint, Packing, measured
+from fsm_icl.tune.resources.packing import Capacity, Footprint, Packing, footprint_line
 from fsm_icl.tune.trainable import TrialTrainable
 from tests.sweep import simulate
 from tests.training.tiny import tiny
@@ -119,8 +119,8 @@ def test_the_smallest_gpu_says_how_many_share_one(monkeypatch: pytest.MonkeyPatc
     Cluster(monkeypatch)
     packing, _ = run(tmp_path)
     assert {packing.per_gpu(cell) for cell in packing.footprints} == {10}  # of 24 GB, though measured on 80
-    assert "10 trials share a GPU" in measured(packing)
-    assert " of 24.0 GB" in measured(packing)
+    assert "10 trials share a GPU" in footprint_line(packing)
+    assert " of 24.0 GB" in footprint_line(packing)
 
 
 @pytest.mark.parametrize(

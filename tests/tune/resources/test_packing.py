@@ -8,7 +8,7 @@ import pytest
 
 from fsm_icl.sweep.file.spec import ResourcesSpec
 from fsm_icl.sweep.protocol.planner import Planner
-from fsm_icl.tune.resources.packing import Capacity, Footprint, Hosts, Packing, at_once, measured
+from fsm_icl.tune.resources.packing import Capacity, Footprint, Hosts, Packing, at_once, footprint_line
 from tests.sweep import simulate
 
 GB = 10**9
@@ -91,7 +91,7 @@ def test_the_smallest_gpu_seen_says_how_many_share_one() -> None:
     assert [found.per_gpu(cell) for cell in CELLS[:2]] == [10, 10]
     found.smallest = 16 * GB
     assert [found.per_gpu(cell) for cell in CELLS[:2]] == [7, 7]
-    assert "of 16.0 GB (H100, L4): 7 trials share a GPU" in measured(found)
+    assert "of 16.0 GB (H100, L4): 7 trials share a GPU" in footprint_line(found)
 
 
 def test_what_fits_is_said_by_cell_where_cells_differ() -> None:
@@ -162,6 +162,6 @@ def test_after_the_searches_there_are_measure_trials_alone() -> None:
 
 
 def test_what_was_measured_is_one_line() -> None:
-    assert measured(seen(2.0, 6.0)) == "one trial takes 2.0 to 6.0 GB of 24.0 GB (L4): 3 to 10 trials share a GPU"
-    assert measured(seen(2.0)) == "one trial takes 2.0 GB of 24.0 GB (L4): 10 trials share a GPU"
-    assert "could be measured" in measured(packing())
+    assert footprint_line(seen(2.0, 6.0)) == "one trial takes 2.0 to 6.0 GB of 24.0 GB (L4): 3 to 10 trials share a GPU"
+    assert footprint_line(seen(2.0)) == "one trial takes 2.0 GB of 24.0 GB (L4): 10 trials share a GPU"
+    assert "could be measured" in footprint_line(packing())
