@@ -20,7 +20,7 @@ def findings(tmp_path: Path) -> Findings:
 
 
 def install(folder: Path, code: str) -> None:
-    """As pip leaves a package that has one module and one figure."""
+    """As pip leaves a package of one module with one figure."""
     (folder / "sketches.py").write_text(code)
     about = folder / "sketches-1.2.dist-info"
     about.mkdir()

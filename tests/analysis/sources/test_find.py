@@ -124,7 +124,7 @@ def test_the_server_says_what_the_folder_says_and_is_asked_for_curves_once(
         there = TrialRecord.model_validate_json((tmp_path / trial).read_text())
         kept = unpacked(record)
         assert there == kept.model_copy(update={"end": kept.end.model_copy(update={"node": ""})})
-    assert asked[0]["TrialRuns"] == asked[1]["TrialRuns"] == 1
+    assert asked[0]["Runs"] == asked[1]["Runs"] == 1
     assert asked[0]["HistoryPage"] == len(here.records)
     assert asked[1]["HistoryPage"] == 0
     assert not double.unknown
@@ -149,7 +149,7 @@ def test_a_thousand_runs_are_a_handful_of_requests(double: Double, tmp_path: Pat
     command = [sys.executable, "-c", LIST, f"{ENTITY}/fsm_icl"]
     environment = wandb_account.environment(tmp_path / "home", double) | {"PYTHONPATH": os.getcwd()}
     subprocess.run(command, env=environment, cwd=tmp_path, check=True, timeout=100)
-    assert Counter(double.operations)["TrialRuns"] == 2
+    assert Counter(double.operations)["Runs"] == 2
     assert len(double.operations) <= 6
 
 
@@ -208,7 +208,7 @@ def test_groups_that_are_not_there(source: str, message: str, double: Double, tm
 @pytest.mark.slow
 def test_what_the_server_refuses_is_said(double: Double, folder: Path, tmp_path: Path) -> None:
     group = f"wandb:team/fsm_icl/spectrum-{(folder / 'id').read_text()}"
-    for operation in ("TrialRuns", "RunHistoryKeys"):
+    for operation in ("Runs", "RunHistoryKeys"):
         double.denied = {operation}
         assert f"no such operation: {operation}" in online(group, tmp_path, double)
     double.denied = set()
