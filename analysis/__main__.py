@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from analysis.sources.find import FORMS, RESULTS, load
 from fsm_icl.output import steady_output
-from fsm_icl.results.files import on_this_machine, told
+from fsm_icl.results.files import on_this_machine, os_error_text
 from fsm_icl.tracking.account import destination
 from fsm_icl.tracking.encoding import PROJECT
 
@@ -30,25 +30,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             return COMMANDS[args.command](args, load(args.sweep, args.scale, args.results))
         except (ValueError, OSError) as error:
-            print(f"error: {told(error) if isinstance(error, OSError) else error}", file=sys.stderr)
+            print(f"error: {os_error_text(error) if isinstance(error, OSError) else error}", file=sys.stderr)
             return 2
 
 
 def _present(args: argparse.Namespace, sweep: Sweep) -> int:
+    """Print a sweep's findings, unless only the report is asked for, and write everything; the exit code."""
     # Here, not above: --help need not wait for pandas and matplotlib.
-    from analysis.report.terminal import print_sweep
-
-    print_sweep(sweep, _console())
-    return _report(args, sweep)
-
-
-def _report(args: argparse.Namespace, sweep: Sweep) -> int:
-    """Write everything and say where it lies; the exit code."""
+    from analysis.findings.findings import findings_of
     from analysis.report.files import write
+    from analysis.report.terminal import print_findings
 
+    findings = findings_of(sweep)
+    if args.command == "present":
+        print_findings(findings, _console())
     try:
         elsewhere = {"folder": on_this_machine(args.output)} if args.output else {}
-        written = write(sweep, args.typed, **elsewhere)
+        written = write(findings, args.typed, **elsewhere)
     except OSError as error:
         hint = "" if args.output else "; --output FOLDER writes them elsewhere"
         print(f"error: can't write the figures: {error}{hint}", file=sys.stderr)
@@ -67,19 +65,21 @@ def _publish(args: argparse.Namespace, sweep: Sweep) -> int:
 
 
 def _compare(args: argparse.Namespace, sweep: Sweep) -> int:
+    from analysis.findings.comparison import compare
     from analysis.report.comparison import print_comparison
 
-    print_comparison(sweep, load(args.other, args.scale, args.results), _console())
+    print_comparison(compare(sweep, load(args.other, args.scale, args.results)), _console())
     return 0
 
 
 def _wandb_report(args: argparse.Namespace, sweep: Sweep) -> int:
+    from analysis.findings.findings import findings_of
     from analysis.report.wandb import save
 
     to = destination(args.entity, args.project)
     if to.entity is None:
         raise ValueError("whose report? name the W&B user or team with --entity, or set WANDB_ENTITY")
-    saved = save(sweep, to.entity, to.project, args.share)
+    saved = save(findings_of(sweep), to.entity, to.project, args.share)
     print(f"{'updated' if saved.updated else 'made'} {saved.url}")
     print(f"the same runs and panels as a workspace view: {saved.workspace}")
     if saved.share_link:
@@ -89,7 +89,7 @@ def _wandb_report(args: argparse.Namespace, sweep: Sweep) -> int:
 
 COMMANDS: dict[str, Callable[[argparse.Namespace, Sweep], int]] = {
     "present": _present,
-    "report": _report,
+    "report": _present,
     "publish": _publish,
     "compare": _compare,
     "wandb-report": _wandb_report,
@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     publish = commands.add_parser("publish", help=about, description=about)
     _takes_sweep(publish)
     publish.add_argument(
-        "page", metavar="PAGE", help="the page, which holds the two markers that analysis/publish.py names"
+        "page", metavar="PAGE", help="the page, which holds the two markers that analysis/report/publish.py names"
     )
     about = "Print what changed from one sweep to another, cell by cell, with intervals."
     compare = commands.add_parser("compare", help=about, description=about)

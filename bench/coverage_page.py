@@ -20,8 +20,8 @@ def markdown(content: Mapping[str, Any]) -> str:
     return f"""# How often our intervals hold the truth, and our verdicts err
 
 Written by `python -m bench.coverage --worlds {worlds}`; what a world is, is said in `bench/coverage.py`, and the
-rule in `analysis/intervals.py`. In brackets stands what the rule before it gave in the first {earlier} of the same
-worlds: one crossed bootstrap over seeds and classes with R = 20,000, its percentiles expanded below 10 seeds.
+rule in `analysis/statistics/intervals.py`. In brackets stands what the rule before it gave in the first {earlier} of
+the same worlds: one crossed bootstrap over seeds and classes with R = 20,000, its percentiles expanded below 10 seeds.
 
 ## Coverage
 
@@ -29,9 +29,10 @@ A 95 % interval should read 95 %; the standard error of a share is about {errors
 
 {_table(given, sizes, lambda what, n: _pair(_percent(now[what, n]["covered"]), before.get((what, n)), "covered"))}
 
-A mixed cell (seeds in two groups, `analysis/stats.py`) has no interval of its IQM, since no rule covers there; the
-rule before gave one that held the truth in {_mixed_before(before, sizes)} of cases at {_listed(sizes)} seeds. Its
-success rate has Wilson's interval, the difference of two has Newcombe's, and P(better) has Newcombe's of 2006.
+A mixed cell (seeds in two groups, `analysis/statistics/estimates.py`) has no interval of its IQM, since no rule covers
+there; the rule before gave one that held the truth in {_mixed_before(before, sizes)} of cases at {_listed(sizes)}
+seeds. Its success rate has Wilson's interval, the difference of two has Newcombe's, and P(better) has Newcombe's of
+2006.
 
 ## Width
 
@@ -48,7 +49,7 @@ Mean width itself, in points (of logarithms and shares, times 100):
 
 The claim is that the number lies above a threshold, and the threshold is exactly the truth: each verdict of
 *supported* and each of *refuted* is wrong and should be found in at most 2.5 % of worlds. The standard error is about
-{errors[1]:.1%}. *Supported* counts every way to it, lowered cells included (`analysis/evidence.py`).
+{errors[1]:.1%}. *Supported* counts every way to it, lowered cells included (`analysis/findings/evidence.py`).
 
 ### Supported, wrongly
 

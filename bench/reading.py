@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from fsm_icl.results.records import Manifest, Report, TaskEntry, TestScore, TrialEnd, TrialRecord
-from fsm_icl.sweep.file.load import LoadedSweep, load_sweep
+from fsm_icl.sweep.file.load import LoadedSweep, load_sweep_file
 from fsm_icl.sweep.file.planned import PlannedTrial
 from fsm_icl.sweep.protocol.manifest import manifest_of, task_key
 from fsm_icl.sweep.protocol.planner import Planner
@@ -67,7 +67,7 @@ def fill(folder: Path, count: int) -> int:
 
     decays = ", ".join(f"{i / 10_000}" for i in range(max(1, count // TRIALS_PER_CELL)))
     (folder / "many.yaml").write_text(SWEEP.format(decays=decays))
-    loaded = load_sweep(str(folder / "many.yaml"), None, [])
+    loaded = load_sweep_file(str(folder / "many.yaml"), None, [])
     records: dict[str, TrialRecord] = {}
     planner = Planner(loaded.spec, cells_of(loaded), records)
     home = folder / "results" / "many-default" / "records"

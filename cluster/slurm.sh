@@ -22,7 +22,7 @@ head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 address=$(getent ahostsv4 "$head" | awk '$1 !~ /^127\./ {print $1; exit}')
 [ -n "$address" ] || { echo "error: $head has no IPv4 address but a loopback one" >&2; exit 2; }
 export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
-export RAY_gcs_rpc_server_reconnect_timeout_s=20 # nodes end so long after the head; 60 s, the default, are paid for, too
+export RAY_gcs_rpc_server_reconnect_timeout_s=20 # seconds that nodes wait for a lost head; the default of 60 s is paid for, too
 export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=300 # seconds; Python from a shared file system starts slowly
 export RAY_TMPDIR=/tmp/fsm-$SLURM_JOB_ID # short: Ray's sockets lie below it
 fsm-icl cluster token

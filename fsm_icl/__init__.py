@@ -1,26 +1,33 @@
 """Which recurrent architecture learns finite-state machines in context, and how sure are we?
 
 A sweep file names a grid of cells (architecture x d_model x num_layers). Inside each cell a search proposes and prunes
-hyperparameters; each cell's winner is then measured on fresh seeds and on machines never seen in training; analysis
-turns the records into figures with intervals and a verdict. Five wings stand one above the other, and a file imports
-only its own wing and those below:
+hyperparameters; each cell's winner is then measured on fresh seeds and on machines never seen in training; `analysis`
+turns the records into figures with intervals and a verdict.
 
-    cli.py        `fsm-icl`: thin commands
-    cluster/      what a cluster needs, what makes it unsafe, sweeps sent there and results brought home
-    tune/         RAY: runs what a sweep asks for, the only wing in which trials meet ray
-    sweep/        MANY TRIALS: sweep files, cells, the search-then-measure protocol, records, W&B
-    training/     ONE TRIAL: a config, the training loop, scoring, checkpoints, how it ended
-    task/         WHAT IS LEARNT: machines, episodes, baselines        models/  WHAT LEARNS: one file an architecture
-    source/       the source project's result files, read into a results folder
-    records.py    what a trial leaves behind: the contract with analysis/      folders.py  where that lies
-    claims.py     when each claim was declared             account.py  the one door to wandb: settings, account, errors
-    runs.py       a trial as a W&B run, and back           wandb_limits.py  what W&B takes     wandb_logs.py  reads logs
-    seeding.py    one seed -> named independent generators
-    hardware.py   cores, memory and GPUs of this machine    aws_errors.py  what to do about what AWS refuses
-    record_checks.py  what can't be true of a record     compact.py  records in little memory
-    files.py      disks and object stores alike             output.py  printing stops nothing
+Each folder is a room, and its docstring lists its files. The rooms stand in layers, as they are listed here from top
+to bottom, and a file imports its own room and those below. The rooms of `analysis` stand between tune/ and sweep/.
 
-The way of the data: YAML -> SweepSpec -> TrialConfig -> train() -> Report -> TrialRecord -> table -> figure.
+    cli.py           `fsm-icl`: all commands, thin
+    cluster/         CLUSTERS: what a cluster needs, what makes it unsafe, sweeps sent there and results fetched
+    tune/            RAY: runs the trials that a sweep asks for
+    sweep/examine/   MANY TRIALS: looks at a sweep without changing it
+    sweep/protocol/  which trials are missing next: pure functions of the sweep file and the records
+    sweep/store/     the locked results folder that one driver writes
+    sweep/file/      the YAML file that a user writes, its cells, and what is wrong with it
+    training/        ONE TRIAL: a config, the training loop, scoring, checkpoints, how it ended
+    task/            WHAT IS LEARNT: machines, episodes, baselines
+    models/          WHAT LEARNS: one file per architecture
+    tracking/        W&B: what is logged of a sweep, and how it is sent
+    source/          the source project's result files, read into a results folder
+    results/         WHAT IS KEPT: records, manifest, claims, and where they lie
+    commit.py        which code this is, for records
+    hardware.py      cores, memory and GPUs that this process may use
+    seeding.py       one seed -> named independent generators
+    output.py        printing that no closed pipe stops
+    plugins.py       what installed packages add
+    testing.py       contract tests that authors of plug-ins inherit
+
+The way of the data: YAML -> SweepSpec -> TrialConfig -> train() -> Report -> TrialRecord -> Sweep -> figure.
 
 `fsm_icl.load(results, cell, seed)` gives a trained model back.
 """

@@ -58,11 +58,11 @@ def logs(
     results: Results = "results",
 ) -> None:
     """Print how a trial ended, and its log with the trace-back where its code failed; or list all trials."""
-    from fsm_icl.sweep.examine.trial import find_trial, listed, told
+    from fsm_icl.sweep.examine.trial import find_trial, trial_lines, trial_report
 
     with refusing():
         folder = _folder(sweep, scale, results)
-        for line in told(folder, find_trial(folder, trial)) if trial else listed(folder):
+        for line in trial_report(folder, find_trial(folder, trial)) if trial else trial_lines(folder):
             print(line)
 
 
@@ -74,10 +74,10 @@ def run(sweep: Sweep, trial: Trial, scale: Scale = None, results: Results = "res
     with refusing():
         folder = _folder(sweep, scale, results)
         found = find_trial(folder, trial)
-        from fsm_icl.sweep.examine.replay import run_again, trial_of
+        from fsm_icl.sweep.examine.replay import print_replay, trial_of
 
         again = trial_of(folder, found)
-    end = run_again(again, print)
+    end = print_replay(again, print)
     raise typer.Exit(1 if end.outcome in ("failed", "diverged") else 0)
 
 
@@ -96,10 +96,10 @@ def verify(
 
     if declared:
         _verify_declared(sweep, scale, results)
-    from fsm_icl.sweep.examine.verify import sampled, verify_all
+    from fsm_icl.sweep.examine.verify import draw_sample, verify_all
 
     with refusing():
-        trials = sampled(_folder(sweep, scale, results), sample)
+        trials = draw_sample(_folder(sweep, scale, results), sample)
     same = verify_all(trials, Console(width=None if sys.stdout.isatty() else 110))
     raise typer.Exit(0 if same else 1)
 
@@ -135,7 +135,7 @@ def sync(
 
     from fsm_icl.results.reading import read_manifest
     from fsm_icl.sweep.examine.backlog import send
-    from fsm_icl.tracking.upload import told
+    from fsm_icl.tracking.upload import upload_summary
 
     with refusing(), Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("sending")
@@ -148,12 +148,12 @@ def sync(
             bar.update(task, completed=sent, total=of)
 
         def files() -> dict[str, bytes]:
-            from analysis.report.attachments import sweep_files  # drawing takes seconds to import
+            from analysis.report.files import sweep_files  # drawing takes seconds to import
 
             return sweep_files(folder)
 
         done = send(folder, manifest, files, progress, wandb_entity, wandb_project)
-    print(told(done))
+    print(upload_summary(done))
     raise typer.Exit(1 if done.left or done.problem else 0)
 
 

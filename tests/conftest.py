@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("fsm_icl.testing_tasks")
+pytest.register_assert_rewrite("fsm_icl.testing")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -59,11 +59,11 @@ def test_logs_lists_trials_and_tells_of_one(trial: str) -> None:
 
 @pytest.mark.parametrize(("outcome", "code"), [("finished", 0), ("pruned", 0), ("failed", 1), ("diverged", 1)])
 def test_run_fails_where_the_trial_does(trial: str, outcome: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run_again(again: replay.Again, say: Callable[[str], None]) -> TrialEnd:
+    def run_again(again: replay.ReplaySpec, say: Callable[[str], None]) -> TrialEnd:
         say(again.trial)
         return simulate.end(outcome, 30)
 
-    monkeypatch.setattr(replay, "run_again", run_again)
+    monkeypatch.setattr(replay, "print_replay", run_again)
     done = fsm("run", "spectrum", trial[:12])
     assert (done.exit_code, done.stdout) == (code, f"{trial}\n")
 

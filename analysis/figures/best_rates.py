@@ -19,6 +19,7 @@ from analysis.figures.marks import slots
 from analysis.figures.panels import cell_legend, log_axis, sheet, shifted
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look
+from analysis.findings.findings import Findings
 from analysis.sources.sweep import Sweep
 
 NAME = "best_rates"
@@ -26,7 +27,7 @@ _COLUMNS = ["series", "cell", "arch", "axis", "x", "repeat", "learning_rate", "a
 
 
 @dataclass(frozen=True)
-class Best:
+class BestRate:
     """The learning rate of one search's winner."""
 
     repeat: int
@@ -41,7 +42,7 @@ class RatesAt:
 
     cell: CellPoints
     x: int
-    best: tuple[Best, ...]
+    best: tuple[BestRate, ...]
 
     @property
     def middle(self) -> float:
@@ -59,9 +60,9 @@ class RateLine:
     places: tuple[RatesAt, ...]
 
 
-def picture(sweep: Sweep) -> Picture | NotDrawn:
+def picture(findings: Findings) -> Picture | NotDrawn:
     """The figure of a sweep whose cells vary along an axis and were searched."""
-    info = answer_info(sweep)
+    sweep, info = findings.sweep, answer_info(findings)
     if info.axis is None or all(len(series.cells) == 1 for series in info.series):
         return NotDrawn(NAME, "no cells differ along an axis only")
     lines = rate_lines(sweep, info)
@@ -117,11 +118,11 @@ def rate_lines(sweep: Sweep, info: AnswerInfo) -> list[RateLine]:
     return [line for line in lines if line.places]
 
 
-def _best(sweep: Sweep, label: str) -> tuple[Best, ...]:
+def _best(sweep: Sweep, label: str) -> tuple[BestRate, ...]:
     """By repeat; empty where nothing has won yet, or the learning rate was not searched."""
     winners = sorted(sweep.cells[label].winners, key=lambda winner: winner.repeat)
     return tuple(
-        Best(winner.repeat, winner.params["learning_rate"], "learning_rate" in winner.at_edge)
+        BestRate(winner.repeat, winner.params["learning_rate"], "learning_rate" in winner.at_edge)
         for winner in winners
         if "learning_rate" in winner.params and winner.hash in sweep.records
     )

@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from analysis.figures.panels import cell_legend, sheet
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look, cell_looks
-from analysis.findings.summary import summarise
-from analysis.sources.sweep import Sweep
+from analysis.findings.findings import Findings
 from analysis.statistics.estimates import Rate
 from analysis.statistics.survival import Survival, kaplan_meier
 
@@ -31,15 +30,16 @@ class CellSuccess:
     curve: Survival
 
 
-def picture(sweep: Sweep) -> Picture | NotDrawn:
+def picture(findings: Findings) -> Picture | NotDrawn:
     """The figure of a sweep's successes."""
+    manifest = findings.sweep.manifest
     cells = [
         CellSuccess(label, cell.score.success, kaplan_meier(cell.steps_to_threshold, cell.cell.steps))
-        for label, cell in summarise(sweep).items()
+        for label, cell in findings.cells.items()
         if cell.score and cell.score.success
     ]
     if not cells:
-        known = "what counts as success is unknown, because the ceiling is" if sweep.manifest.imported else None
+        known = "what counts as success is unknown, because the ceiling is" if manifest.imported else None
         return NotDrawn("breakthrough", known or "no measure trial has ended")
     text = (
         "Left: share of measure seeds that succeed (test accuracy within the success margin of the ceiling) with "
@@ -47,10 +47,8 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
         "validation set, by step; seeds that never do are censored at the budget, and pruned search trials do not "
         "enter. Bands are 95 % (log-log)."
     )
-    table = pd.DataFrame(
-        list(_rows(cells)), columns=["what", "cell", "step", "share", "low", "high", "reached", "total"]
-    )
-    looks = cell_looks(sweep.manifest.cells, {cell.label for cell in cells})
+    table = pd.DataFrame(list(_rows(cells)), columns=_COLUMNS)
+    looks = cell_looks(manifest.cells, {cell.label for cell in cells})
     whole = dict.fromkeys(["step", "reached", "total"], "Int64")
     return Picture(
         "breakthrough", "Success and time to breakthrough", text, table.astype(whole), lambda: draw(cells, looks)

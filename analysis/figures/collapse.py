@@ -11,13 +11,12 @@ from matplotlib.figure import Figure
 from analysis.figures.panels import cell_legend, log_axis, sheet, shifted
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look, cell_looks
-from analysis.findings.summary import summarise
-from analysis.sources.sweep import Sweep
+from analysis.findings.findings import Findings
 from analysis.statistics.estimates import Rate
 
 
 @dataclass(frozen=True)
-class Scaled:
+class ScaledCell:
     """One cell: its width over the entries of its machines' tables, and its success rate."""
 
     label: str
@@ -33,16 +32,17 @@ class Scaled:
         return self.width / self.entries
 
 
-def picture(sweep: Sweep) -> Picture | NotDrawn:
+def picture(findings: Findings) -> Picture | NotDrawn:
     """The figure of success against width over entries."""
-    cells: list[Scaled] = []
+    sweep = findings.sweep
+    cells: list[ScaledCell] = []
     units: dict[str, None] = {}
-    for label, summary in summarise(sweep).items():
+    for label, summary in findings.cells.items():
         sides, fields = sweep.task(label).dimensions, summary.cell.fields
         if summary.score and summary.score.success and sides:
             series = f"{fields['arch']} L{fields['num_layers']} {'x'.join(map(str, sides.values()))}"
             width, entries = int(fields["d_model"]), math.prod(sides.values())
-            cells.append(Scaled(label, series, width, entries, summary.score.success))
+            cells.append(ScaledCell(label, series, width, entries, summary.score.success))
             units[" x ".join(sides)] = None
     if len({cell.x for cell in cells}) < 2:
         return NotDrawn("collapse", "it needs measured cells that differ in d_model or in the machines' size")
@@ -61,7 +61,7 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
     return Picture("collapse", "Scaling collapse", text, pd.DataFrame(rows), lambda: draw(cells, looks, unit))
 
 
-def draw(cells: list[Scaled], looks: dict[str, Look], unit: str) -> Figure:
+def draw(cells: list[ScaledCell], looks: dict[str, Look], unit: str) -> Figure:
     """One panel."""
     figure, (ax,) = sheet(1, 1, 3.2)
     names = list(dict.fromkeys(cell.series for cell in cells))

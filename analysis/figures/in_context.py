@@ -14,7 +14,7 @@ from analysis.figures import style
 from analysis.figures.panels import cell_legend, ends, reference, sheet
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look, cell_looks
-from analysis.sources.sweep import Sweep
+from analysis.findings.findings import Findings
 from fsm_icl.results.records import Slice, TaskEntry, TestScore
 
 _LEFT_OUT = ("chance", "per-state")
@@ -70,8 +70,9 @@ def pooled(slices: Iterable[Sequence[Slice]]) -> list[Point]:
     ]
 
 
-def picture(sweep: Sweep) -> Picture | NotDrawn:
+def picture(findings: Findings) -> Picture | NotDrawn:
     """The figure of how a sweep's cells use their context."""
+    sweep = findings.sweep
     scores: dict[str, list[TestScore]] = {}
     for label in sweep.cells:
         tests = [record.end.test for record in sweep.ended(label, "measure") if record.end.test]

@@ -13,8 +13,7 @@ from analysis.figures.curve import Curve, curve_of
 from analysis.figures.panels import cell_legend, reference, sheet
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look, arch_styles, cell_looks
-from analysis.findings.summary import summarise
-from analysis.sources.sweep import Sweep
+from analysis.findings.findings import Findings
 from fsm_icl.results.records import ManifestCell
 
 
@@ -51,10 +50,11 @@ class LearningCurves:
                 yield {"what": "breakthrough", "cell": each.cell.label, "seed": seed, "step": step}
 
 
-def picture(sweep: Sweep) -> Picture | NotDrawn:
+def picture(findings: Findings) -> Picture | NotDrawn:
     """The figure of a sweep's learning curves."""
+    sweep = findings.sweep
     by_arch: dict[str, list[CellCurve]] = {}
-    for label, cell in summarise(sweep).items():
+    for label, cell in findings.cells.items():
         curve = curve_of(sweep.ended(label, "measure"))
         if curve:
             found = CellCurve(cell.cell, curve, cell.solved_from, cell.steps_to_threshold)

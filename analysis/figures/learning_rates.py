@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,17 +14,17 @@ from analysis.figures import style
 from analysis.figures.panels import MAX_PANELS, sheet
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look, cell_looks
-from analysis.findings.searches import CellSearch, cell_search
-from analysis.sources.sweep import Sweep
+from analysis.findings.findings import Findings
+from analysis.findings.searches import CellSearch
 
 _COLUMNS = ["cell", "repeat", "index", "learning_rate", "accuracy", "outcome", "winner"]
 _TITLE = 26
 """Letters of a title that fit above one of four panels abreast."""
 
 
-def picture(sweep: Sweep) -> Picture | NotDrawn:
+def picture(findings: Findings) -> Picture | NotDrawn:
     """The figure of a sweep's searches."""
-    cells = [found for cell in sweep.manifest.cells if (found := cell_search(sweep, cell)).proposals]
+    cells = findings.searches
     if not cells:
         return NotDrawn("learning_rates", "no proposal has ended")
     table = pd.DataFrame(
@@ -39,7 +40,7 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
     )
     if len(cells) > MAX_PANELS:
         text += f" {MAX_PANELS} of {len(cells)} cells are drawn; all are in the table."
-    looks = cell_looks(sweep.manifest.cells, {each.cell.label for each in cells})
+    looks = cell_looks(findings.sweep.manifest.cells, {each.cell.label for each in cells})
     return Picture("learning_rates", "Learning-rate sensitivity", text, table, lambda: draw(cells, looks))
 
 
@@ -48,7 +49,7 @@ def listed(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def draw(cells: list[CellSearch], looks: dict[str, Look]) -> Figure:
+def draw(cells: Sequence[CellSearch], looks: dict[str, Look]) -> Figure:
     """One small panel a cell, four abreast."""
     shown = cells[:MAX_PANELS]
     columns = min(4, len(shown))

@@ -31,9 +31,7 @@ from analysis.figures.panels import compact, log_axis, say
 from analysis.figures.picture import Picture
 from analysis.figures.style import Look, arch_styles, series_looks, shade
 from analysis.findings.axis import in_words
-from analysis.findings.summary import summarise
-from analysis.findings.wording import rests_on
-from analysis.sources.sweep import Sweep
+from analysis.findings.findings import Findings
 from analysis.statistics.estimates import MIN_SEEDS
 
 AXIS_LABELS = {
@@ -55,12 +53,12 @@ _ROW = 0.17
 """Height of a line of the legend, in inches."""
 
 
-def picture(sweep: Sweep) -> Picture:
+def picture(findings: Findings) -> Picture:
     """The figure that answers the sweep's question."""
-    info = answer_info(sweep)
+    info = answer_info(findings)
     text = (
         "Test accuracy of measure trials: large marks are IQMs over seeds, bars their 95 % intervals over "
-        f"{rests_on(summarise(sweep).values(), sweep.manifest.repeats)}, small marks the seeds. "
+        f"{findings.interval_over}, small marks the seeds. "
         "Dotted lines: what fixed strategies score on the same test episodes, and the ceiling. "
         f"{'Lines across with bands: cells at one place of the axis. ' if info.references else ''}{_beside(info)}"
     )

@@ -1,4 +1,4 @@
-"""The numbers of a sweep's figure, chosen and ordered; answer_drawing.py makes the picture of them.
+"""The numbers of a sweep's figure, chosen and ordered; main_drawing.py makes the picture of them.
 
 A figure is one of four kinds. `capacity`, `depth` and `budget` have an axis (d_model, num_layers, steps): cells that
 are equal in all other coordinates form a series. Of an architecture that has series, a cell at one place of the axis
@@ -7,7 +7,7 @@ only is a series of one point; of others it is a reference. `spectrum` compares 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +24,10 @@ from analysis.findings.axis import (
     cell_order,
     groups,
     in_words,
-    kind_of,
     place,
 )
-from analysis.findings.summary import CellSummary, summarise
+from analysis.findings.findings import Findings
+from analysis.findings.summary import CellSummary
 from analysis.sources.sweep import Sweep
 from analysis.statistics.estimates import Score
 
@@ -135,12 +135,11 @@ _COLUMNS = ["what", "series", "cell", "arch", "x", "num_params", "seed", "outcom
 _COLUMNS += ["value", "low", "high", "num_seeds"]
 
 
-def answer_info(sweep: Sweep) -> AnswerInfo:
+def answer_info(findings: Findings) -> AnswerInfo:
     """The figure that fits the sweep, by what varies in its grid."""
-    kind = kind_of(sweep)
-    axis = AXES[kind]
-    series, references = _along(sweep, axis) if axis else (_side_by_side(sweep), ())
-    counts = sweep.counts
+    sweep, kind = findings.sweep, findings.kind
+    axis, counts = AXES[kind], sweep.counts
+    series, references = _along(findings.cells, axis) if axis else (_side_by_side(findings), ())
     return AnswerInfo(
         kind=kind,
         axis=axis,
@@ -163,21 +162,21 @@ def _lines(sweep: Sweep) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def _side_by_side(sweep: Sweep) -> tuple[Series, ...]:
+def _side_by_side(findings: Findings) -> tuple[Series, ...]:
     """The cells of a spectrum."""
-    base = base_size(sweep.manifest.cells)
-    cells = sorted(summarise(sweep).values(), key=lambda summary: cell_order(summary.cell, base))
+    base = base_size(findings.sweep.manifest.cells)
+    cells = sorted(findings.cells.values(), key=lambda summary: cell_order(summary.cell, base))
     return tuple(Series(c.label, arch_of(c.cell), (_points(c, x),)) for x, c in enumerate(cells))
 
 
-def _along(sweep: Sweep, axis: str) -> tuple[tuple[Series, ...], tuple[Reference, ...]]:
+def _along(cells: Mapping[str, CellSummary], axis: str) -> tuple[tuple[Series, ...], tuple[Reference, ...]]:
     """Series: groups that vary along the axis and their architectures' others (all groups where none varies)."""
-    found = groups(sweep, axis)
+    found = groups(cells, axis)
     varying = {group.arch for group in found if len(group.cells) > 1} or {group.arch for group in found}
     series = [_series(group, axis) for group in found if group.arch in varying]
     names = {summary.label: group.name for group in found for summary in group.cells}
     drawn = {cell.label for each in series for cell in each.cells}
-    others = [summary for summary in summarise(sweep).values() if summary.label not in drawn]
+    others = [summary for summary in cells.values() if summary.label not in drawn]
     others.sort(key=lambda summary: arch_rank(summary.cell))
     return tuple(series), tuple(_reference(summary, axis, names.get(summary.label)) for summary in others)
 

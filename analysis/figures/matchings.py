@@ -12,9 +12,8 @@ from analysis.figures import style
 from analysis.figures.panels import cell_legend, log_axis, reference, sheet
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look, cell_looks
-from analysis.findings.summary import summarise
-from analysis.findings.wording import rests_on
-from analysis.sources.sweep import Sweep
+from analysis.findings.findings import Findings
+from analysis.findings.tables import estimate_columns
 from analysis.statistics.estimates import Estimate
 
 _PANELS = {
@@ -26,7 +25,7 @@ _PANELS = {
 
 
 @dataclass(frozen=True)
-class Costs:
+class CellCosts:
     """One cell: its IQM and what it took."""
 
     label: str
@@ -39,15 +38,15 @@ class Costs:
     """Median wall-clock seconds of its measure trials: other trials on the machine slow it down."""
 
 
-def picture(sweep: Sweep) -> Picture | NotDrawn:
+def picture(findings: Findings) -> Picture | NotDrawn:
     """The figure of a sweep's matchings."""
-    cells = []
-    for label, summary in summarise(sweep).items():
+    sweep, cells = findings.sweep, []
+    for label, summary in findings.cells.items():
         if summary.score:
             cell, trials = summary.cell, sweep.ended(label, "measure")
             took = [trial.end.seconds for trial in trials if trial.end.seconds is not None]
             seconds = float(np.median(took)) if took else None
-            costs = Costs(
+            costs = CellCosts(
                 label=label,
                 arch=str(cell.fields["arch"]),
                 iqm=summary.score.iqm,
@@ -62,31 +61,27 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
         return NotDrawn("matchings", known or "no measure trial has ended")
     tasks = list(sweep.manifest.tasks.values())
     ceiling = tasks[0].ceiling if len(tasks) == 1 else None
-    over = rests_on(summarise(sweep).values(), sweep.manifest.repeats)
     costs_shown = "what is known of their costs" if sweep.manifest.imported else "four costs"
     text = (
-        f"The same test accuracies (IQM, 95 % interval over {over}) against {costs_shown}, on log scales. Cells that "
-        "are matched in one lie above each other in its panel and apart in others; a fair comparison has to say which "
-        "one it means."
+        f"The same test accuracies (IQM, 95 % interval over {findings.interval_over}) against {costs_shown}, on log "
+        "scales. Cells that are matched in one lie above each other in its panel and apart in others; a fair "
+        "comparison has to say which one it means."
     )
     looks = cell_looks(sweep.manifest.cells, {cell.label for cell in cells})
     return Picture("matchings", "Accuracy against cost", text, table(cells), lambda: draw(cells, looks, ceiling))
 
 
-def table(cells: list[Costs]) -> pd.DataFrame:
+def table(cells: list[CellCosts]) -> pd.DataFrame:
     """One row a cell."""
     return pd.DataFrame(
         [
-            {"cell": cell.label, "iqm": cell.iqm.value}
-            | {"iqm_low": cell.iqm.interval.low if cell.iqm.interval else None}
-            | {"iqm_high": cell.iqm.interval.high if cell.iqm.interval else None}
-            | {name: getattr(cell, name) for name in _PANELS}
+            {"cell": cell.label, **estimate_columns("iqm", cell.iqm)} | {name: getattr(cell, name) for name in _PANELS}
             for cell in cells
         ]
     )
 
 
-def draw(cells: list[Costs], looks: dict[str, Look], ceiling: float | None) -> Figure:
+def draw(cells: list[CellCosts], looks: dict[str, Look], ceiling: float | None) -> Figure:
     """A panel a cost that is known of some cell, with one accuracy axis."""
     by_cost = {name: [cell for cell in cells if getattr(cell, name) is not None] for name in _PANELS}
     panels = {name: known for name, known in by_cost.items() if known}

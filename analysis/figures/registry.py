@@ -1,6 +1,8 @@
-"""All figures of a sweep."""
+"""All figures of a sweep: to add one, write `picture` in a file of its own and name it here."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from analysis.figures import (
     best_rates,
@@ -15,22 +17,23 @@ from analysis.figures import (
     timeline,
 )
 from analysis.figures.picture import NotDrawn, Picture
-from analysis.sources.sweep import Sweep
+from analysis.findings.findings import Findings
 
-_MODULES = (
-    main_drawing,
-    learning_curves,
-    in_context,
-    breakthrough,
-    matchings,
-    collapse,
-    learning_rates,
-    best_rates,
-    search,
-    timeline,
+FIGURES: tuple[Callable[[Findings], Picture | NotDrawn], ...] = (
+    main_drawing.picture,
+    learning_curves.picture,
+    in_context.picture,
+    breakthrough.picture,
+    matchings.picture,
+    collapse.picture,
+    learning_rates.picture,
+    best_rates.picture,
+    search.picture,
+    timeline.picture,
 )
+"""In the order of a reader; the first one answers the sweep's question."""
 
 
-def pictures(sweep: Sweep) -> list[Picture | NotDrawn]:
-    """Every figure of the sweep, or why there is none, in the order of a reader."""
-    return [module.picture(sweep) for module in _MODULES]
+def pictures(findings: Findings) -> list[Picture | NotDrawn]:
+    """Every figure of the sweep, or why there is none."""
+    return [picture(findings) for picture in FIGURES]

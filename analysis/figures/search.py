@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -11,13 +13,13 @@ from analysis.figures import style
 from analysis.figures.panels import cell_legend, compact, sheet
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import Look, cell_looks
-from analysis.findings.searches import SearchSummary, search_summaries
-from analysis.sources.sweep import Sweep
+from analysis.findings.findings import Findings
+from analysis.findings.searches import CellSearch
 
 
-def picture(sweep: Sweep) -> Picture | NotDrawn:
+def picture(findings: Findings) -> Picture | NotDrawn:
     """The figure of what a sweep's searches brought and cost."""
-    cells = search_summaries(sweep)
+    cells = findings.searches
     if not cells:
         return NotDrawn("search", "no proposal has ended")
     steps, full = sum(each.saved.steps for each in cells), sum(each.saved.full for each in cells)
@@ -38,11 +40,11 @@ def picture(sweep: Sweep) -> Picture | NotDrawn:
             for number, value in enumerate(each.best.values, start=1)
         ]
     )
-    looks = cell_looks(sweep.manifest.cells, {each.cell.label for each in cells})
+    looks = cell_looks(findings.sweep.manifest.cells, {each.cell.label for each in cells})
     return Picture("search", "The search itself", text, table, lambda: draw(cells, looks))
 
 
-def draw(cells: list[SearchSummary], looks: dict[str, Look]) -> Figure:
+def draw(cells: Sequence[CellSearch], looks: dict[str, Look]) -> Figure:
     """Expected best on the left, steps on the right."""
     figure, (left, right) = sheet(1, 2, max(3.0, 1.2 + 0.13 * len(cells)))
     for place, each in enumerate(cells):

@@ -14,6 +14,7 @@ from matplotlib.patches import Patch, Rectangle
 from analysis.figures.panels import sheet
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.style import arch_styles
+from analysis.findings.findings import Findings
 from analysis.sources.sweep import Sweep
 from fsm_icl.results.records import Outcome, Phase
 
@@ -35,11 +36,11 @@ class Bar:
     hash: str
 
 
-def picture(sweep: Sweep) -> Picture | NotDrawn:
+def picture(findings: Findings) -> Picture | NotDrawn:
     """The figure of when and where a sweep's trials ran."""
-    bars = lanes(sweep)
+    bars = lanes(findings.sweep)
     if not bars:
-        known = "the imported results have no times" if sweep.records else "no trial has ended"
+        known = "the imported results have no times" if findings.sweep.records else "no trial has ended"
         return NotDrawn("timeline", known)
     table = pd.DataFrame([bar.__dict__ for bar in bars])
     nodes = len({bar.node for bar in bars})

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from analysis.findings.summary import CellSummary, summarise
+from analysis.findings.summary import CellSummary
 from analysis.sources.sweep import Sweep
 from fsm_icl.results.records import ManifestCell
 
@@ -60,7 +60,7 @@ class Group:
     cells: tuple[CellSummary, ...]
 
 
-def kind_of(sweep: Sweep) -> Kind:
+def kind_of(sweep: Sweep, cells: Mapping[str, CellSummary]) -> Kind:
     """By the axis that most of the sweep's cells vary along, a spectrum where no axis leads; whatever it is called.
 
     Imported results are about the question that they were selected for.
@@ -68,22 +68,22 @@ def kind_of(sweep: Sweep) -> Kind:
     kinds: dict[str, Kind] = {kind: kind for kind in AXES}
     if sweep.manifest.imported and sweep.manifest.sweep in kinds:
         return kinds[sweep.manifest.sweep]
-    varying = {kind: _num_varying(sweep, axis) for kind, axis in AXES.items() if axis}
+    varying = {kind: _num_varying(cells, axis) for kind, axis in AXES.items() if axis}
     leading = [kind for kind, count in varying.items() if count and count == max(varying.values())]
     return leading[0] if len(leading) == 1 else "spectrum"
 
 
-def _num_varying(sweep: Sweep, axis: str) -> int:
+def _num_varying(cells: Mapping[str, CellSummary], axis: str) -> int:
     """How many cells vary along the axis.
 
     None where they are fewer than half, and do so only because of cells of another width that have as many parameters
     as another architecture: those are there to compare architectures.
     """
-    chains = swept_cells(sweep, axis)
+    chains = swept_cells(cells, axis)
     count = sum(map(len, chains))
-    if axis != "d_model" or 2 * count > len(sweep.manifest.cells):
+    if axis != "d_model" or 2 * count > len(cells):
         return count
-    matched = _matched(sweep)
+    matched = _matched([summary.cell for summary in cells.values()])
     widths = ([cell for cell in chain if cell.label not in matched] for chain in chains)
     return count if any(len(chain) > 1 for chain in widths) else 0
 
@@ -92,44 +92,44 @@ _ALIKE = 0.1
 """By what share numbers of parameters may differ that are meant to be the same."""
 
 
-def _matched(sweep: Sweep) -> set[str]:
+def _matched(cells: Sequence[ManifestCell]) -> set[str]:
     """Labels of cells beside those at the width that most architectures share, with another one's parameters there."""
     archs: dict[Any, set[str]] = {}
-    for cell in sweep.manifest.cells:
+    for cell in cells:
         archs.setdefault(cell.fields.get("d_model"), set()).add(arch_of(cell))
     base = max(archs, key=lambda width: len(archs[width]), default=None)
-    there = [cell for cell in sweep.manifest.cells if cell.fields.get("d_model") == base and cell.num_params]
+    there = [cell for cell in cells if cell.fields.get("d_model") == base and cell.num_params]
     return {
         cell.label
-        for cell in sweep.manifest.cells
+        for cell in cells
         if cell.fields.get("d_model") != base and cell.num_params and arch_of(cell) in map(arch_of, there)
         for other in there
         if arch_of(other) != arch_of(cell) and abs(cell.num_params / (other.num_params or 1) - 1) <= _ALIKE
     }
 
 
-def groups(sweep: Sweep, axis: str) -> list[Group]:
+def groups(cells: Mapping[str, CellSummary], axis: str) -> list[Group]:
     """All groups, by architecture and then in the order of the grid; cells that have no place on the axis are left out.
 
     A group's name says what differs between the architecture's groups; where all are alike, there is one.
     """
-    coordinates = _coordinates(sweep)
+    coordinates = _coordinates(cells)
     found: dict[tuple[Any, ...], list[CellSummary]] = {}
-    for summary in summarise(sweep).values():
+    for summary in cells.values():
         if place(summary.cell, axis) is not None:
             rest = {name: value for name, value in coordinates[summary.label].items() if name != axis}
             found.setdefault((summary.cell.task, *sorted(rest.items())), []).append(summary)
-    ordered = sorted(found.values(), key=lambda cells: arch_rank(cells[0].cell))
-    names = _names([coordinates[cells[0].label] for cells in ordered], axis)
+    ordered = sorted(found.values(), key=lambda alike: arch_rank(alike[0].cell))
+    names = _names([coordinates[alike[0].label] for alike in ordered], axis)
     return [
-        Group(name, arch_of(cells[0].cell), tuple(sorted(cells, key=lambda each: place(each.cell, axis) or 0)))
-        for name, cells in zip(names, ordered, strict=True)
+        Group(name, arch_of(alike[0].cell), tuple(sorted(alike, key=lambda each: place(each.cell, axis) or 0)))
+        for name, alike in zip(names, ordered, strict=True)
     ]
 
 
-def swept_cells(sweep: Sweep, axis: str) -> list[list[ManifestCell]]:
+def swept_cells(cells: Mapping[str, CellSummary], axis: str) -> list[list[ManifestCell]]:
     """The cells of every group that varies along `axis`, in its order."""
-    return [[each.cell for each in group.cells] for group in groups(sweep, axis) if len(group.cells) > 1]
+    return [[each.cell for each in group.cells] for group in groups(cells, axis) if len(group.cells) > 1]
 
 
 def place(cell: ManifestCell, axis: str) -> int | None:
@@ -168,18 +168,18 @@ def cell_order(cell: ManifestCell, base: tuple[Any, ...]) -> tuple[Any, ...]:
     return _size(cell) != base, *arch_rank(cell), cell.num_params or 0, cell.label
 
 
-def base_cells(sweep: Sweep) -> list[ManifestCell]:
+def base_cells(cells: Sequence[ManifestCell]) -> list[ManifestCell]:
     """One cell an architecture at the size that most of them share, in the order rnn, gru, lstm, others."""
-    base = base_size(sweep.manifest.cells)
-    return sorted((c for c in sweep.manifest.cells if _size(c) == base), key=lambda c: cell_order(c, base))
+    base = base_size(cells)
+    return sorted((c for c in cells if _size(c) == base), key=lambda c: cell_order(c, base))
 
 
-def _coordinates(sweep: Sweep) -> dict[str, dict[str, Any]]:
+def _coordinates(cells: Mapping[str, CellSummary]) -> dict[str, dict[str, Any]]:
     """By label, the value of every coordinate that any cell's grid entry names; those that a model lacks left out."""
-    names = {name for cell in sweep.manifest.cells for name in cell.fields}
+    names = {name for summary in cells.values() for name in summary.cell.fields}
     return {
         summary.label: {name: value for name in names if (value := _value(summary, name)) is not None}
-        for summary in summarise(sweep).values()
+        for summary in cells.values()
     }
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from analysis.findings.settings import roles
-from analysis.findings.summary import summarise
+from analysis.findings.settings import Roles
+from analysis.findings.summary import CellSummary
 from analysis.findings.verdicts import OUTCOMES, Verdict
 from analysis.sources.sweep import Sweep
 
@@ -40,15 +40,15 @@ def overall(verdicts: Sequence[Verdict]) -> str:
     return f"{decided} of {len(verdicts)} declared claims {'is' if decided == 1 else 'are'} decided. {listed}"
 
 
-def not_tested(sweep: Sweep) -> list[str]:
+def not_tested(sweep: Sweep, cells: Iterable[CellSummary], roles: Roles) -> list[str]:
     """What the sweep says nothing about, one statement each."""
     manifest = sweep.manifest
-    fields = [summary.coordinates for summary in summarise(sweep).values()]
+    fields = [summary.coordinates for summary in cells]
     names = dict.fromkeys(name for cell in manifest.cells for name in cell.fields)
     tried = {name: list(dict.fromkeys(each[name] for each in fields if name in each)) for name in names}
     open_ended = {name: values for name, values in tried.items() if set(values) != {True, False}}
     found = [f"{name} other than {', '.join(map(str, values))}" for name, values in open_ended.items()]
-    if held := roles(sweep).fixed_model:
+    if held := roles.fixed_model:
         found.append(f"other values of model fields held fixed: {', '.join(f'{n} {text}' for n, text in held.items())}")
     sizes = {_size(entry.dimensions) for entry in manifest.tasks.values()} - {""}
     found += [f"machines other than {' and '.join(sorted(sizes))}"] if sizes else []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -14,16 +14,14 @@ from fsm_icl.results.records import Declaration, Occasion
 WITHDRAWN_HEADS = ("withdrawn claim", "said", "hash", "declared", "withdrawn")
 
 
-@functools.lru_cache(maxsize=8)
-def of_sweep(sweep: Sweep) -> dict[str, History]:
+def histories_of(sweep: Sweep) -> dict[str, History]:
     """Name of each claim -> when it was declared, in the manifest's order."""
     found = histories(sweep.manifest.hypotheses, sweep.manifest.declarations)
     return {history.hypothesis.name: history for history in found}
 
 
-def heading(sweep: Sweep) -> str:
+def heading(found: Mapping[str, History]) -> str:
     """The heading of the verdicts: how many of the claims were declared before the run."""
-    found = of_sweep(sweep)
     timings = Counter(history.timing for history in found.values())
     before = timings["before"] + timings["seeds changed"]
     if not found:
@@ -38,15 +36,14 @@ def heading(sweep: Sweep) -> str:
     return f"Verdicts on {len(found)} claims, {before or 'none'} of them declared before the run{later}"
 
 
-def remark(sweep: Sweep, name: str) -> str:
+def remark(history: History) -> str:
     """What stands beside a claim's verdict; "" where it was declared before the first trial ended."""
-    history = of_sweep(sweep)[name]
     return "" if history.sound else f" [{history.text}]"
 
 
-def caution(sweep: Sweep) -> str:
+def caution(histories: Mapping[str, History]) -> str:
     """What the first box says of claims that are not as they were declared before the run; "" where all are."""
-    found = of_sweep(sweep).values()
+    found = histories.values()
     if found and all(history.timing == "unknown" for history in found):
         return "When the claims were declared is not known: an earlier version of the program kept no dates."
     late = [history for history in found if history.timing not in ("before", "seeds changed")]

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from analysis.findings.rules import GAP
-from analysis.findings.summary import summarise, value
+from analysis.findings.assessment import GAP
 from analysis.findings.wording import amount
 from analysis.sources.questions import AXES, QUESTIONS, Question, chains, selected
 from analysis.sources.sweep import Sweep
@@ -105,4 +104,6 @@ def _shares(sweep: Sweep, cells: Sequence[ManifestCell], compared: Sequence[Sequ
 
 
 def _accuracy(sweep: Sweep, cell: ManifestCell) -> float:
-    return value(summarise(sweep)[cell.label])
+    (record,) = sweep.ended(cell.label, "measure")
+    assert record.end.test is not None, "imported runs have a test accuracy"
+    return record.end.test.accuracy

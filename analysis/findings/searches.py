@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,31 +26,35 @@ class Proposal:
 
 @dataclass(frozen=True)
 class CellSearch:
-    """One cell's proposals and what to beware of in its winner."""
+    """One cell's proposals, what they cost and brought, and what to beware of in their winner."""
 
     cell: ManifestCell
     proposals: tuple[Proposal, ...]
+    """Those that have ended, by repeat and index."""
+    best: ExpectedBest
+    saved: Saving
+    tolerance: Tolerance
     flags: tuple[str, ...]
 
 
-def cell_search(sweep: Sweep, cell: ManifestCell) -> CellSearch:
-    """The cell's ended proposals, by repeat and index."""
+def searches_of(sweep: Sweep) -> tuple[CellSearch, ...]:
+    """Every cell with an ended proposal."""
+    found = ((cell, tuple(_proposals(sweep, cell))) for cell in sweep.manifest.cells)
+    return tuple(_search(sweep, cell, proposals) for cell, proposals in found if proposals)
+
+
+def _proposals(sweep: Sweep, cell: ManifestCell) -> Iterator[Proposal]:
     winners = {winner.hash for winner in cell.winners}
-    proposals = tuple(
-        Proposal(
-            repeat=trial.repeat,
-            index=trial.index,
-            learning_rate=float(record.config["optimizer"]["learning_rate"]),
-            accuracy=_last_accuracy(last_metric(record, "val/accuracy"), record.end.outcome),
-            outcome=record.end.outcome,
-            winner=trial.hash in winners,
-        )
-        for trial in sorted(cell.wanted, key=lambda trial: (trial.repeat, trial.index))
-        if trial.phase == "search" and (record := sweep.records.get(trial.hash)) is not None
-    )
-    edge = ["edge of range"] if any("learning_rate" in winner.at_edge for winner in cell.winners) else []
-    rising = ["still rising"] if any(winner.still_rising for winner in cell.winners) else []
-    return CellSearch(cell, proposals, (*edge, *rising, *(["no winner"] if cell.failed else [])))
+    for trial in sorted(cell.wanted, key=lambda trial: (trial.repeat, trial.index)):
+        if trial.phase == "search" and (record := sweep.records.get(trial.hash)) is not None:
+            yield Proposal(
+                repeat=trial.repeat,
+                index=trial.index,
+                learning_rate=float(record.config["optimizer"]["learning_rate"]),
+                accuracy=_last_accuracy(last_metric(record, "val/accuracy"), record.end.outcome),
+                outcome=record.end.outcome,
+                winner=trial.hash in winners,
+            )
 
 
 def _last_accuracy(accuracy: float | None, outcome: Outcome) -> float:
@@ -57,39 +62,29 @@ def _last_accuracy(accuracy: float | None, outcome: Outcome) -> float:
     return METRICS["val/accuracy"].worst if accuracy is None or outcome in ("diverged", "failed") else accuracy
 
 
-@dataclass(frozen=True)
-class SearchSummary:
-    """One cell's search in numbers."""
-
-    cell: ManifestCell
-    num_ended: int
-    best: ExpectedBest
-    saved: Saving
-    tolerance: Tolerance
-    flags: tuple[str, ...]
-
-
-def search_summaries(sweep: Sweep) -> list[SearchSummary]:
-    """Every cell with an ended proposal."""
-    found = (cell_search(sweep, cell) for cell in sweep.manifest.cells)
-    return [_summary(sweep, each) for each in found if each.proposals]
-
-
-def _summary(sweep: Sweep, each: CellSearch) -> SearchSummary:
+def _search(sweep: Sweep, cell: ManifestCell, proposals: Sequence[Proposal]) -> CellSearch:
     search, margin = sweep.manifest.spec.get("search", {}), sweep.manifest.success_margin
     assert margin is not None, "only imported results lack it, and they have no search"
     # Independent draws from the range, each at its full budget: only of these is the estimator unbiased.
     unpruned = search.get("rungs") == []
-    startup = [p for p in each.proposals if p.index < int(search.get("num_startup", 0))]
-    used = startup if unpruned and startup else list(each.proposals)
-    ends = [record.end for record in sweep.ended(each.cell.label, "search")]
-    rates = np.array([p.learning_rate for p in each.proposals])
-    accuracies = np.array([p.accuracy for p in each.proposals])
-    return SearchSummary(
-        cell=each.cell,
-        num_ended=len(each.proposals),
+    startup = [p for p in proposals if p.index < int(search.get("num_startup", 0))]
+    used = startup if unpruned and startup else proposals
+    ends = [record.end for record in sweep.ended(cell.label, "search")]
+    rates, accuracies = (np.array([getattr(p, name) for p in proposals]) for name in ("learning_rate", "accuracy"))
+    return CellSearch(
+        cell=cell,
+        proposals=tuple(proposals),
         best=expected_best([p.accuracy for p in used], unbiased=unpruned and bool(startup)),
-        saved=saving([end.steps for end in ends], each.cell.steps),
+        saved=saving([end.steps for end in ends], cell.steps),
         tolerance=tolerance(rates, accuracies, margin),
-        flags=each.flags,
+        flags=tuple(_flags(cell)),
     )
+
+
+def _flags(cell: ManifestCell) -> Iterator[str]:
+    if any("learning_rate" in winner.at_edge for winner in cell.winners):
+        yield "edge of range"
+    if any(winner.still_rising for winner in cell.winners):
+        yield "still rising"
+    if cell.failed:
+        yield "no winner"

@@ -7,10 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.findings.summary import summarise
 from analysis.findings.tables import Gain
 from analysis.findings.verdicts import Verdict
-from analysis.findings.wording import p_text, points, rests_on, short, span
+from analysis.findings.wording import p_text, points, short, span
 from analysis.sources.sweep import Sweep
 
 CELL_HEADS = (
@@ -36,8 +35,8 @@ def gain_text(gain: Gain) -> str:
     return text
 
 
-def protocol(sweep: Sweep) -> str:
-    """How the numbers came about: scale, budget, trials there and missing, what an interval means."""
+def protocol(sweep: Sweep, over: str) -> str:
+    """How the numbers came about: scale, budget, trials there and missing, what intervals are drawn `over`."""
     manifest, counts = sweep.manifest, sweep.counts
     if manifest.imported:
         return _imported_protocol(sweep)
@@ -49,7 +48,7 @@ def protocol(sweep: Sweep) -> str:
     if counts.ended < counts.asked:
         there = f"partial: {there}"
     aside = f"; {counts.no_longer_wanted} records no longer wanted" if counts.no_longer_wanted else ""
-    over, drawn = rests_on(summarise(sweep).values(), manifest.repeats), "seeds"
+    drawn = "seeds"
     if manifest.repeats > 1:
         over, drawn = f"{over}, {manifest.repeats} searches per cell", "searches"
     return (

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,6 @@ def generator(seed: int | None, *name: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:8], "big"))
 
 
-@lru_cache(maxsize=4)
 def summarise(sweep: Sweep, seed: int | None = None, side: str = "") -> Mapping[str, CellSummary]:
     """Every cell's summary, by label, in the order of the manifest.
 

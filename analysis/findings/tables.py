@@ -1,18 +1,18 @@
-"""The table of cells and the gains from step to step, as data; report.py prints and writes them."""
+"""The table of cells and the gains from step to step, as data."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import pandas as pd
 
-from analysis.findings.axis import AXES, base_cells, kind_of, swept_cells
-from analysis.findings.searches import search_summaries
-from analysis.findings.summary import CellSummary, difference, generator, improvement, summarise
+from analysis.findings.axis import AXES, Kind, base_cells, swept_cells
+from analysis.findings.searches import CellSearch
+from analysis.findings.summary import CellSummary, difference, generator, improvement
 from analysis.findings.verdicts import Verdict
 from analysis.findings.wording import interval_over, two_groups
 from analysis.sources.sweep import Sweep
@@ -40,18 +40,17 @@ class Gain:
     """One of the two is: success rates tell more than accuracy, whose difference has no interval then."""
 
 
-def cell_table(sweep: Sweep) -> pd.DataFrame:
+def cell_table(sweep: Sweep, cells: Iterable[CellSummary]) -> pd.DataFrame:
     """One row a cell, in the order of the manifest; accuracies are fractions of the test set's query steps."""
-    return pd.DataFrame([_row(sweep, summary) for summary in summarise(sweep).values()])
+    return pd.DataFrame([_row(sweep, summary) for summary in cells])
 
 
-def gains(sweep: Sweep) -> list[Gain]:
+def gains(sweep: Sweep, cells: Mapping[str, CellSummary], kind: Kind) -> tuple[Gain, ...]:
     """Gains between neighbours: along the sweep's axis, or from architecture to architecture at one size."""
-    axis = AXES[kind_of(sweep)]
-    chains = swept_cells(sweep, axis) if axis else [base_cells(sweep)]
+    axis = AXES[kind]
+    chains = swept_cells(cells, axis) if axis else [base_cells(sweep.manifest.cells)]
     pairs = [pair for chain in chains for pair in pairwise(chain)]
-    summaries = summarise(sweep)
-    return [_gain(sweep, summaries[before.label], summaries[after.label]) for before, after in pairs]
+    return tuple(_gain(sweep, cells[before.label], cells[after.label]) for before, after in pairs)
 
 
 def estimate_columns(name: str, estimate: Estimate | None) -> dict[str, Any]:
@@ -80,7 +79,7 @@ _VERDICT_COLUMNS += ["estimate", "estimate_low", "estimate_high", "p_value", "ad
 _VERDICT_COLUMNS += ["improvement", "improvement_low", "improvement_high", "sentence"]
 
 
-def gain_table(found: list[Gain]) -> pd.DataFrame:
+def gain_table(found: Sequence[Gain]) -> pd.DataFrame:
     """One row a gain, in percentage points."""
     return pd.DataFrame(list(_gain_rows(found)), columns=_GAIN_COLUMNS)
 
@@ -101,7 +100,7 @@ def _gain(sweep: Sweep, before: CellSummary, after: CellSummary) -> Gain:
     return Gain(before.label, after.label, gained, better, p_value, rates[0], rates[1], mixed)
 
 
-def _gain_rows(found: list[Gain]) -> Iterator[dict[str, Any]]:
+def _gain_rows(found: Sequence[Gain]) -> Iterator[dict[str, Any]]:
     for gain in found:
         row: dict[str, Any] = {"before": gain.before, "after": gain.after}
         if gain.estimate:
@@ -154,15 +153,16 @@ def _search(sweep: Sweep, summary: CellSummary) -> dict[str, Any]:
     return row | {"still_rising": summary.still_rising, "no_winner": cell.failed}
 
 
-def search_table(sweep: Sweep) -> pd.DataFrame:
+def search_table(searches: Iterable[CellSearch]) -> pd.DataFrame:
     """One row a cell with an ended proposal: what its search cost, saved and found."""
     rows = [
-        {"cell": each.cell.label, "proposals": each.num_ended, "steps": each.saved.steps, "full_steps": each.saved.full}
+        {"cell": each.cell.label, "proposals": len(each.proposals)}
+        | {"steps": each.saved.steps, "full_steps": each.saved.full}
         | {"times_fewer_steps": each.saved.factor if each.saved.steps else None}
         | {"best_accuracy": each.best.values[-1]}
         | {"good_lr_lowest": each.tolerance.lowest, "good_lr_highest": each.tolerance.highest}
         | {"good_lr_factor": each.tolerance.factor, "flags": ", ".join(each.flags)}
-        for each in search_summaries(sweep)
+        for each in searches
     ]
     return pd.DataFrame(rows)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.findings import summary
-from analysis.findings.rules import Finding, Quantity, find
+from analysis.findings.assessment import Assessment, Quantity, assess
 from analysis.findings.summary import CellSummary
 from analysis.findings.wording import CONDITIONAL, SEEDS_ONLY, amount, named, p_text, rising, span, tested_at, within
 from analysis.sources.sweep import Sweep
@@ -55,7 +55,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Corrected:
-    """A finding's p-values after Holm's correction in its family."""
+    """A claim's p-values after Holm's correction in its family."""
 
     p_value: float
     against: float
@@ -64,21 +64,22 @@ class _Corrected:
     family: str
 
 
-def judge(sweep: Sweep) -> list[Verdict]:
-    """The verdicts on all declared hypotheses, in their order, from measure trials only."""
+def judge(sweep: Sweep, cells: Mapping[str, CellSummary]) -> tuple[Verdict, ...]:
+    """The verdicts on all declared hypotheses, in their order, from the measure trials of `cells` (by label) only."""
     declared = sweep.manifest.hypotheses
-    found = {h.name: find(sweep, h, _cells(sweep, h)) for h in declared}
+    compared = {h.name: {str(role): cells[label] for role, label in h.cells.items()} for h in declared}
+    found = {h.name: assess(sweep, h, compared[h.name]) for h in declared}
     corrected: dict[str, _Corrected] = {}
     for family in {h.family for h in declared}:
         corrected |= _corrected(sweep, family, {h.name: found[h.name] for h in declared if h.family == family})
-    return [_verdict(sweep, h, found[h.name], corrected[h.name]) for h in declared]
+    return tuple(_verdict(sweep, h, compared[h.name], found[h.name], corrected[h.name]) for h in declared)
 
 
-def _corrected(sweep: Sweep, family: str, found: Mapping[str, Finding]) -> dict[str, _Corrected]:
+def _corrected(sweep: Sweep, family: str, found: Mapping[str, Assessment]) -> dict[str, _Corrected]:
     # A claim that could not be tested was declared all the same, and so was one that was withdrawn.
     gone = dict.fromkeys(other_versions(sweep.manifest, family), 1.0)
-    supporting = holm({name: _or_one(finding.p_value) for name, finding in found.items()} | gone)
-    against = holm({name: _or_one(finding.against) for name, finding in found.items()} | gone)
+    supporting = holm({name: _or_one(assessed.p_value) for name, assessed in found.items()} | gone)
+    against = holm({name: _or_one(assessed.against) for name, assessed in found.items()} | gone)
     return {name: _Corrected(supporting[name], against[name], len(supporting), family) for name in found}
 
 
@@ -86,47 +87,47 @@ def _or_one(p_value: float | None) -> float:
     return 1.0 if p_value is None else p_value
 
 
-def _cells(sweep: Sweep, hypothesis: DeclaredHypothesis) -> dict[str, CellSummary]:
-    summaries = summary.summarise(sweep)
-    return {role: summaries[label] for role, label in hypothesis.cells.items()}
-
-
-def _verdict(sweep: Sweep, h: DeclaredHypothesis, finding: Finding, corrected: _Corrected) -> Verdict:
-    cells = _cells(sweep, h)
+def _verdict(
+    sweep: Sweep,
+    h: DeclaredHypothesis,
+    cells: Mapping[str, CellSummary],
+    assessed: Assessment,
+    corrected: _Corrected,
+) -> Verdict:
     measured = h.kind == "difference" and all(cell.score for cell in cells.values())
-    outcome, reason = _outcome(finding, corrected)
+    outcome, reason = _outcome(assessed, corrected)
     compared = {cell.label: cell for cell in cells.values()}.values()
-    reason += finding.note + rising(compared)
-    condition = _condition(sweep, finding, compared)
+    reason += assessed.note + rising(compared)
+    condition = _condition(sweep, assessed, compared)
     return Verdict(
         name=h.name,
         claim=h.claim,
         family=h.family,
         tested_at=tested_at(compared),
-        quantity=finding.quantity,
-        estimate=finding.estimate,
-        p_value=finding.p_value,
-        adjusted_p=None if finding.p_value is None else corrected.p_value,
+        quantity=assessed.quantity,
+        estimate=assessed.estimate,
+        p_value=assessed.p_value,
+        adjusted_p=None if assessed.p_value is None else corrected.p_value,
         improvement=summary.improvement(cells["a"], cells["b"]) if measured else None,
         outcome=outcome,
         reason=reason,
-        sentence=f"{h.claim}: {outcome}. {_compared(finding, cells)}{reason}{condition}.",
+        sentence=f"{h.claim}: {outcome}. {_compared(assessed, cells)}{reason}{condition}.",
     )
 
 
-def _outcome(finding: Finding, corrected: _Corrected) -> tuple[Outcome, str]:
+def _outcome(assessed: Assessment, corrected: _Corrected) -> tuple[Outcome, str]:
     """The outcome and why. One-sided: a 95 % interval leaves out ALPHA on either side."""
-    if finding.ruled:
-        return finding.ruled
-    if _or_one(finding.p_value) <= ALPHA:
-        sure, p = corrected.p_value <= ALPHA, _p_text(finding.p_value, corrected.p_value, corrected)
-        return ("supported" if sure else "inconclusive"), f"{finding.beyond} {p}"
-    if finding.saturated:
-        return "saturated", finding.saturated
-    if _or_one(finding.against) <= ALPHA:
-        sure, p = corrected.against <= ALPHA, _p_text(finding.against, corrected.against, corrected, " of the opposite")
-        return ("refuted" if sure else "inconclusive"), f"{finding.short_of} {p}"
-    return "inconclusive", finding.between
+    if assessed.ruled:
+        return assessed.ruled
+    if _or_one(assessed.p_value) <= ALPHA:
+        sure, p = corrected.p_value <= ALPHA, _p_text(assessed.p_value, corrected.p_value, corrected)
+        return ("supported" if sure else "inconclusive"), f"{assessed.beyond} {p}"
+    if assessed.saturated:
+        return "saturated", assessed.saturated
+    if _or_one(assessed.against) <= ALPHA:
+        p = _p_text(assessed.against, corrected.against, corrected, " of the opposite")
+        return ("refuted" if corrected.against <= ALPHA else "inconclusive"), f"{assessed.short_of} {p}"
+    return "inconclusive", assessed.between
 
 
 def _p_text(p_value: float | None, adjusted: float, corrected: _Corrected, of: str = "") -> str:
@@ -137,32 +138,32 @@ def _p_text(p_value: float | None, adjusted: float, corrected: _Corrected, of: s
     return f"({said})" if adjusted <= ALPHA else f"({said}, which is above {p_text(ALPHA)})"
 
 
-def _condition(sweep: Sweep, finding: Finding, cells: Iterable[CellSummary]) -> str:
+def _condition(sweep: Sweep, assessed: Assessment, cells: Iterable[CellSummary]) -> str:
     """What the interval is conditional on, and rests on where that is not seeds and classes."""
-    if not finding.estimate or not finding.estimate.interval:
+    if not assessed.estimate or not assessed.estimate.interval:
         return ""
-    accuracies = finding.quantity in ("accuracy", "share of the gap")
+    accuracies = assessed.quantity in ("accuracy", "share of the gap")
     parts = [SEEDS_ONLY] if accuracies and not all(cell.classes_known for cell in cells) else []
     parts += [CONDITIONAL] if sweep.manifest.repeats == 1 else []
     return f" (interval {', '.join(parts)})" if parts else ""
 
 
-def _compared(finding: Finding, cells: Mapping[str, CellSummary]) -> str:
+def _compared(assessed: Assessment, cells: Mapping[str, CellSummary]) -> str:
     """Estimate and interval: "a is 41.5 points above b (difference [40.2, 42.7]) within 600 steps: "."""
-    if (estimate := finding.estimate) is None:
+    if (estimate := assessed.estimate) is None:
         return ""
     steps, ends = within(cells.values()), estimate.interval
-    if finding.quantity == "share of the gap":
+    if assessed.quantity == "share of the gap":
         assert ends is not None  # a share is given with its interval or not at all
         way = f"of the way from {named(cells['low'])} to {named(cells['high'])}"
         return f"{named(cells['mid'])} goes {estimate.value:.0%} [{ends.low:.0%}, {ends.high:.0%}] {way} {steps}: "
     a, b = named(cells["a"]), named(cells["b"])
-    if finding.quantity == "steps to threshold":
+    if assessed.quantity == "steps to threshold":
         assert ends is not None  # as a share
         bound = "at least " if ends.high == float("inf") else "at most " if ends.low == 0 else ""
         ratio = f"ratio [{ends.low:.2f}, {ends.high:.2f}]"
         return f"{a} needs {bound}{estimate.value:.2f} times the steps of {b} ({ratio}) {steps}: "
-    what = " in success rate" if finding.quantity == "success rate" else ""
+    what = " in success rate" if assessed.quantity == "success rate" else ""
     side = "above" if estimate.value >= 0 else "below"
     given = f" (difference {span(estimate)})" if ends else ""
     return f"{a} is {amount(abs(estimate.value))} {side} {b}{what}{given} {steps}: "

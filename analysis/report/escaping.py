@@ -26,7 +26,8 @@ _OTHER = re.compile(
     r"'.*|\s+|\s*(?:[-+]?(?:\d+\.?\d*|\.\d+)(?:e\s*[-+]?\d*)?|[-+]?inf(?:inity)?|true|false)\s*",
     re.IGNORECASE | re.DOTALL,
 )
-"""Names that pandas reads as numbers, as true and false or as an empty line; and those that begin with ' already: the first is ours."""
+"""Names that pandas reads as numbers, as true and false or as an empty line; and those that begin with ', since ours
+is the first one."""
 
 
 def markdown(text: Any) -> str:

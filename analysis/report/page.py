@@ -14,10 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis.figures.picture import NotDrawn, Picture
-from analysis.figures.registry import pictures
-from analysis.findings.conclusion import conclusion, not_tested
-from analysis.findings.declarations import WITHDRAWN_HEADS, caution, heading, of_sweep, remark, withdrawn_rows
-from analysis.findings.insights import insights
+from analysis.findings.declarations import WITHDRAWN_HEADS, withdrawn_rows
+from analysis.findings.findings import Findings
 from analysis.findings.sentences import (
     CELL_HEADS,
     VERDICT_HEADS,
@@ -25,14 +23,10 @@ from analysis.findings.sentences import (
     cell_texts,
     gain_text,
     imported_notes,
-    protocol,
     verdict_texts,
 )
-from analysis.findings.settings import roles
-from analysis.findings.summary import summarise
-from analysis.findings.tables import cell_table, count_table, gains, search_table
-from analysis.findings.verdicts import judge
-from analysis.findings.wording import rests_on, short
+from analysis.findings.settings import Roles
+from analysis.findings.wording import short
 from analysis.report import escaping
 from analysis.sources.snapshot import Origin, origin
 from analysis.sources.sweep import Sweep
@@ -77,10 +71,14 @@ class Trial:
 
 
 def write_page(
-    sweep: Sweep, folder: Path, found: Sequence[Picture | NotDrawn], images: Mapping[str, bytes], came_from: Origin
+    findings: Findings,
+    folder: Path,
+    found: Sequence[Picture | NotDrawn],
+    images: Mapping[str, bytes],
+    came_from: Origin,
 ) -> list[Path]:
     """Write report.html and report.md into `folder`; `images` are the PNGs of `found` by name. Returns their paths."""
-    contents = _contents(sweep, found, images, came_from)
+    contents = _contents(findings, found, images, came_from)
     paths = []
     for name in ("report.html", "report.md"):
         path = folder / name
@@ -89,11 +87,10 @@ def write_page(
     return paths
 
 
-def markdown(sweep: Sweep, command: str) -> str:
+def markdown(findings: Findings, found: Sequence[Picture | NotDrawn], command: str) -> str:
     """The text of report.md, without drawing what it shows."""
-    found = pictures(sweep)
     images = {one.name: b"" for one in found if isinstance(one, Picture)}
-    return _rendered("report.md", _contents(sweep, found, images, origin(sweep, command)))
+    return _rendered("report.md", _contents(findings, found, images, origin(findings.sweep, command)))
 
 
 def _rendered(name: str, contents: dict[str, Any]) -> str:
@@ -117,24 +114,23 @@ def _in_markdown(value: Any) -> Markup:
 
 
 def _contents(
-    sweep: Sweep, found: Sequence[Picture | NotDrawn], images: Mapping[str, bytes], came_from: Origin
+    findings: Findings, found: Sequence[Picture | NotDrawn], images: Mapping[str, bytes], came_from: Origin
 ) -> dict[str, Any]:
-    over = rests_on(summarise(sweep).values(), sweep.manifest.repeats)
-    manifest, verdicts, declared = sweep.manifest, judge(sweep), of_sweep(sweep)
-    rows = cell_table(sweep)
+    sweep, rows = findings.sweep, findings.cell_table
+    manifest = sweep.manifest
     return {
         "manifest": manifest,
         "counts": sweep.counts,
-        "conclusion": f"{conclusion(sweep, verdicts)} {caution(sweep)}".rstrip(),
-        "heading": heading(sweep),
-        "not_tested": not_tested(sweep),
-        "protocol": protocol(sweep),
-        "sentences": [f"{verdict.sentence}{remark(sweep, verdict.name)}" for verdict in verdicts],
+        "conclusion": findings.conclusion,
+        "heading": findings.heading,
+        "not_tested": findings.not_tested,
+        "protocol": findings.protocol,
+        "sentences": findings.sentences,
         "verdicts": _texts_table(
             "Verdicts",
             "",
             (*VERDICT_HEADS, "declared"),
-            ((*verdict_texts(v), declared[v.name].text.removeprefix("declared ")) for v in verdicts),
+            ((*verdict_texts(v), findings.histories[v.name].text.removeprefix("declared ")) for v in findings.verdicts),
         ),
         "withdrawn": _texts_table(
             "Withdrawn claims",
@@ -142,31 +138,31 @@ def _contents(
             WITHDRAWN_HEADS,
             withdrawn_rows(sweep),
         ),
-        "roles": _roles(sweep),
+        "roles": _roles(findings.roles),
         "cells": _cells(rows),
         "notes": [*cell_notes(rows), *imported_notes(sweep)],
         "gains": _texts_table(
             "Gains in test accuracy from step to step",
-            f"Intervals over {over}. Estimates, not verdicts: no claim about "
+            f"Intervals over {findings.interval_over}. Estimates, not verdicts: no claim about "
             "them was declared, and they are not corrected for their number. "
             "P(better): probability that a seed of the second cell beats one of the first. Log-rank: whether the two "
             "need the same number of steps to threshold.",
             ("from", "to", "gain", "log-rank p"),
-            ((g.before, g.after, gain_text(g), short(g.logrank_p)) for g in gains(sweep)),
+            ((g.before, g.after, gain_text(g), short(g.logrank_p)) for g in findings.gains),
         ),
-        "insights": insights(sweep),
+        "insights": findings.insights,
         "sources": [r.imported for r in sweep.records.values() if r.imported is not None],
         "tables": [
             _frame_table(
                 "Trials by cell and outcome",
                 "Nothing is dropped: what is missing, broke off or is no longer wanted is counted here.",
-                count_table(sweep),
+                findings.count_table,
             ),
             _frame_table(
                 "The search, cell by cell",
                 "Steps of all proposals against what they would have taken unpruned; the best validation accuracy; the "
                 "learning rates within the success margin of the best proposal's accuracy.",
-                search_table(sweep),
+                findings.search_table,
             ),
         ],
         "answer": _image(found[0], images),
@@ -177,9 +173,8 @@ def _contents(
     }
 
 
-def _roles(sweep: Sweep) -> Table:
+def _roles(found: Roles) -> Table:
     """What each hyperparameter is there for."""
-    found = roles(sweep)
     groups = (
         ("scientific (compared)", found.scientific),
         ("nuisance (searched in each cell)", found.nuisance),

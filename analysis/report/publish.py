@@ -14,11 +14,9 @@ from pathlib import Path
 
 from analysis.figures import main_drawing
 from analysis.figures.picture import Picture
-from analysis.findings.conclusion import not_tested
-from analysis.findings.declarations import heading, remark, withdrawn_lines
-from analysis.findings.sentences import CELL_HEADS, cell_notes, cell_texts, protocol
-from analysis.findings.tables import cell_table
-from analysis.findings.verdicts import judge
+from analysis.findings.declarations import withdrawn_lines
+from analysis.findings.findings import Findings, findings_of
+from analysis.findings.sentences import CELL_HEADS, cell_notes, cell_texts
 from analysis.report.escaping import code, label, markdown
 from analysis.sources.snapshot import load_snapshot, origin, write_snapshot
 from analysis.sources.sweep import Sweep
@@ -46,7 +44,7 @@ def publish(sweep: Sweep, page: Path, command: str) -> list[Path]:
     folder = page.with_suffix("")
     folder.mkdir(exist_ok=True)
     written = write_snapshot(sweep, folder, origin(sweep, command))
-    published = load_snapshot(folder)
+    published = findings_of(load_snapshot(folder))
     picture = main_drawing.picture(published)
     if isinstance(picture, Picture):
         png, pdf = replace(picture, name="answer").save(folder)
@@ -66,13 +64,13 @@ def around(page: Path) -> tuple[str, str]:
     return before, after
 
 
-def computed(sweep: Sweep, name: str) -> str:
+def computed(findings: Findings, name: str) -> str:
     """The computed part of the page `name` as Markdown."""
-    return "\n".join(_lines(sweep, name)) + "\n"
+    return "\n".join(_lines(findings, name)) + "\n"
 
 
-def _lines(sweep: Sweep, name: str) -> Iterator[str]:
-    rows = cell_table(sweep)
+def _lines(findings: Findings, name: str) -> Iterator[str]:
+    sweep, rows = findings.sweep, findings.cell_table
     yield from ("", f"![{label(sweep.manifest.question)}]({name}/answer.png)", "", *_run(sweep, name), "")
     yield f"| {' | '.join(_COLUMNS)} |"
     yield "|" + " --- |" * len(_COLUMNS)
@@ -81,10 +79,10 @@ def _lines(sweep: Sweep, name: str) -> Iterator[str]:
         yield f"| {' | '.join(markdown(texts[head]) for head in _COLUMNS.values())} |"
     yield ""
     yield from (f"- {markdown(note)}" for note in cell_notes(rows))
-    yield from ("", markdown(protocol(sweep)), "", f"**{heading(sweep)}**", "")
-    yield from (f"- {markdown(verdict.sentence + remark(sweep, verdict.name))}" for verdict in judge(sweep))
+    yield from ("", markdown(findings.protocol), "", f"**{findings.heading}**", "")
+    yield from (f"- {markdown(sentence)}" for sentence in findings.sentences)
     yield from (f"- Withdrawn: {markdown(line)}" for line in withdrawn_lines(sweep))
-    yield from ("", "**Not tested**", "", *(f"- {markdown(one)}" for one in not_tested(sweep)), "")
+    yield from ("", "**Not tested**", "", *(f"- {markdown(one)}" for one in findings.not_tested), "")
 
 
 def _run(sweep: Sweep, name: str) -> Iterator[str]:

@@ -11,46 +11,42 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analysis.findings.conclusion import conclusion, not_tested
-from analysis.findings.declarations import caution, heading, remark, withdrawn_lines
-from analysis.findings.insights import insights
-from analysis.findings.sentences import CELL_HEADS, cell_notes, cell_texts, gain_text, imported_notes, protocol
-from analysis.findings.tables import Gain, cell_table, gains
-from analysis.findings.verdicts import judge
-from analysis.sources.sweep import Sweep
+from analysis.findings.declarations import withdrawn_lines
+from analysis.findings.findings import Findings
+from analysis.findings.sentences import CELL_HEADS, cell_notes, cell_texts, gain_text, imported_notes
+from analysis.findings.tables import Gain
 
 
-def print_sweep(sweep: Sweep, console: Console) -> None:
+def print_findings(findings: Findings, console: Console) -> None:
     """Print table, gains, verdicts and conclusion."""
-    say(console, f"Reading {sweep.origin}")
-    say(console, sweep.manifest.question)
-    print_cell_table(sweep, console)
-    if steps := gains(sweep):
+    say(console, f"Reading {findings.sweep.origin}")
+    say(console, findings.sweep.manifest.question)
+    print_cell_table(findings, console)
+    if findings.gains:
         say(console, "\nGains in test accuracy from step to step:")
-        print_gains(steps, console)
-    if found := insights(sweep):
+        print_gains(findings.gains, console)
+    if findings.insights:
         say(console, "\nWhat the notebook's insight texts are about, computed from these runs (one a cell):")
-        for line in found:
+        for line in findings.insights:
             say(console, f"- {line}.")
-    verdicts = judge(sweep)
-    say(console, f"\n{heading(sweep)}:")
-    for verdict in verdicts:
-        say(console, f"- {verdict.sentence}{remark(sweep, verdict.name)}")
-    for line in withdrawn_lines(sweep):
+    say(console, f"\n{findings.heading}:")
+    for sentence in findings.sentences:
+        say(console, f"- {sentence}")
+    for line in withdrawn_lines(findings.sweep):
         say(console, f"- withdrawn: {line}")
-    say(console, f"\n{conclusion(sweep, verdicts)} {caution(sweep)}".rstrip())
-    say(console, f"Not tested: {'; '.join(not_tested(sweep))}.\n")
+    say(console, f"\n{findings.conclusion}")
+    say(console, f"Not tested: {'; '.join(findings.not_tested)}.\n")
 
 
-def print_cell_table(sweep: Sweep, console: Console) -> None:
+def print_cell_table(findings: Findings, console: Console) -> None:
     """Print the table of cells (fits 110 columns), and below it what a reader must know of single cells."""
-    rows = cell_table(sweep)
+    rows = findings.cell_table
     table = _rich_table(rows, gap=1)
     unclipped = console.options.update(max_width=1000)
     if console.measure(table, options=unclipped).maximum > console.width:
         table = _rich_table(rows, gap=0)
     console.print(table)
-    for line in (*cell_notes(rows), *imported_notes(sweep), protocol(sweep)):
+    for line in (*cell_notes(rows), *imported_notes(findings.sweep), findings.protocol):
         say(console, line)
 
 

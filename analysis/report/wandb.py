@@ -10,6 +10,8 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.figures.registry import pictures
+from analysis.findings.findings import Findings
 from analysis.report.escaping import code
 from analysis.report.page import markdown
 from analysis.report.wandb_panels import CELL, TRIALS, measured, runs_of, searched, whole
@@ -20,7 +22,7 @@ from fsm_icl.tracking.encoding import SWEEP_JOB, artifact_of, group_of
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedReport:
     """Where the report is."""
 
     url: str
@@ -32,17 +34,18 @@ class Saved:
     """Where the saved view is."""
 
 
-def report_of(sweep: Sweep, entity: str, project: str) -> Any:
+def report_of(findings: Findings, entity: str, project: str) -> Any:
     """The report (wandb_workspaces.reports.v2.Report), checked as far as can be without sending anything."""
     import wandb_workspaces.reports.v2 as wr
 
+    sweep = findings.sweep
     group = _group(sweep)
 
     def runs(name: str, job: str) -> Any:
         by = [] if job == SWEEP_JOB else [f"config.{CELL}"]
         return wr.Runset(entity=entity, project=project, name=name, filters=runs_of(sweep, job), groupby=by)
 
-    _, *rest = markdown(sweep, _command(sweep)).split("\n", 1)
+    _, *rest = markdown(findings, pictures(findings), _command(sweep)).split("\n", 1)
     kept = artifact_of(sweep.manifest.sweep, sweep.manifest.id)
     blocks = [
         wr.MarkdownBlock(text="".join(rest).strip()),
@@ -51,7 +54,7 @@ def report_of(sweep: Sweep, entity: str, project: str) -> Any:
         wr.H2(text="Searched: proposals inside each cell"),
         wr.PanelGrid(runsets=[runs("search trials", "search")], panels=searched(sweep)),
         wr.H2(text="Figure and tables"),
-        wr.PanelGrid(runsets=[runs("the sweep", SWEEP_JOB)], panels=whole(sweep)),
+        wr.PanelGrid(runsets=[runs("the sweep", SWEEP_JOB)], panels=whole(findings.kind)),
         wr.H2(text="Run it again"),
         wr.MarkdownBlock(text=f"```bash\n{_command(sweep)}\n```\nThe artifact {code(kept)} holds the sweep file."),
     ]
@@ -83,19 +86,20 @@ def workspace_of(sweep: Sweep, entity: str, project: str) -> Any:
     return view
 
 
-def save(sweep: Sweep, entity: str, project: str, share: bool) -> Saved:
+def save(findings: Findings, entity: str, project: str, share: bool) -> SavedReport:
     """Save the report and the view, over those of the same sweep if there are any.
 
     Raises:
         ValueError: see `report_of`; no account, W&B has no runs of the sweep, or it refuses.
     """
-    report, view = report_of(sweep, entity, project), workspace_of(sweep, entity, project)
+    sweep = findings.sweep
+    report, view = report_of(findings, entity, project), workspace_of(sweep, entity, project)
     client = api()
     with asking():
         return _save(client, report, view, sweep, share)
 
 
-def _save(client: Any, report: Any, view: Any, sweep: Sweep, share: bool) -> Saved:
+def _save(client: Any, report: Any, view: Any, sweep: Sweep, share: bool) -> SavedReport:
     group = _group(sweep)
     path = f"{report.entity}/{report.project}"
     if not _runs(client, path, group):
@@ -106,7 +110,7 @@ def _save(client: Any, report: Any, view: Any, sweep: Sweep, share: bool) -> Sav
     report.save()
     view._internal_id = _view_id(view)
     view.save()
-    return Saved(report.url, bool(known), report.enable_share_link() if share else None, view.url)
+    return SavedReport(report.url, bool(known), report.enable_share_link() if share else None, view.url)
 
 
 def _view_id(view: Any) -> str:

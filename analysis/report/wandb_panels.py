@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from analysis.findings.axis import kind_of
+from analysis.findings.axis import Kind
 from analysis.sources.sweep import Sweep
 from fsm_icl.results.records import Phase
 from fsm_icl.tracking.encoding import group_of
@@ -66,11 +66,11 @@ def searched(sweep: Sweep) -> list[Any]:
     return [rates, wr.ParallelCoordinatesPlot(title="Search: all searched parameters", columns=columns)]
 
 
-def whole(sweep: Sweep) -> list[Any]:
+def whole(kind: Kind) -> list[Any]:
     """Panels over the sweep's own run: its figure and its table of trials."""
     import wandb_workspaces.reports.v2 as wr
 
-    figure = wr.MediaBrowser(title="Figure", media_keys=[f"figures/{kind_of(sweep)}"])
+    figure = wr.MediaBrowser(title="Figure", media_keys=[f"figures/{kind}"])
     return [figure, wr.WeavePanelSummaryTable(table_name="tables/trials")]
 
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from analysis.sources.packing import Packer, unpacked
-from analysis.sources.sweep import Found, Sweep, checked
+from analysis.sources.sweep import SourceContents, Sweep, checked
 from fsm_icl.results.reading import parse_json
 from fsm_icl.results.records import FrozenModel, Manifest, TrialRecord
 
@@ -109,7 +109,7 @@ def load_snapshot(folder: Path) -> Sweep:
         records = {record.hash: pack(record) for record in _records(table)}
     except (OSError, pa.ArrowException, ValidationError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: cannot be read as a snapshot: {str(error).splitlines()[0]}") from error
-    return checked(Found(folder, str(described), came_from.manifest, records))
+    return checked(SourceContents(folder, str(described), came_from.manifest, records))
 
 
 def is_snapshot(folder: Path) -> bool:

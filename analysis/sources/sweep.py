@@ -41,7 +41,7 @@ class Counts:
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """All that is known of one sweep. Compared by identity, so that what follows from it can be cached."""
+    """All that is known of one sweep."""
 
     folder: Path
     """Where figures go."""
@@ -72,7 +72,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Found:
+class SourceContents:
     """What a source holds of one sweep, before it is checked."""
 
     folder: Path
@@ -96,16 +96,16 @@ def load_sweep(folder: Folder, question: Question | None = None) -> Sweep:
     pack, place = Packer(), SweepFolder(folder).local(manifest.id)
     records = {record.hash: pack(record) for record in each_record(folder, places_of(manifest))}
     if question is None:
-        return checked(Found(place, str(folder), manifest, records))
+        return checked(SourceContents(place, str(folder), manifest, records))
     try:
         chosen = selected(manifest, question)
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from None
     mine = {hash_: records[hash_] for hash_ in places_of(chosen) if hash_ in records}
-    return checked(Found(place / question, f"{folder} ({question})", chosen, mine))
+    return checked(SourceContents(place / question, f"{folder} ({question})", chosen, mine))
 
 
-def checked(found: Found) -> Sweep:
+def checked(found: SourceContents) -> Sweep:
     """The sweep that a source holds.
 
     Raises:

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.progress import track
 
 from analysis.sources.packing import Packer
-from analysis.sources.sweep import Found
+from analysis.sources.sweep import SourceContents
 from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.records import TrialRecord
 from fsm_icl.tracking.account import SLOW, WandbError, client, first_line, obstacle
-from fsm_icl.tracking.encoding import PROJECT, SWEEP_JOB, end_of, ended, manifest_of, record_of
+from fsm_icl.tracking.encoding import PROJECT, SWEEP_JOB, end_of, ended, manifest_in, record_of
 from fsm_icl.tracking.offline_logs import read_log
 
 AT_A_TIME = 8
@@ -44,7 +44,7 @@ class Run:
     """The history, in the order it was logged; asking may cost requests."""
 
 
-def read_logs(folder: Path) -> Found:
+def read_logs(folder: Path) -> SourceContents:
     """The sweep whose offline runs lie below `folder`: a sweep's folder, its wandb/, or copies of run folders.
 
     A log that was cut off reads as far as it goes.
@@ -60,7 +60,7 @@ def read_logs(folder: Path) -> Found:
     return _found(runs, str(folder), folder, lambda run, _: _record(run))
 
 
-def read_project(path: str, folder: Path) -> Found:
+def read_project(path: str, folder: Path) -> SourceContents:
     """The sweep of the W&B group `path`: ENTITY/PROJECT/GROUP. Figures and a cache of records go to `folder`.
 
     Raises:
@@ -98,7 +98,7 @@ def asking() -> Iterator[None]:
         raise WandbError(f"W&B: {first_line(error)}; {WITHOUT}") from None
 
 
-def _found(runs: list[Run], origin: str, folder: Path, read: Callable[[Run, str], TrialRecord]) -> Found:
+def _found(runs: list[Run], origin: str, folder: Path, read: Callable[[Run, str], TrialRecord]) -> SourceContents:
     sweeps = {run.config.get("sweep_id"): run for run in runs if run.is_sweep}
     if not sweeps:
         raise ValueError(
@@ -115,7 +115,7 @@ def _found(runs: list[Run], origin: str, folder: Path, read: Callable[[Run, str]
         reading = pool.map(lambda item: read(item[1], item[0]), trials.items())
         tracked = _tracked(reading, len(trials), "reading curves")
         records = dict(zip(trials, map(Packer(), tracked), strict=True))
-    return Found(folder, origin, manifest_of(sweep.config), records)
+    return SourceContents(folder, origin, manifest_in(sweep.config), records)
 
 
 def _ended_at(run: Run) -> float:

@@ -1,11 +1,18 @@
-"""CLUSTERS: what `fsm-icl cluster` and `fsm-icl doctor` do. No wing imports it.
+"""CLUSTERS: what `fsm-icl cluster` and `fsm-icl doctor` do. Only the command line imports it.
 
-files.py     the YAML files of cluster/: reading, placeholders          check.py     what makes one unsafe
-aws.py       what cluster/gpu.yaml needs of an AWS account               machine.py   what this machine has
-account.py   a session with AWS, and its refusals explained              undo.py      what was made, taken away
-policies.py  what the roles of a cluster may do                          ssh.py       a machine that a file names
-token.py     the secret that every cluster asks for                      home.py      results brought home
-asked.py     what submit is asked for, checked before it is sent         code.py      the code that travels
-remote.py    a sweep as a job on a running cluster                       down.py      start and end, on every machine
-command.py   the commands, thin
+command.py       the commands, thin
+cluster_file.py  the YAML files of cluster/: reading them, filling their placeholders
+safety.py        what makes a cluster file unsafe
+doctor.py        what this machine has and lacks
+aws.py           what cluster/gpu.yaml needs of an AWS account
+aws_account.py   a session with AWS, and its refusals explained
+policies.py      what the roles of a cluster may do in the account
+undo.py          takes away what was made in the account
+request.py       what `submit` is asked to run, checked before it is sent
+parcel.py        the code that travels with a job
+jobs.py          a sweep as a job on a running cluster
+fetch.py         brings results home
+teardown.py      ends a cluster, on every machine
+ssh.py           enters a machine that a cluster file names
+token.py         the secret that every part of a cluster asks for
 """

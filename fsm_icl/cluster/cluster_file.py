@@ -53,7 +53,7 @@ def local_copy(file: Path, name: str | None = None) -> Path:
     return file.with_suffix(f"{'' if name is None else f'.{name}'}.local{file.suffix}")
 
 
-def named(text: str, old: str, new: str) -> str:
+def with_name(text: str, old: str, new: str) -> str:
     """`text` with the cluster's name, and those of its roles, replaced."""
     return re.sub(rf"(?<=[ :]){re.escape(old)}(?=(-head|-worker)?[ ,}}\n])", new, text)
 

@@ -100,7 +100,7 @@ def render(
     """Fill a copy of a file, which git ignores, from the account that `prepare aws` has prepared; or write nothing."""
     from fsm_icl.cluster.aws import values
     from fsm_icl.cluster.aws_account import account
-    from fsm_icl.cluster.cluster_file import filled, local_copy, named, placeholders
+    from fsm_icl.cluster.cluster_file import filled, local_copy, placeholders, with_name
 
     with refusing():
         text = file.read_text(encoding="utf-8")
@@ -108,7 +108,7 @@ def render(
         if names:
             copy = local_copy(file, None if name == NAME else name)
             with account(region) as aws:
-                new = named(filled(text, values(aws, bucket, ami, name)), NAME, name)
+                new = with_name(filled(text, values(aws, bucket, ami, name)), NAME, name)
             if copy != file and copy.is_file() and copy.read_text(encoding="utf-8") != new and not force:
                 raise ValueError(
                     f"{copy}: says something else; --force writes over it, what you changed in it included"
@@ -140,7 +140,7 @@ def submit(
 ) -> None:
     """Run a sweep on a cluster that is up, and show what it says; it goes on when this ends."""
     from fsm_icl.cluster.jobs import entrypoint, follow
-    from fsm_icl.cluster.jobs import submit as submit_job
+    from fsm_icl.cluster.jobs import submit_job as submit_job
     from fsm_icl.cluster.parcel import packed
     from fsm_icl.cluster.request import check
     from fsm_icl.cluster.token import token_problem
@@ -179,7 +179,7 @@ def fetch(
     trials: Annotated[bool, typer.Option("--trials", help="Bring checkpoints and logs, too.")] = False,
 ) -> None:
     """Bring a cluster's results home, or what is new of them, so that `python -m analysis` works here."""
-    from fsm_icl.cluster.fetch import fetch as brought
+    from fsm_icl.cluster.fetch import fetch_results as brought
 
     with refusing():
         for folder in brought(file, _here(results), trials):
@@ -239,7 +239,7 @@ def refusing() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
-        from fsm_icl.results.files import told
+        from fsm_icl.results.files import os_error_text
 
-        print(f"error: {told(error) if isinstance(error, OSError) else error}", file=sys.stderr)
+        print(f"error: {os_error_text(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         raise typer.Exit(2) from None

@@ -22,7 +22,7 @@ MIN_MEMORY = MIN_DISK = 2 * 10**9
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One line: what was looked at, what was found, and what to do about it where it is wrong."""
 
     name: str
@@ -36,11 +36,11 @@ class Finding:
         return f"{mark} {self.name:<12} {self.found}" + (f": {self.fix}" if self.fix else "")
 
 
-def findings(results: Path) -> Iterator[Finding]:
+def findings(results: Path) -> Iterator[Diagnosis]:
     """Everything, in the order shown. Raises ValueError where there is no constraints.txt to compare with."""
     python = platform.python_version()
     old = tuple(map(int, platform.python_version_tuple()[:2])) < (3, 11)
-    yield Finding("python", python, "needs 3.11 or later: make PYTHON=python3.11" if old else None)
+    yield Diagnosis("python", python, "needs 3.11 or later: make PYTHON=python3.11" if old else None)
     wanted = pinned()
     for package in PACKAGES:
         yield _package(package, wanted[package])
@@ -55,34 +55,34 @@ def findings(results: Path) -> Iterator[Finding]:
     yield _rsync()
 
 
-def _package(name: str, wanted: str) -> Finding:
+def _package(name: str, wanted: str) -> Diagnosis:
     try:
         found = metadata.version(name)
     except metadata.PackageNotFoundError:
-        return Finding(name, "not installed", "make .venv/installed")
+        return Diagnosis(name, "not installed", "make .venv/installed")
     same = found.partition("+")[0] == wanted  # 2.13.0+cpu is torch 2.13.0
-    return Finding(name, found, None if same else f"constraints.txt has {wanted}; run make .venv/installed")
+    return Diagnosis(name, found, None if same else f"constraints.txt has {wanted}; run make .venv/installed")
 
 
-def _threads() -> Finding:
+def _threads() -> Diagnosis:
     cores, quota = num_cores(), cpu_quota()
     threads = os.environ.get("OMP_NUM_THREADS")
     granted = "" if quota is None else f" (a quota of {quota:g})"
     text = f"{cores} usable of {os.cpu_count()}{granted}, OMP_NUM_THREADS {threads or 'not set'}"
     crowded = threads is not None and threads.isdigit() and int(threads) > cores
-    return Finding("cores", text, "more threads than cores; unset OMP_NUM_THREADS" if crowded else None)
+    return Diagnosis("cores", text, "more threads than cores; unset OMP_NUM_THREADS" if crowded else None)
 
 
-def _gpus() -> Finding:
+def _gpus() -> Diagnosis:
     count = num_gpus()
     if not count:
         note = uncounted_gpus()
-        return Finding("gpus", f"none visible; sweeps run on the CPU{'' if note is None else f' ({note})'}")
+        return Diagnosis("gpus", f"none visible; sweeps run on the CPU{'' if note is None else f' ({note})'}")
     fix = f"torch {torch_version()} can't use them; install the build for this driver"
-    return Finding("gpus", f"{count}, {_driver()}", None if torch_gpus() else fix)
+    return Diagnosis("gpus", f"{count}, {_driver()}", None if torch_gpus() else fix)
 
 
-def _seen() -> Finding:
+def _seen() -> Diagnosis:
     """How many GPUs each of those who look for them has seen; where only some see one, sweeps use none."""
     visible, seen = visible_gpus(), torch_gpus()
     by = {"the driver": driver_gpus(), "torch": seen, "Ray": _rays()}
@@ -90,7 +90,7 @@ def _seen() -> Finding:
         by["CUDA_VISIBLE_DEVICES"] = len(visible)
     text = ", ".join(f"{who} {number}" for who, number in by.items())
     missed = seen and not num_gpus()
-    return Finding("gpus seen by", text, f"to use what torch sees give `tune` --gpus {seen}" if missed else None)
+    return Diagnosis("gpus seen by", text, f"to use what torch sees give `tune` --gpus {seen}" if missed else None)
 
 
 def torch_gpus() -> int:
@@ -128,15 +128,15 @@ def _driver() -> str:
     return version.read_text().splitlines()[0] if version.is_file() else "a driver that does not name its version"
 
 
-def _memory() -> Finding:
+def _memory() -> Diagnosis:
     info = Path("/proc/meminfo")
     if not info.is_file():
-        return Finding("memory", "can't be told on this system")
+        return Diagnosis("memory", "can't be told on this system")
     (line,) = (line for line in info.read_text().splitlines() if line.startswith("MemAvailable"))
     free = int(line.split()[1]) * 1024
     granted = memory_bytes()  # of a container, or of a job
     free = free if granted is None else min(free, granted)
-    return Finding(
+    return Diagnosis(
         "memory", f"{free / 1e9:.1f} GB available", "less than 2 GB; end something" if free < MIN_MEMORY else None
     )
 
@@ -146,53 +146,55 @@ def _nearest(results: Path) -> Path:
     return next(folder for folder in (results.absolute(), *results.absolute().parents) if folder.is_dir())
 
 
-def _folder(results: Path) -> Iterator[Finding]:
+def _folder(results: Path) -> Iterator[Diagnosis]:
     there = _nearest(results)
     free = shutil.disk_usage(there).free
     few = "less than 2 GB; choose another disk with --results" if free < MIN_DISK else None
-    yield Finding("disk", f"{free / 1e9:.1f} GB free at {there}", few)
+    yield Diagnosis("disk", f"{free / 1e9:.1f} GB free at {there}", few)
     writable = os.access(there, os.W_OK)
-    yield Finding(
+    yield Diagnosis(
         "results",
         f"{there} can{'' if writable else 'not'} be written",
         None if writable else "choose another with --results",
     )
 
 
-def _temp() -> Finding:
+def _temp() -> Diagnosis:
     folder = tempfile.gettempdir()
     if len(folder) <= LONGEST:
-        return Finding("temp", folder)
+        return Diagnosis("temp", folder)
     usable = os.access("/tmp", os.W_OK)
     text = f"{folder} is too long for Ray's sockets"
     return (
-        Finding("temp", f"{text}, so /tmp is used") if usable else Finding("temp", text, "set TMPDIR to a short path")
+        Diagnosis("temp", f"{text}, so /tmp is used")
+        if usable
+        else Diagnosis("temp", text, "set TMPDIR to a short path")
     )
 
 
-def _others(results: Path) -> Finding:
+def _others(results: Path) -> Diagnosis:
     """What other users of this machine can and can't do."""
     there = _nearest(results)
     mode = there.stat().st_mode
     seen = "read the results" if mode & stat.S_IROTH and mode & stat.S_IXOTH else "not read the results"
     text = f"can {seen}, and see the command line; Ray asks for a token that you alone can read"
     risk = f"{there} can be changed by every user; take that right away (chmod o-w)" if _anyone_writes(mode) else None
-    return Finding("other users", text, risk)
+    return Diagnosis("other users", text, risk)
 
 
 def _anyone_writes(mode: int) -> bool:
     return bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
 
 
-def _wandb() -> Finding:
+def _wandb() -> Diagnosis:
     mode = os.environ.get("WANDB_MODE")
     if mode is not None and mode not in ("offline", "online", "disabled"):
-        return Finding("wandb mode", f"WANDB_MODE={mode!r}", "use offline, online or disabled")
+        return Diagnosis("wandb mode", f"WANDB_MODE={mode!r}", "use offline, online or disabled")
     read = "" if mode is None else f"; WANDB_MODE={mode} is not read, --wandb says it"
-    return Finding("wandb mode", f"offline, the default; no account is needed{read}")
+    return Diagnosis("wandb mode", f"offline, the default; no account is needed{read}")
 
 
-def _rsync() -> Finding:
+def _rsync() -> Diagnosis:
     """No fault here: only clusters of machines, and of AWS, need it."""
     there = shutil.which("rsync")
-    return Finding("rsync", there or "not installed; `ray up` and `fsm-icl cluster fetch` need it here")
+    return Diagnosis("rsync", there or "not installed; `ray up` and `fsm-icl cluster fetch` need it here")

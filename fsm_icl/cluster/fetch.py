@@ -10,12 +10,12 @@ from typing import Any
 
 from fsm_icl.cluster.cluster_file import read_cluster_file
 from fsm_icl.cluster.jobs import results_of
-from fsm_icl.cluster.ssh import Machine
+from fsm_icl.cluster.ssh import Host
 from fsm_icl.results.files import as_folder, as_os_errors, changed_at, read_all
 from fsm_icl.results.layout import SweepFolder
 
 
-def fetch(file: Path, results: Path, trials: bool) -> Iterator[Path]:
+def fetch_results(file: Path, results: Path, trials: bool) -> Iterator[Path]:
     """Copy what is new; yields each sweep's folder. Without `trials` no checkpoints and logs, which are most of it.
 
     Raises:
@@ -42,7 +42,7 @@ class _Head:
         if not address:
             raise ValueError(f"{file}: metadata.results is a folder, but provider.head_ip does not say whose")
         self.folder = folder
-        self.head = Machine(config, address)
+        self.head = Host(config, address)
 
     def ids(self) -> dict[str, str]:
         """Name of each sweep's folder -> its id."""

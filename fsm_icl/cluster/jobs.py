@@ -49,7 +49,7 @@ def entrypoint(file: Path, sweep: str, options: Sequence[str]) -> str:
     return shlex.join(["python", "-m", "fsm_icl.tune", sweep, *options, *where])
 
 
-def submit(file: Path, command: str, code: Parcel) -> str:
+def submit_job(file: Path, command: str, code: Parcel) -> str:
     """Start `command` on the head, with the code of this checkout; the name by which Ray knows the job.
 
     Raises:

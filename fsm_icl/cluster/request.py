@@ -49,12 +49,12 @@ def _parsed(sweep: str, options: Sequence[str]) -> dict[str, Any]:
 def _check_sweep(sweep: str, scale: str | None, sets: list[str]) -> None:
     from fsm_icl.sweep.file.cells import cells_of
     from fsm_icl.sweep.file.hypotheses import check_other_scales, declared
-    from fsm_icl.sweep.file.load import load_sweep
+    from fsm_icl.sweep.file.load import load_sweep_file
     from fsm_icl.sweep.file.yaml import SpecError
     from fsm_icl.sweep.protocol.claim_checks import refuse_thresholds
 
     try:
-        loaded = load_sweep(sweep, scale, sets)
+        loaded = load_sweep_file(sweep, scale, sets)
         refuse_thresholds(loaded)
         declared(loaded, cells_of(loaded))
         check_other_scales(loaded)

@@ -9,7 +9,7 @@ from typing import Any
 
 from fsm_icl.cluster.cluster_file import pinned, placeholders, read_cluster_file
 from fsm_icl.cluster.token import token_problem
-from fsm_icl.tune.resources.capacity import VARIABLE
+from fsm_icl.tune.resources.capacity import VARIABLE, stated
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _WORLD = {"0.0.0.0/0", "::/0"}
@@ -135,7 +135,13 @@ def _capacity(entrypoint: str, cluster: Mapping[str, Any]) -> Iterator[str]:
     wanted = ",".join(str(int(number)) for number in most)
     if capacity is None:
         yield f"spec.rayClusterSpec.headGroupSpec: the head's env has no {VARIABLE}; set it to {wanted}"
-    elif str(capacity).replace(" ", "") != wanted:
+        return
+    try:
+        found = stated(str(capacity))
+    except ValueError as error:
+        yield f"{VARIABLE}: {error}"
+        return
+    if f"{found.cpus},{found.gpus}" != wanted:
         yield f"{VARIABLE}: is {capacity}, but workers may grow to {wanted} (maxReplicas x limits)"
 
 

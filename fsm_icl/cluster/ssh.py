@@ -13,7 +13,7 @@ _SSH = (
 )
 
 
-class Machine:
+class Host:
     """One of them."""
 
     def __init__(self, config: Mapping[str, Any], address: str) -> None:

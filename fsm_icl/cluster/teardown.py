@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from fsm_icl.cluster.cluster_file import ray_program, read_cluster_file
-from fsm_icl.cluster.ssh import Machine
+from fsm_icl.cluster.ssh import Host
 
 _AT_ONCE = 16
 _STOP = f"bash --login -i -c {shlex.quote('source ~/.bashrc; ray stop --force')}"
@@ -63,12 +63,12 @@ def stop_each(file: Path) -> Iterator[tuple[str, str | None]]:
         return
     if not provider.get("head_ip"):
         raise ValueError(f"{file}: provider.head_ip is missing")
-    machines = [Machine(config, address) for address in (provider["head_ip"], *(provider.get("worker_ips") or []))]
+    machines = [Host(config, address) for address in (provider["head_ip"], *(provider.get("worker_ips") or []))]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         yield from zip((machine.name for machine in machines), pool.map(_stopped, machines), strict=True)
 
 
-def _stopped(machine: Machine) -> str | None:
+def _stopped(machine: Host) -> str | None:
     """Stop Ray there; what went wrong, in a line."""
     done = subprocess.run(machine.command(_STOP), stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if not done.returncode:

@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from fsm_icl.models.spec import CoreSpec
 
 if TYPE_CHECKING:
-    from fsm_icl.models.shell import Core
+    from torch import Tensor
+
+    from fsm_icl.models.core import Core, State, Weights
 
 
 class GRUSpec(CoreSpec):
     """Gated recurrent unit (Cho et al. 2014, eq. 5-8), reset gate after the recurrent product as in cuDNN.
 
-    r_t = sigmoid(W_r x_t + b_r + U_r h_{t-1} + c_r)                 reset gate, eq. 5
-    z_t = sigmoid(W_z x_t + b_z + U_z h_{t-1} + c_z)                 update gate, eq. 6
-    n_t = tanh(W_n x_t + b_n + r_t * (U_n h_{t-1} + c_n))            candidate, eq. 8 (there: U (r * h))
-    h_t = z_t * h_{t-1} + (1 - z_t) * n_t                            eq. 7
-
-    W_*, U_* float (D, D), stacked in the order r, z, n; b_*, c_* float (D). State: D floats per layer.
+    W, U float (D, D) and b, c float (D) per gate, stacked in the order r, z, n. State: h.
     The update gate's bias starts at 0, so a fresh cell keeps half of its state at each step.
     """
 
+    gates: ClassVar = 3
+    vectors: ClassVar = {"bias_ih": (0.0, 0.0, 0.0), "bias_hh": (0.0, 0.0, 0.0)}
+
     arch: Literal["gru"]
 
-    def layers(self, num_layers: int) -> Core:
+    def step(self, weights: Weights, x_t: Tensor, state: State) -> tuple[Tensor, State]:
+        """Eq. 5, 6, 8 (there: U (r * h)) and 7."""
+        (h,) = state
+        x_r, x_z, x_n = (x_t @ weights["weight_ih"].t() + weights["bias_ih"]).chunk(3, -1)
+        h_r, h_z, h_n = (h @ weights["recurrent"].t() + weights["bias_hh"]).chunk(3, -1)
+        r = (x_r + h_r).sigmoid()  # reset gate
+        z = (x_z + h_z).sigmoid()  # update gate
+        n = (x_n + r * h_n).tanh()  # candidate
+        h = z * h + (1 - z) * n
+        return h, (h,)
+
+    def fused(self, num_layers: int) -> Core:
         """torch.nn.GRU."""
         from torch import nn  # here, so that a spec can be read without torch
 
-        from fsm_icl.models.torch_layers import RecurrentCore, sizes
+        from fsm_icl.models.torch_layers import RecurrentCore
 
-        return RecurrentCore(nn.GRU(**sizes(self, num_layers)))
-
-    def layer_params(self) -> int:
-        """Three W, U, b and c."""
-        return 3 * (2 * self.d_model**2 + 2 * self.d_model)
-
-    def layer_flops(self) -> int:
-        """Three W x and U h."""
-        return 3 * 2 * 2 * self.d_model**2
-
-    def layer_state(self) -> int:
-        """h."""
-        return self.d_model
+        return RecurrentCore(self, nn.GRU, num_layers)

@@ -2,52 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from fsm_icl.models.spec import CoreSpec
 
 if TYPE_CHECKING:
-    from fsm_icl.models.shell import Core
+    from torch import Tensor
 
-FORGET_GATE = 1
-"""Place of the forget gate among torch's stacked gates i, f, g, o."""
+    from fsm_icl.models.core import Core, State, Weights
 
 
 class LSTMSpec(CoreSpec):
     """Long short-term memory (Hochreiter & Schmidhuber 1997) with a forget gate (Gers et al. 2000).
 
-    Equation numbers: Graves 2013 (arXiv:1308.0850), without its peepholes.
-
-    i_t = sigmoid(W_i x_t + b_i + U_i h_{t-1} + c_i)      input gate, eq. 7
-    f_t = sigmoid(W_f x_t + b_f + U_f h_{t-1} + c_f)      forget gate, eq. 8
-    g_t = tanh(W_g x_t + b_g + U_g h_{t-1} + c_g)         what may enter the cell, inside eq. 9
-    s_t = f_t * s_{t-1} + i_t * g_t                       cell state, eq. 9
-    o_t = sigmoid(W_o x_t + b_o + U_o h_{t-1} + c_o)      output gate, eq. 10
-    h_t = o_t * tanh(s_t)                                 hidden state, eq. 11
-
-    W_*, U_* float (D, D), stacked in the order i, f, g, o; b_*, c_* float (D).
-    State: h and s, 2 D floats per layer. The forget gate's bias b_f + c_f starts at 1 (Jozefowicz et al. 2015):
-    a fresh cell keeps 73 % of its state at each step.
+    W, U float (D, D) and b, c float (D) per gate, stacked in the order i, f, g, o. State: h and s.
+    The forget gate's bias b_f + c_f starts at 1 (Jozefowicz et al. 2015): a fresh cell keeps 73 % of its state at
+    each step. torch adds two bias vectors; only one of them may hold the 1.
     """
+
+    gates: ClassVar = 4
+    states: ClassVar = 2
+    vectors: ClassVar = {"bias_ih": (0.0, 1.0, 0.0, 0.0), "bias_hh": (0.0, 0.0, 0.0, 0.0)}
 
     arch: Literal["lstm"]
 
-    def layers(self, num_layers: int) -> Core:
+    def step(self, weights: Weights, x_t: Tensor, state: State) -> tuple[Tensor, State]:
+        """Eq. 7 to 11 of Graves 2013 (arXiv:1308.0850), without its peepholes."""
+        h, s = state
+        from_x = x_t @ weights["weight_ih"].t() + weights["bias_ih"]
+        from_h = h @ weights["recurrent"].t() + weights["bias_hh"]
+        i, f, g, o = (from_x + from_h).chunk(4, -1)
+        i = i.sigmoid()  # input gate
+        f = f.sigmoid()  # forget gate
+        g = g.tanh()  # what may enter the cell
+        o = o.sigmoid()  # output gate
+        s = f * s + i * g
+        h = o * s.tanh()
+        return h, (h, s)
+
+    def fused(self, num_layers: int) -> Core:
         """torch.nn.LSTM."""
         from torch import nn  # here, so that a spec can be read without torch
 
-        from fsm_icl.models.torch_layers import RecurrentCore, sizes
+        from fsm_icl.models.torch_layers import RecurrentCore
 
-        return RecurrentCore(nn.LSTM(**sizes(self, num_layers)), open_gate=FORGET_GATE)
-
-    def layer_params(self) -> int:
-        """Four W, U, b and c."""
-        return 4 * (2 * self.d_model**2 + 2 * self.d_model)
-
-    def layer_flops(self) -> int:
-        """Four W x and U h."""
-        return 4 * 2 * 2 * self.d_model**2
-
-    def layer_state(self) -> int:
-        """h and s."""
-        return 2 * self.d_model
+        return RecurrentCore(self, nn.LSTM, num_layers)

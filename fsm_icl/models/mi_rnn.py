@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from fsm_icl.models.spec import CoreSpec
 
 if TYPE_CHECKING:
-    from fsm_icl.models.shell import Core
+    from torch import Tensor
+
+    from fsm_icl.models.core import State, Weights
 
 
 class MIRNNSpec(CoreSpec):
@@ -15,32 +17,24 @@ class MIRNNSpec(CoreSpec):
 
     h_t = tanh(alpha * W x_t * U h_{t-1} + beta_1 * U h_{t-1} + beta_2 * W x_t + b), * entry by entry
 
-    W, U float (D, D); alpha, beta_1, beta_2, b float (D). State: D floats per layer.
+    W, U float (D, D); alpha, beta_1, beta_2, b float (D). State: h.
     Start (our choice): alpha 1, beta_1 = beta_2 = 1/2, b 0; W Xavier uniform, U orthogonal.
     """
 
+    vectors: ClassVar = {"alpha": (1.0,), "beta_1": (0.5,), "beta_2": (0.5,), "bias": (0.0,)}
+
     arch: Literal["mi_rnn"]
 
-    @property
-    def needs_stack(self) -> bool:
-        """torch has no such layer."""
-        return True
+    def inputs(self, weights: Weights, x: Tensor) -> Tensor:
+        """alpha * W x_t + beta_1, which scales U h_{t-1}, beside beta_2 * W x_t + b, which is added: (T, B, 2 D)."""
+        import torch  # here, so that a spec can be read without torch
 
-    def layers(self, num_layers: int) -> Core:
-        """A scan over the step."""
-        from fsm_icl.models.mi_cell import MICell  # here, so that a spec can be read without torch
-        from fsm_icl.models.scan import Scan
+        wx = x @ weights["weight_ih"].t()
+        return torch.cat([weights["alpha"] * wx + weights["beta_1"], weights["beta_2"] * wx + weights["bias"]], -1)
 
-        return Scan(MICell(self.d_model))
-
-    def layer_params(self) -> int:
-        """W, U, alpha, beta_1, beta_2 and b."""
-        return 2 * self.d_model**2 + 4 * self.d_model
-
-    def layer_flops(self) -> int:
-        """W x and U h."""
-        return 2 * 2 * self.d_model**2
-
-    def layer_state(self) -> int:
-        """h."""
-        return self.d_model
+    def step(self, weights: Weights, x_t: Tensor, state: State) -> tuple[Tensor, State]:
+        """h_t = tanh((alpha * W x_t + beta_1) * U h_{t-1} + beta_2 * W x_t + b)."""
+        (h,) = state
+        scale, shift = x_t.chunk(2, -1)
+        h = shift.addcmul(scale, h @ weights["recurrent"].t()).tanh()
+        return h, (h,)

@@ -1,4 +1,4 @@
-"""Runs an architecture's step along time, for steps that torch's own layers can't take.
+"""Runs any architecture's step along time: the oracle of faster layers, and what trains where there are none.
 
 As fast as torch.nn.RNN on a CPU, whose layer is a loop of the same products (10 against 12 ms forward and backward
 at d_model 128, batch 32, 105 tokens).
@@ -7,59 +7,50 @@ Letters: B batch, T time, D d_model.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
-from fsm_icl.models.shell import Core, State
+from fsm_icl.models.core import Core, State, Weights
 from fsm_icl.seeding import torch_generator
 
-
-class Cell(nn.Module):
-    """One layer's weights and its step. Subclasses hold the equation."""
-
-    recurrent: nn.Parameter
-    """U, float (D, D): what multiplies the previous hidden state."""
-
-    def inputs(self, x: Tensor) -> Tensor:
-        """What `step` needs of the inputs, computed for all tokens at once; float (T, B, .) from float (T, B, D)."""
-        raise NotImplementedError
-
-    def step(self, given: Tensor, hidden: Tensor) -> Tensor:
-        """The next hidden state, float (B, D), from one token's `inputs`, float (B, .), and the previous one."""
-        raise NotImplementedError
-
-    def initialise(self, seed: int) -> None:
-        """Set every weight from the generators ("init", "core", its name) of `seed`."""
-        raise NotImplementedError
+if TYPE_CHECKING:
+    from fsm_icl.models.spec import CoreSpec
 
 
 class Scan(Core):
-    """A cell run along time from a state of zeros."""
+    """One layer: a spec's step run along time, from a state of zeros."""
 
-    def __init__(self, cell: Cell) -> None:
-        """Run `cell`."""
+    def __init__(self, spec: CoreSpec) -> None:
+        """Lay out the weights of `spec.shapes()`."""
         super().__init__()
-        self.cell = cell
+        self.spec = spec
+        self.cell = nn.ParameterDict()
+        for name, shape in spec.shapes().items():
+            self.cell[name] = nn.Parameter(torch.empty(shape))
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Hidden states, float (B, T, D), and the last one, float (B, D)."""
-        given = self.cell.inputs(x.transpose(0, 1))
-        hidden = x.new_zeros(x.shape[0], x.shape[2]) if state is None else state[0]
+        """Outputs, float (B, T, D), and the last state, `spec.states` tensors, float (B, D)."""
+        weights = dict(self.cell.items())
+        if state is None:
+            state = tuple(x.new_zeros(x.shape[0], x.shape[2]) for _ in range(self.spec.states))
         outputs = []
-        for token in given.unbind(0):
-            hidden = self.cell.step(token, hidden)
-            outputs.append(hidden)
-        return torch.stack(outputs).transpose(0, 1), (hidden,)
+        for x_t in self.spec.inputs(weights, x.transpose(0, 1)).unbind(0):
+            y_t, state = self.step(weights, x_t, state)
+            outputs.append(y_t)
+        return torch.stack(outputs).transpose(0, 1), state
 
+    def step(self, weights: Weights, x_t: Tensor, state: State) -> tuple[Tensor, State]:
+        """The spec's."""
+        return self.spec.step(weights, x_t, state)
+
+    @torch.no_grad()
     def initialise(self, seed: int) -> None:
-        """The cell's own rules."""
-        self.cell.initialise(seed)
+        """As the spec says."""
+        for name, weight in self.cell.items():
+            self.spec.fill(name, weight, torch_generator(seed, "init", "core", name))
 
-    def recurrent_matrices(self) -> list[Tensor]:
-        """The cell's U."""
-        return [self.cell.recurrent]
-
-
-def seeded(seed: int, name: str) -> torch.Generator:
-    """The generator of the core's weight `name`."""
-    return torch_generator(seed, "init", "core", name)
+    def layer_weights(self) -> list[Weights]:
+        """Those of the one layer."""
+        return [dict(self.cell.items())]

@@ -8,29 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fsm_icl.models.core import Core
 from fsm_icl.models.spec import CoreSpec
 from fsm_icl.seeding import torch_generator
-
-State = tuple[Tensor, ...]
-
-
-class Core(nn.Module):
-    """What an architecture's spec builds: a causal map from float (B, T, D) to float (B, T, D)."""
-
-    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Outputs, float (B, T, D), and all that is carried past the last token.
-
-        `state` continues an earlier call. Its tensors hold `spec.state_size()` floats a sequence.
-        """
-        raise NotImplementedError
-
-    def initialise(self, seed: int) -> None:
-        """Set every weight from the generators ("init", "core", its name) of `seed`."""
-        raise NotImplementedError
-
-    def recurrent_matrices(self) -> list[Tensor]:
-        """Every matrix (D, D) that multiplies a previous hidden state, by layer and gate."""
-        raise NotImplementedError
 
 
 class Model(nn.Module):

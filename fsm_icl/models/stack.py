@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from fsm_icl.models.shell import Core, State
+from fsm_icl.models.core import Core, State, Weights
 from fsm_icl.seeding import derive
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ class Stack(Core):
     """
 
     def __init__(self, spec: CoreSpec) -> None:
-        """Lay out `spec.num_layers` layers, each `spec.layers(1)`."""
+        """Lay out `spec.num_layers` layers, each `spec.layer()`."""
         super().__init__()
         numbers = range(spec.num_layers)
-        self.layers = nn.ModuleList(spec.layers(1) for _ in numbers)
+        self.layers = nn.ModuleList(spec.layer() for _ in numbers)
         self.norms = nn.ModuleList(_norm(spec) for _ in numbers)
         self.dropout = nn.Dropout(spec.dropout)
         self.residual = spec.residual
@@ -48,9 +48,9 @@ class Stack(Core):
             assert isinstance(layer, Core)
             layer.initialise(derive(seed, "layer", number))
 
-    def recurrent_matrices(self) -> list[Tensor]:
+    def layer_weights(self) -> list[Weights]:
         """Those of the layers, from the first on."""
-        return [matrix for layer in self.layers if isinstance(layer, Core) for matrix in layer.recurrent_matrices()]
+        return [weights for layer in self.layers if isinstance(layer, Core) for weights in layer.layer_weights()]
 
 
 def _norm(spec: CoreSpec) -> nn.Module:

@@ -186,7 +186,7 @@ def _fetched(folder: UPath, paths: list[Folder]) -> list[tuple[Folder, bytes]]:
     return [(path, c) for path, c in zip(paths, contents, strict=True) if isinstance(c, bytes)]
 
 
-def listed(folder: Folder) -> list[Folder]:
+def children(folder: Folder) -> list[Folder]:
     """What lies in a folder, nothing where there is none. Raises OSError as `read_bytes`."""
     with as_os_errors(folder):
         try:
@@ -295,7 +295,7 @@ def remove_tree(folder: Folder) -> None:
         folder.fs.rm(folder.path, recursive=True)
 
 
-def told(error: OSError) -> str:
+def os_error_text(error: OSError) -> str:
     """Which file could not be read or written, and why; no number and no quotes."""
     return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from fsm_icl.hardware import num_gpus
 from fsm_icl.results.files import (
     as_folder,
+    children,
     exists,
     found,
     is_local,
-    listed,
     normal,
     read_bytes,
     refuse_dangling,
@@ -39,7 +39,7 @@ def sweep_folders(sweep: str, scale: str, results: Folder) -> list[Folder]:
     One whose manifest can't be read is among them: its name is right, and whoever reads it will say what is wrong.
     """
     mine = ((normal(sweep), scale), UNREADABLE, None)
-    return [path for path in folders_called(sweep, scale, results) if named(path) in mine]
+    return [path for path in folders_called(sweep, scale, results) if names_in_manifest(path) in mine]
 
 
 def folders_called(sweep: str, scale: str, results: Folder) -> list[Folder]:
@@ -50,7 +50,7 @@ def folders_called(sweep: str, scale: str, results: Folder) -> list[Folder]:
     """
     sweep = normal(sweep)
     name = re.compile(re.escape(f"{sweep}-{scale}") + r"(?:-(\d+))?")
-    numbered = {path: name.fullmatch(normal(path.name)) for path in listed(results)}
+    numbered = {path: name.fullmatch(normal(path.name)) for path in children(results)}
     order = {path: int(match[1] or 1) for path, match in numbered.items() if match}
     for path in order:
         refuse_dangling(path)
@@ -59,7 +59,7 @@ def folders_called(sweep: str, scale: str, results: Folder) -> list[Folder]:
 
 def fresh_folder(sweep: str, scale: str, results: Folder) -> Folder:
     """The next folder of one sweep and scale that does not exist yet."""
-    taken = {normal(path.name) for path in listed(results)}
+    taken = {normal(path.name) for path in children(results)}
     names = (f"{sweep}-{scale}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, 10**6))))
     return next(results / name for name in names if normal(name) not in taken)
 
@@ -67,7 +67,7 @@ def fresh_folder(sweep: str, scale: str, results: Folder) -> Folder:
 def sweep_around(folder: Folder) -> Folder | None:
     """The sweep's folder that `folder` is, or lies in; None where it is none, and may hold sweeps."""
     for path in (folder, *folder.absolute().parents) if is_local(folder) else (folder,):
-        if exists(SweepFolder(path).manifest) and named(path) not in (None, UNREADABLE):
+        if exists(SweepFolder(path).manifest) and names_in_manifest(path) not in (None, UNREADABLE):
             return path
         if exists(SweepFolder(path).id) and exists(SweepFolder(path).records):
             return path
@@ -96,7 +96,7 @@ def sweep_folder(sweep: str, scale: str | None, results: Folder) -> Folder:
     if not is_local(folder) or exists(SweepFolder(folder).manifest):
         return folder
     there, sweep = [path.parent for path in found(results, f"*/{SweepFolder(results).manifest.name}")], normal(sweep)
-    scales = {names[1] for path in there if (names := named(path)) and names[0] == sweep}
+    scales = {names[1] for path in there if (names := names_in_manifest(path)) and names[0] == sweep}
     chosen = scale or default_scale()
     if scale is None and chosen not in scales and len(scales) == 1:
         (chosen,) = scales
@@ -108,7 +108,7 @@ def sweep_folder(sweep: str, scale: str | None, results: Folder) -> Folder:
     return folders[-1]
 
 
-def named(folder: Folder) -> tuple[str, str] | None:
+def names_in_manifest(folder: Folder) -> tuple[str, str] | None:
     """Sweep and scale of a folder: two fields of its manifest, read without checking the rest; None without one."""
     try:
         plain = json.loads(read_bytes(SweepFolder(folder).manifest))

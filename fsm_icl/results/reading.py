@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from fsm_icl.results.files import each_read, exists, is_local, read_bytes, told
+from fsm_icl.results.files import each_read, exists, is_local, os_error_text, read_bytes
 from fsm_icl.results.layout import RECORD_FILES, SweepFolder
 from fsm_icl.results.record_checks import contradictions
 from fsm_icl.results.records import Manifest, TrialRecord
@@ -64,7 +64,7 @@ def record_files(folder: Folder) -> Iterator[tuple[Folder, bytes]]:
             raise ValueError(f"{there}: is a file; expected the folder of the records: move it away")
         yield from each_read(there, RECORD_FILES)
     except OSError as error:
-        raise ValueError(f"cannot be read: {told(error)}") from None
+        raise ValueError(f"cannot be read: {os_error_text(error)}") from None
 
 
 def _checked(path: Folder, record: TrialRecord, row: str | None) -> TrialRecord:
@@ -90,7 +90,7 @@ def read_manifest(folder: Folder) -> Manifest:
     except (FileNotFoundError, NotADirectoryError):
         raise ValueError(f"{folder} is not a sweep's folder: it has no manifest.json") from None
     except OSError as error:
-        raise ValueError(f"cannot be read: {told(error)}") from None
+        raise ValueError(f"cannot be read: {os_error_text(error)}") from None
 
 
 def is_imported(folder: Folder) -> bool:

@@ -252,7 +252,7 @@ class WantedTrial(FrozenModel):
     repeat: Count
     index: Count
     pruned_at: Count | None = None
-    """Step at which the sweep file's present rule prunes the trial, where its record goes on beyond it."""
+    """Step at which the sweep file's pruning rule now stops the trial, where its record goes on beyond it."""
     params: dict[str, float] = {}
     """Searched hyperparameters that the protocol gave it; empty in manifests of earlier versions."""
 

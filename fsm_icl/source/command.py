@@ -42,7 +42,7 @@ def import_files(paths: Sequence[Path], results: str, name: str) -> int:
         raise ValueError(f"--name {name!r}: expected up to 60 letters, digits, dots, hyphens and underscores")
     refuse_sweep(as_folder(results))
     folder = imported_folder(as_folder(results), name)
-    reading = read_all(paths)
+    reading = read_files(paths)
     choice = choose(reading.runs)
     problems = [*reading.skipped, *choice.problems]
     for line in problems:
@@ -62,7 +62,7 @@ def import_files(paths: Sequence[Path], results: str, name: str) -> int:
     return 1 if problems else 0
 
 
-def read_all(paths: Sequence[Path]) -> Reading:
+def read_files(paths: Sequence[Path]) -> Reading:
     """The runs in all files; a file with the content of an earlier one is skipped."""
     reading, known = Reading([], []), dict[str, str]()
     for path in paths:

@@ -45,7 +45,7 @@ def read_content(path: Path) -> Content:
     except ValueError as error:  # a key that occurs twice, or an integer of thousands of digits
         raise SourceError(str(error).partition(";")[0]) from None
     if not isinstance(parsed, dict) or not parsed:
-        raise SourceError(f"expected an object with keys, found {shown(parsed)}")
+        raise SourceError(f"expected an object with keys, found {quoted(parsed)}")
     _check_values(parsed)
     return Content(displayed(path.name), hashlib.sha256(raw).hexdigest(), parsed)
 
@@ -56,15 +56,15 @@ def displayed(name: str) -> str:
     return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
-def shown(value: Any) -> str:
+def quoted(value: Any) -> str:
     """A value as JSON, of a long one its beginning."""
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:36]} ..."
 
 
-def listed(names: Sequence[str] | Mapping[str, Any], most: int = 6) -> str:
+def enumerated(names: Sequence[str] | Mapping[str, Any], most: int = 6) -> str:
     """The names, of many the first few."""
-    return ", ".join(shown(name) for name in list(names)[:most]) + (", ..." if len(names) > most else "")
+    return ", ".join(quoted(name) for name in list(names)[:most]) + (", ..." if len(names) > most else "")
 
 
 def _bytes(path: Path) -> bytes:
@@ -86,7 +86,7 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {shown(key)} stands twice in one object")
+            raise ValueError(f"the key {quoted(key)} stands twice in one object")
         found[key] = value
     return found
 
@@ -102,6 +102,6 @@ def _check_values(content: dict[str, Any]) -> None:
             raise SourceError("is nested too deeply to be one of the source's files")
         for text in (*place[-1:], *([value] if isinstance(value, str) else [])):
             if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-                raise SourceError(f"holds {shown(text)}, which is no text: half of a surrogate pair")
+                raise SourceError(f"holds {quoted(text)}, which is no text: half of a surrogate pair")
         parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
         stack += [((*place, str(name)), part) for name, part in parts]

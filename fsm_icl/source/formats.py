@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fsm_icl.source.content import SourceError, listed, read_content, shown
-from fsm_icl.source.naming import DIRECT, ExperimentName, arch_of, experiment_name, file_name
+from fsm_icl.source.content import SourceError, enumerated, quoted, read_content
+from fsm_icl.source.naming import DIRECT, ExperimentName, architecture_named, experiment_name, file_name
 from fsm_icl.source.schema import CurveEntry, CurveName, MetricsFile, parsed
 
 
@@ -51,7 +51,7 @@ def read_source(path: Path) -> list[SourceRun]:
         return list(_curve_runs(name, digest, keys))
     raise SourceError(
         "is neither a *_metrics.json (keys experiment, timestamp, model_config, training_history, final_results) nor "
-        f"training curves by architecture and training: its keys are {listed(keys)}"
+        f"training curves by architecture and training: its keys are {enumerated(keys)}"
     )
 
 
@@ -60,7 +60,7 @@ def _metrics_run(file: str, digest: str, content: Mapping[str, Any]) -> SourceRu
     name = experiment_name(read.experiment)
     if name is None:
         raise SourceError(
-            f"experiment: {shown(read.experiment)} names no architecture; expected one such as lstm_direct or "
+            f"experiment: {quoted(read.experiment)} names no architecture; expected one such as lstm_direct or "
             "vanilla_rnn_curriculum_simple"
         )
     rows, training = read.training_history.rows(), read.training_config
@@ -123,12 +123,12 @@ def _curve_runs(file: str, digest: str, content: Mapping[str, Any]) -> Iterator[
                 sha256=digest,
                 experiment=place,
                 timestamp=None,
-                arch=arch_of(names.arch),
+                arch=architecture_named(names.arch),
                 training=training.lower(),
                 d_model=None,
                 num_layers=None,
                 num_params=None,
-                settings={"model": {"arch": arch_of(arch)}},
+                settings={"model": {"arch": architecture_named(arch)}},
                 budget=read.epochs[-1],
                 epochs=tuple(read.epochs),
                 metrics=read.rows(),

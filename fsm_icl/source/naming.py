@@ -27,7 +27,7 @@ class ExperimentName:
         return self.training.partition("_")[0]
 
 
-def arch_of(name: str) -> str:
+def architecture_named(name: str) -> str:
     """The architecture that the source calls `name`, or that stands at its beginning: vanilla_rnn_d512 is an rnn."""
     lower = name.lower()
     found = next((known for known in _ARCHS if lower == known or lower.startswith(f"{known}_")), None)
@@ -39,8 +39,8 @@ def experiment_name(text: str) -> ExperimentName | None:
     lower = text.lower()
     if (match := _FORM.fullmatch(lower)) is not None:
         kind, rest = match["kind"], match["rest"].rstrip("_")
-        return ExperimentName(arch_of(match["model"]), kind if kind == DIRECT else f"{kind}{rest}")
-    arch = arch_of(lower)
+        return ExperimentName(architecture_named(match["model"]), kind if kind == DIRECT else f"{kind}{rest}")
+    arch = architecture_named(lower)
     return ExperimentName(arch, DIRECT) if arch in _ARCHS.values() else None
 
 

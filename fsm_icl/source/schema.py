@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from fsm_icl.source.content import SourceError, shown
+from fsm_icl.source.content import SourceError, quoted
 
 Read = TypeVar("Read", bound=BaseModel)
 
@@ -23,7 +23,7 @@ def parsed(model: type[Read], content: Any, place: str) -> Read:
         missing = first["type"] == "missing"
         what = first["msg"].removeprefix("Value error, ")
         value = first["input"]
-        found = "" if missing or isinstance(value, dict | BaseModel) else f"found {shown(value)}; "
+        found = "" if missing or isinstance(value, dict | BaseModel) else f"found {quoted(value)}; "
         raise SourceError(f"{where}: {found}{'is missing' if missing else what}{more}") from None
 
 
@@ -56,7 +56,7 @@ class Part(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow", frozen=True)
 
 
-class Model(Part):
+class SourceModel(Part):
     """Its `model_config`; num_states there is padded to 8, so it is not the machines'."""
 
     d_model: Whole
@@ -126,7 +126,7 @@ class MetricsFile(Part):
     timestamp: Annotated[str, AfterValidator(_date)]
     checkpoint_name: str | None = None
     curriculum_info: dict[str, Any] | None = None
-    size: Model = Field(alias="model_config")
+    size: SourceModel = Field(alias="model_config")
     training_config: Training = Training()
     training_history: Curves
     final_results: FinalResults

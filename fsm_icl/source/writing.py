@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fsm_icl.results.files import exists, is_local, listed, write_atomically
+from fsm_icl.results.files import children, exists, is_local, write_atomically
 from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.reading import read_manifest
 from fsm_icl.results.records import (
@@ -44,19 +44,19 @@ def imported_folder(results: Folder, name: str) -> Folder:
             raise ValueError(
                 f"{folder} holds a sweep that was run here: nothing is imported into it; give another --name"
             )
-    elif exists(folder) and (not folder.is_dir() or listed(folder)):
+    elif exists(folder) and (not folder.is_dir() or children(folder)):
         raise ValueError(f"{folder} is there already, and no import made it; give another --name")
     return folder
 
 
 def write_runs(folder: Folder, name: str, runs: Sequence[SourceRun]) -> Manifest:
-    """Write manifest.json, then records/; what an earlier import left there is kept, as no longer wanted.
+    """Write manifest.json, then records/; records of an earlier import stay, though the manifest no longer names them.
 
     Raises:
         OSError: it can't be written.
     """
-    records = {run: record_of(run) for run in runs}
-    manifest = manifest_of(name, records)
+    records = {run: imported_record(run) for run in runs}
+    manifest = imported_manifest(name, records)
     contents = {f"{record.hash}.json": record.model_dump_json() for record in records.values()}
     if is_local(folder):
         SweepFolder(folder).records.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def write_runs(folder: Folder, name: str, runs: Sequence[SourceRun]) -> Manifest
     return manifest
 
 
-def record_of(run: SourceRun) -> TrialRecord:
+def imported_record(run: SourceRun) -> TrialRecord:
     """The run as a record: a measure trial whose steps are epochs."""
     identity = json.dumps([run.sha256, run.experiment])
     test = TestScore(
@@ -117,7 +117,7 @@ def _end(run: SourceRun, test: TestScore) -> TrialEnd:
     )
 
 
-def manifest_of(name: str, records: dict[SourceRun, TrialRecord]) -> Manifest:
+def imported_manifest(name: str, records: dict[SourceRun, TrialRecord]) -> Manifest:
     """One cell a run, in the order of architecture, size and training."""
     runs = sorted(records, key=_order)
     times = Counter(_label(run) for run in runs)

@@ -1,6 +1,6 @@
 """What a task family provides: a subclass of TaskSpec, which says how episodes are drawn, scored and bounded.
 
-A family is one file or folder beside this one and one line in registry.py; `TaskContract` in testing_tasks.py tests
+A family is one file or folder beside this one and one line in registry.py; `fsm_icl.testing.TaskContract` tests
 it. Specs are plain data and import torch only inside their methods.
 
 Letters: B batch, N episodes of a set, T time, M places, C classes.

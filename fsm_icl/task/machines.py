@@ -26,7 +26,7 @@ _VAL_FROM, _TEST_FROM = (
 """Of digests in order, the first 60 % are train, the next 20 % val."""
 
 MIN_CLASSES, CLASS_DRAWS = 100, 20_000
-"""Fewer classes than this in so many draws leave too few for three splits."""
+"""A kind and size that shows fewer classes in this number of draws has too few for three splits."""
 
 
 class MachineSource(NamedTuple):

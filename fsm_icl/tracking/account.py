@@ -12,6 +12,7 @@ import contextlib
 import netrc
 import os
 import re
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from typing import Any
 from fsm_icl.tracking.encoding import PROJECT
 
 ANSWERS_WITHIN = 3.0
+GIVEN_UP_AFTER = 10.0
+"""Seconds for one answer of a server that is slow, where it was asked for: with none in this time it is gone."""
 SLOW = 60.0
 """Seconds for a server that is slow, where somebody waits for it anyway."""
 QUIET = {"WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true"}
@@ -165,6 +168,24 @@ def _silence(timeout: float, patience: float) -> str | None:
         reason = getattr(error, "reason", error)
         return f"{host()} does not answer in {timeout:g} s ({reason}); see to the network"
     return None
+
+
+def answer_seconds() -> float:
+    """How long the server takes to answer, 0 where it is not there: it may come back at any time.
+
+    Raises:
+        WandbError: it is silent.
+    """
+    began = time.monotonic()
+    try:
+        urllib.request.urlopen(f"{host()}/healthz", timeout=GIVEN_UP_AFTER).close()
+    except urllib.error.HTTPError:
+        pass  # an answer, too
+    except (OSError, ValueError) as error:
+        if not isinstance(getattr(error, "reason", error), TimeoutError):
+            return 0.0
+        raise WandbError(f"{host()} does not answer in {GIVEN_UP_AFTER:g} s; see to the network") from None
+    return time.monotonic() - began
 
 
 def _unreadable_netrc() -> str | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fsm_icl.results.records import METRICS, Manifest, Report, TestScore, TrialEnd, TrialPlace, TrialRecord
-from fsm_icl.tracking.limits import CONFIG, NAME, REASON, VALUE, artifact_name, cut, shortened
+from fsm_icl.tracking.limits import CONFIG, NAME, REASON, VALUE, artifact_name, cut, shortened_value
 
 PROJECT = "fsm_icl"
 SWEEP_JOB = "sweep"
@@ -147,7 +147,7 @@ def sweep_config(manifest: Manifest) -> dict[str, Any]:
     return shown | {_PIECE.format(number): piece for number, piece in enumerate(pieces)}
 
 
-def manifest_of(config: Mapping[str, Any]) -> Manifest:
+def manifest_in(config: Mapping[str, Any]) -> Manifest:
     """The manifest in the config of a sweep's own run. Raises ValueError when there is none."""
     pieces = [config[name] for name in sorted(config) if re.fullmatch(r"manifest_packed_\d+", name)]
     if "manifest" not in config and not pieces:
@@ -182,7 +182,7 @@ def _unpacked(text: str) -> TestScore:
 
 
 def _reason(reason: str, node: str) -> str:
-    return shortened(_without_places(reason, node), REASON, "(the rest is in the trial's log)")
+    return shortened_value(_without_places(reason, node), REASON, "(the rest is in the trial's log)")
 
 
 def _without_places(reason: str, node: str) -> str:

@@ -24,7 +24,7 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 9]}-{_hash(text)}"
 
 
-def shortened(text: str, limit: int, rest: str) -> str:
+def shortened_value(text: str, limit: int, rest: str) -> str:
     """The text where it fits, else its beginning and the words `rest`, which say where the rest is."""
     return text if len(text) <= limit else f"{text[: limit - len(rest) - 2]}\n{rest}\n"[:limit]
 

@@ -30,9 +30,9 @@ def decide(choice: Choice) -> tuple[Mode, str | None]:
 def _decided(choice: Choice) -> tuple[Mode, str | None]:
     if choice in ("offline", "disabled"):
         return choice, None
-    from fsm_icl.tracking.account import host, obstacle  # here, not above: most runs never ask
+    from fsm_icl.tracking.account import GIVEN_UP_AFTER, host, obstacle  # here, not above: most runs never ask
 
-    problem = obstacle()
+    problem = obstacle(patience=GIVEN_UP_AFTER if choice == "online" else 0.0)
     if choice == "online":
         if problem is not None:
             raise TrackingError(f"--wandb online: {problem}, or use --wandb offline")

@@ -19,9 +19,9 @@ from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.records import Manifest
 from fsm_icl.tracking.account import Destination, child_environment, client, first_line
 from fsm_icl.tracking.encoding import SWEEP_JOB, artifact_of, group_of, sweep_config
-from fsm_icl.tracking.limits import NAME, NOTES, cut, shortened, tags
+from fsm_icl.tracking.limits import NAME, NOTES, cut, shortened_value, tags
 from fsm_icl.tracking.markers import logs_below
-from fsm_icl.tracking.trial_runs import settings
+from fsm_icl.tracking.trial_runs import run_settings
 
 CONTENT = Path("sweep")
 """Below `wandb/`: what the run shows, and what its artifact holds."""
@@ -109,11 +109,11 @@ def _log(to: Destination) -> None:
         id=f"{manifest.id}-{SWEEP_JOB}",
         name=cut(f"{manifest.sweep} {manifest.scale}", NAME),
         tags=tags([manifest.sweep, manifest.scale, SWEEP_JOB]),
-        notes=notes and shortened(notes, NOTES, "(the rest is in report.md of the run's artifact)"),
+        notes=notes and shortened_value(notes, NOTES, "(the rest is in report.md of the run's artifact)"),
         config=sweep_config(manifest),
         dir="..",
         mode="offline",
-        settings=settings("offline"),
+        settings=run_settings("offline"),
     )
     shown = {f"figures/{path.stem}": wandb.Image(str(path)) for path in sorted(CONTENT.glob("*.png"))}
     tables = {path.stem: _table(path) for path in sorted(CONTENT.glob("*.csv"))}

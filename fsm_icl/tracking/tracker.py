@@ -15,18 +15,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fsm_icl.results.records import Report, TrialEnd, TrialRecord
-from fsm_icl.tracking.account import Destination, leave_service
+from fsm_icl.tracking.account import leave_service
 from fsm_icl.tracking.encoding import TrackedTrial, row_of
-from fsm_icl.tracking.markers import Markers
 from fsm_icl.tracking.mode import Mode
-from fsm_icl.tracking.trial_runs import Runs
-
-if TYPE_CHECKING:
-    from fsm_icl.results.files import Folder
+from fsm_icl.tracking.trial_runs import TrialRuns
 
 QUEUE_SIZE = 10_000
 ATTEMPTS = 2
@@ -53,30 +48,9 @@ class _Done:
 class Tracker:
     """Logs trials as W&B runs from a thread of its own. Its methods return at once and never raise."""
 
-    def __init__(
-        self,
-        folder: Path,
-        sweep: str,
-        sweep_id: str,
-        scale: str,
-        mode: Mode,
-        results: Folder | None = None,
-        to: Destination | None = None,
-        markers: Markers | None = None,
-    ) -> None:
-        """Start the thread, unless `mode` is disabled.
-
-        Args:
-            folder: the sweep's on this machine, in whose `wandb/` logs are written.
-            sweep: its name.
-            sweep_id: its id.
-            scale: its scale.
-            mode: whether a server is told.
-            results: where the sweep's records and markers are; None is `folder`.
-            to: where in W&B runs go; None is the account's own entity and our project.
-            markers: those of the sweep, where they are read already.
-        """
-        self.runs = Runs(folder, sweep, sweep_id, scale, mode, results, to, markers)
+    def __init__(self, runs: TrialRuns) -> None:
+        """Start the thread that feeds `runs`, unless their mode is disabled."""
+        self.runs = runs
         self._queue: queue.Queue[_Row | _Done | None] = queue.Queue(QUEUE_SIZE)
         self._open: dict[str, tuple[Any, int]] = {}
         """Hash -> the run, and its last row's step."""
@@ -87,7 +61,7 @@ class Tracker:
         self._dropped: list[_Done] = []
         self._slow_failures = 0
         self._thread = threading.Thread(target=self._work, name="wandb-tracker", daemon=True)
-        if mode != "disabled":
+        if self.mode != "disabled":
             leave_service()
             logging.raiseExceptions = False  # on a full disk wandb's own debug.log would print a trace-back a line
             self._thread.start()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.records import TrialRecord
-from fsm_icl.tracking.account import Destination, WandbError, client, first_line
+from fsm_icl.tracking.account import Destination, WandbError, answer_seconds, client, first_line
 from fsm_icl.tracking.encoding import PROJECT, TrackedTrial, code_of, group_of, run_config, summary_of
 from fsm_icl.tracking.limits import NAME, cut, tags
 from fsm_icl.tracking.markers import Markers, mark_of_server
@@ -26,8 +26,10 @@ from fsm_icl.tracking.upload_diary import refused_in
 if TYPE_CHECKING:
     from fsm_icl.results.files import Folder
 
-INIT_SECONDS, FINISH_SECONDS = 5, 10
-"""Online: a server that takes longer is given up, and the sweep logged offline."""
+INIT_SECONDS, FINISH_SECONDS = 10.0, 10.0
+"""Online: a server that takes longer is given up, and the sweep logged offline; one that answers slowly gets more."""
+INIT_ANSWERS, FINISH_ANSWERS = 4, 10
+"""Time for this number of answers: wandb waits for two and five of them, one after the other."""
 OFFLINE_SECONDS = 120
 """Offline there is no server to give up, only a busy machine."""
 MAX_IDS = 4
@@ -35,7 +37,7 @@ MAX_IDS = 4
 log = logging.getLogger(__name__)
 
 
-class Runs:
+class TrialRuns:
     """Used by one thread: two that call wandb.init at once end in "run ID is in use"."""
 
     def __init__(
@@ -49,10 +51,20 @@ class Runs:
         to: Destination | None = None,
         markers: Markers | None = None,
     ) -> None:
-        """See `Tracker`."""
-        self.folder = SweepFolder(
-            folder.absolute()
-        ).wandb  # wandb opens files from the folder that its service was started in
+        """Open nothing yet.
+
+        Args:
+            folder: the sweep's on this machine, in whose `wandb/` logs are written.
+            sweep: its name.
+            sweep_id: its id.
+            scale: its scale.
+            mode: whether a server is told.
+            results: where the sweep's records and markers are; None is `folder`.
+            to: where in W&B runs go; None is the account's own entity and our project.
+            markers: those of the sweep, where they are read already.
+        """
+        # Absolute: wandb opens files from the folder that its service was started in.
+        self.folder = SweepFolder(folder.absolute()).wandb
         self.sweep, self.sweep_id, self.scale, self.mode = sweep, sweep_id, scale, mode
         self.to = to or Destination()
         self.markers = markers or Markers(folder if results is None else results, self.folder.parent, sweep_id)
@@ -67,11 +79,13 @@ class Runs:
         self._refused: str | None = None
         """What of a run the server did not take."""
         self._finishing: list[threading.Thread] = []
+        self._slowest = 0.0
+        """Seconds of the server's slowest answer."""
 
     def start(self) -> None:
         """Start wandb, which takes a second of CPU: while Ray starts, no trial is there yet to be slowed down."""
         try:
-            client(self.mode == "online").setup(settings(self.mode)).ensure_service()
+            client(self.mode == "online").setup(run_settings(self.mode)).ensure_service()
         except Exception as error:  # the first run that opens will tell
             log.debug("W&B", exc_info=error)
 
@@ -79,9 +93,10 @@ class Runs:
         """The trial's wandb.Run. Raises WandbError where there is none."""
         for path in self.markers.forget_logs(trial.hash):
             shutil.rmtree(path.parent, ignore_errors=True)
+        answer = self._answer()
         if self.mode == "online":
             try:
-                return self._init(trial)
+                return self._init(trial, answer)
             except WandbError as error:
                 self._go_offline(error)
                 self._count_failure(trial.hash)
@@ -112,7 +127,7 @@ class Runs:
 
     def close(self) -> None:
         """Wait until all that is on its way has arrived, or given up."""
-        patience = FINISH_SECONDS if self.mode == "online" else OFFLINE_SECONDS
+        patience = finish_seconds(self._slowest) if self.mode == "online" else OFFLINE_SECONDS
         for thread in self._finishing:
             thread.join(3 * patience)
 
@@ -129,6 +144,18 @@ class Runs:
         """Something went wrong with the run of a trial: it can't be opened again under the same id."""
         self._count_failure(trial_hash)
         self._remember(trial_hash, error)
+
+    def _answer(self) -> float:
+        """How long the server takes to answer; one that is silent is left alone from now on."""
+        if self.mode != "online":
+            return 0.0
+        try:
+            answer = answer_seconds()
+        except WandbError as error:
+            self._go_offline(error)
+            return 0.0
+        self._slowest = max(self._slowest, answer)
+        return answer
 
     def _count_failure(self, trial_hash: str) -> None:
         self.failures[trial_hash] = self.failures.get(trial_hash, 0) + 1
@@ -175,20 +202,20 @@ class Runs:
     def _nothing_is_lost(self) -> str:
         return f"nothing is lost: fsm-icl sync {shlex.quote(str(self.folder.parent))} sends it"
 
-    def _init(self, trial: TrackedTrial) -> Any:
+    def _init(self, trial: TrackedTrial, answer: float = 0.0) -> Any:
         again = self.failures.get(trial.hash, 0)
         run_id = f"{self.sweep_id}-{trial.hash}" + ("" if not again else "-off" if again == 1 else f"-off{again}")
         for path in self.folder.glob(f"*run-*-{self.sweep_id}-{trial.hash}*") if again else ():
             shutil.rmtree(path, ignore_errors=True)  # of the run that went wrong
         try:
-            run = client(self.mode == "online").init(id=run_id, **self._arguments(trial))
+            run = client(self.mode == "online").init(id=run_id, **self._arguments(trial, answer))
             self._compare(run, run_id)
             run.define_metric("*", step_metric="step")
         except Exception as error:
             raise error if isinstance(error, WandbError) else WandbError(first_line(error)) from error
         return run
 
-    def _arguments(self, trial: TrackedTrial) -> dict[str, Any]:
+    def _arguments(self, trial: TrackedTrial, answer: float) -> dict[str, Any]:
         at = trial.place
         place: dict[str, Any] = {"sweep": self.sweep, "sweep_id": self.sweep_id, "scale": self.scale}
         place |= {"cell": trial.cell, "repeat": at.repeat, "index": at.index, "hash": trial.hash}
@@ -207,7 +234,7 @@ class Runs:
             "mode": self.mode,
             "reinit": "create_new",
             "resume": "allow" if self.mode == "online" else None,
-            "settings": settings(self.mode),
+            "settings": run_settings(self.mode, answer),
         }
 
     def _compare(self, run: Any, run_id: str) -> None:
@@ -226,8 +253,16 @@ class Runs:
             raise WandbError(f"W&B opened a run with {told}: see the WANDB_ variables of the environment")
 
 
-def settings(mode: Mode) -> Any:
-    """Quiet, complete within a second of a crash, and nothing about the machine that nobody asked to upload."""
+def finish_seconds(answer: float) -> float:
+    """How long the end of a run is waited for, where the server takes `answer` seconds to answer."""
+    return max(FINISH_SECONDS, FINISH_ANSWERS * answer)
+
+
+def run_settings(mode: Mode, answer: float = 0.0) -> Any:
+    """Quiet, complete within a second of a crash, and nothing about the machine that nobody asked to upload.
+
+    Online, as patient as a server needs that takes `answer` seconds to answer.
+    """
     return client(connected=False).Settings(
         silent=True,
         console="off",
@@ -237,8 +272,8 @@ def settings(mode: Mode) -> Any:
         program=PROJECT,
         sagemaker_disable=True,
         use_dot_wandb=False,  # else a folder named .wandb decides where logs lie
-        init_timeout=INIT_SECONDS if mode == "online" else OFFLINE_SECONDS,
-        finish_timeout=FINISH_SECONDS if mode == "online" else OFFLINE_SECONDS,
+        init_timeout=max(INIT_SECONDS, INIT_ANSWERS * answer) if mode == "online" else OFFLINE_SECONDS,
+        finish_timeout=finish_seconds(answer) if mode == "online" else OFFLINE_SECONDS,
         finish_timeout_raises=True,
         x_disable_stats=True,
         x_disable_meta=True,

@@ -34,7 +34,7 @@ PATIENCE = 300.0
 
 
 @dataclass(frozen=True)
-class Synced:
+class UploadResult:
     """What became of a sweep's logs."""
 
     before: int
@@ -47,7 +47,7 @@ class Synced:
     problem: str | None
 
 
-def told(done: Synced) -> str:
+def upload_summary(done: UploadResult) -> str:
     """The summary for a person."""
     parts = [f"{done.sent} runs sent", f"{done.before} were there", f"{done.left} left"]
     if done.interrupted:
@@ -55,14 +55,14 @@ def told(done: Synced) -> str:
     return ", ".join(parts) + (f": {done.problem}; the same command goes on from there" if done.problem else "")
 
 
-def sync(
+def upload_logs(
     folder: Path,
     progress: Progress,
     only: Iterable[Path] | None = None,
     patience: float = PATIENCE,
     markers: Markers | None = None,
     to: Destination | None = None,
-) -> Synced:
+) -> UploadResult:
     """Upload the logs below `folder`/wandb that the server has not got, or those in the folders `only`.
 
     `markers` are those of the sweep, which may lie elsewhere; `to` overrules where the runs were to go.
@@ -89,7 +89,7 @@ def sync(
     if markers is not None:
         _mark(whole, markers)
     left = sum(not mark_of_server(path).exists() for path in waiting)
-    return Synced(
+    return UploadResult(
         before=len(whole) - len(waiting),
         sent=len(waiting) - left,
         left=left,

@@ -31,7 +31,7 @@ class CheckpointNotWrittenError(OSError):
     """The disk, not the trial, is at fault."""
 
 
-def save(folder: Folder, fingerprint: str, content: dict[str, Any]) -> None:
+def save_checkpoint(folder: Folder, fingerprint: str, content: dict[str, Any]) -> None:
     """Write `content` (tensors and plain values) as the trial's one checkpoint, whole or not at all.
 
     Raises:
@@ -48,7 +48,7 @@ def save(folder: Folder, fingerprint: str, content: dict[str, Any]) -> None:
         raise CheckpointNotWrittenError(f"can't write {path}: {error}") from error
 
 
-def load(folder: Folder, fingerprint: str) -> dict[str, Any] | None:
+def load_checkpoint(folder: Folder, fingerprint: str) -> dict[str, Any] | None:
     """The content that was saved for this trial, its tensors on the CPU; None where there is none.
 
     A file that is damaged, of another format or of another trial is set aside and counts as none.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field, PositiveInt
 
-from fsm_icl.models import ModelSpec
+from fsm_icl.models.registry import ModelSpec, plugin_of
 from fsm_icl.results.records import RESULTS_VERSION, FrozenModel, Phase, sha256_of
 from fsm_icl.task.registry import AnyTask
 
@@ -58,7 +58,10 @@ class TrialConfig(FrozenModel):
 
     def fingerprint(self) -> str:
         """SHA-256 of what the trial is: 64 hex digits, the same in every process and version of Python."""
-        return sha256_of({"results_version": RESULTS_VERSION, "trial": identity(self)})
+        plain = {"results_version": RESULTS_VERSION, "trial": identity(self)}
+        if (plugin := plugin_of(self.model)) is not None:
+            plain["plugins"] = {plugin.distribution: self.model.results_version}
+        return sha256_of(plain)
 
 
 @dataclass(frozen=True)

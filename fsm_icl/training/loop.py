@@ -19,7 +19,7 @@ from fsm_icl.training.scoring import evaluate, places, predict
 from fsm_icl.training.state import TrainingState
 
 
-class Diverged(Exception):
+class DivergedError(Exception):
     """A loss is no longer a finite number."""
 
     def __init__(self, step: int, reason: str) -> None:
@@ -33,7 +33,7 @@ def train(config: TrialConfig, env: RunEnv, state: TrainingState | None = None) 
     """Train one trial; a report every `budget.report_every` steps and after the last one.
 
     A trial with a checkpoint in `env.folder` first yields its earlier reports again, then goes on as if it
-    had never stopped: bit for bit, but for cuDNN's dropout between layers, which keeps a state of its own.
+    had never stopped, bit for bit. The exception is cuDNN's dropout between layers, which keeps its own state.
     The checkpoint is written before its report is handed out.
 
     Args:
@@ -76,11 +76,11 @@ def _next_report(config: TrialConfig, env: RunEnv, state: TrainingState) -> Repo
             state.save(env)
     train_loss = float(state.loss_sum) / (stop - (stop - 1) // every * every)
     if not math.isfinite(train_loss):
-        raise Diverged(stop, f"training loss is {train_loss} in the interval that ends at step {stop}")
+        raise DivergedError(stop, f"training loss is {train_loss} in the interval that ends at step {stop}")
     validation = config.task.evaluation_set("val", config.evaluation_seed)
     scored = evaluate(state.model, validation.batch, config)
     if not math.isfinite(scored.loss):
-        raise Diverged(stop, f"validation loss is {scored.loss} at step {stop}")
+        raise DivergedError(stop, f"validation loss is {scored.loss} at step {stop}")
     metrics = {"train/loss": train_loss, "val/loss": scored.loss, "val/accuracy": scored.accuracy}
     report = Report(step=stop, metrics=metrics)
     state.reports.append(report)

@@ -70,7 +70,7 @@ class TrainingState:
         """The state of the trial's checkpoint in `env.folder`, or that before the first step."""
         with Stopwatch() as building:
             state = cls._fresh(config, env)
-            if env.folder and (content := checkpoint.load(env.folder, state.fingerprint)) is not None:
+            if env.folder and (content := checkpoint.load_checkpoint(env.folder, state.fingerprint)) is not None:
                 if (why := problem_with(content, state.model, state.optimizer, config.budget)) is not None:
                     checkpoint.set_aside(TrialFolder(env.folder).checkpoint, why)
                 else:
@@ -125,7 +125,7 @@ class TrainingState:
             "training_seconds": self.training.seconds,
             "started_at": self.started_at,
         }
-        checkpoint.save(env.folder, self.fingerprint, content)
+        checkpoint.save_checkpoint(env.folder, self.fingerprint, content)
 
     def _restore(self, content: dict[str, Any]) -> None:
         self.model.load_state_dict(content["model"])

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 
 import torch
 
+from fsm_icl.models.registry import plugin_of
 from fsm_icl.results.files import append
 from fsm_icl.results.layout import TrialFolder
 from fsm_icl.results.records import Outcome, Report, TestScore, TrialEnd
 from fsm_icl.training import host, weights
 from fsm_icl.training.config import RunEnv, TrialConfig
-from fsm_icl.training.loop import Diverged, train
+from fsm_icl.training.loop import DivergedError, train
 from fsm_icl.training.scoring import score
 from fsm_icl.training.state import TrainingState
 
@@ -50,7 +51,7 @@ def run_trial(config: TrialConfig, env: RunEnv) -> Iterator[Report]:
         end = trial.finished()
     except Pruned as error:
         end = trial.end("pruned", str(error))
-    except Diverged as error:
+    except DivergedError as error:
         trial.step = error.step
         end = trial.end("diverged", error.reason)
     except Exception as error:
@@ -78,7 +79,7 @@ class _Trial:
         for report in train(self.config, self.env, self.state):
             accuracy = report.metric("val/accuracy")
             if not math.isfinite(accuracy):
-                raise Diverged(report.step, f"validation accuracy is {accuracy} at step {report.step}")
+                raise DivergedError(report.step, f"validation accuracy is {accuracy} at step {report.step}")
             self.step = report.step
             yield report
             cutoff = self.env.cutoffs.get(report.step)
@@ -93,7 +94,7 @@ class _Trial:
             test_set = self.config.task.evaluation_set("test", self.config.evaluation_seed)
             test = score(self.state.model, test_set, self.config)
             if self.env.folder:
-                weights.save(self.env.folder, self.state.fingerprint, self.state.model.state_dict())
+                weights.save_weights(self.env.folder, self.state.fingerprint, self.state.model.state_dict())
         return self.end("finished", test=test)
 
     def log(self, error: Exception) -> None:
@@ -131,8 +132,14 @@ class _Trial:
             device=host.device_name(device),
             cpu_model=host.cpu_model(),
             threads=self.env.threads,
-            versions=host.versions(),
+            versions=_versions(config),
         )
+
+
+def _versions(config: TrialConfig) -> dict[str, str]:
+    """Of what computes the results, the package that the architecture comes from included."""
+    plugin = plugin_of(config.model)
+    return host.versions() | ({} if plugin is None else {plugin.distribution: plugin.version})
 
 
 def _is_infrastructure(error: Exception) -> bool:

@@ -28,7 +28,7 @@ _HEADER = b'{"format": 1, '
 """Begins a file of an earlier version: a line of JSON with trial and digest, then what torch.save wrote."""
 
 
-def save(folder: Folder, trial: str, weights: Mapping[str, Tensor]) -> None:
+def save_weights(folder: Folder, trial: str, weights: Mapping[str, Tensor]) -> None:
     """Write a trial's weights, on the CPU so that any machine reads them, and then their digest.
 
     Raises:
@@ -46,7 +46,7 @@ def save(folder: Folder, trial: str, weights: Mapping[str, Tensor]) -> None:
         raise CheckpointNotWrittenError(f"can't write {kept.weights}: {error}") from error
 
 
-def load(folder: Folder, trial: str) -> dict[str, Tensor]:
+def load_weights(folder: Folder, trial: str) -> dict[str, Tensor]:
     """The weights that were saved for this trial, on the CPU. Writes and renames nothing.
 
     Raises:

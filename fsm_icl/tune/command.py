@@ -11,7 +11,7 @@ import typer
 
 from fsm_icl.output import end_without_reader
 from fsm_icl.tune.interruptions import interruptions, say_why
-from fsm_icl.tune.request import MAX_TRIALS, Asked, RunOptions, duration
+from fsm_icl.tune.request import MAX_TRIALS, RunOptions, TuneRequest, duration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fsm_icl.sweep.protocol.planner import Planner
     from fsm_icl.sweep.store.store import Store
     from fsm_icl.tracking.account import Destination
-    from fsm_icl.tune.preview import View
+    from fsm_icl.tune.preview import Preview
     from fsm_icl.tune.resources.packing import Capacity, Packing
 
 
@@ -51,14 +51,17 @@ def tune(
         str | None, typer.Option(help="W&B project; default: WANDB_PROJECT, else fsm_icl.")
     ] = None,
     max_concurrent: Annotated[
-        int | None, typer.Option(min=1, help="Trials at a time; default: as many as fit.")
+        int | None, typer.Option(min=1, help="Largest number of trials at a time; default: what fits.")
     ] = None,
     address: Annotated[
         str | None, typer.Option(help="A Ray cluster that runs already: auto, or HOST:PORT; default: this machine.")
     ] = None,
     capacity: Annotated[
         str | None,
-        typer.Option(metavar="CPUS,GPUS", help="What a cluster may grow to, e.g. 32,8; default: what its head knows."),
+        typer.Option(
+            metavar="CPUS,GPUS[xHOSTS]",
+            help="What a cluster may grow to: 32,8 in all, or by kind of host 4,1x8+64,0x2; default: as its head says.",
+        ),
     ] = None,
     cpus: Annotated[int | None, typer.Option(min=1, help="CPUs of this machine to use; default: those seen.")] = None,
     gpus: Annotated[
@@ -69,11 +72,14 @@ def tune(
         typer.Option(parser=_duration, metavar="DURATION", help="End after 90s, 45m, 2h, ...; run it again to go on."),
     ] = None,
     stall_limit: Annotated[
-        float, typer.Option(parser=_duration, metavar="DURATION", help="Give up a worker that is silent for so long.")
+        float,
+        typer.Option(
+            parser=_duration, metavar="DURATION", help="Treat a worker as hung after this long without a report."
+        ),
     ] = "30m",  # type: ignore[assignment]  # typer parses defaults too
     max_failures: Annotated[
         int,
-        typer.Option(min=0, help="Begin a trial again so often after its worker died; then leave it to the next run."),
+        typer.Option(min=0, help="How many times a trial is restarted after its worker dies."),
     ] = RunOptions.max_failures,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Forget trials whose code failed, and run them again.")
@@ -103,7 +109,7 @@ def tune(
                 wandb_to=_destination(wandb, wandb_entity, wandb_project),
             )
             default = default_scale(there.gpus)
-            asked = Asked(sweep, scale, settings, results, plan, yes, retry_failed, fresh, wandb, default)
+            asked = TuneRequest(sweep, scale, settings, results, plan, yes, retry_failed, fresh, wandb, default)
             code = _run(asked, options, there, max_concurrent)
     except SpecError as error:
         _refuse("\n".join(error.problems))
@@ -114,7 +120,7 @@ def tune(
     raise typer.Exit(code)
 
 
-def _run(asked: Asked, options: RunOptions, capacity: Capacity, max_concurrent: int | None) -> int:
+def _run(asked: TuneRequest, options: RunOptions, capacity: Capacity, max_concurrent: int | None) -> int:
     from fsm_icl.sweep.protocol.claim_checks import bounds_of, doubts
     from fsm_icl.sweep.store.store import StoreError
     from fsm_icl.tracking.mode import TrackingError, decide
@@ -128,7 +134,7 @@ def _run(asked: Asked, options: RunOptions, capacity: Capacity, max_concurrent: 
         packing = Packing(view.loaded.spec.resources, capacity, max_concurrent)
         _introduce(view, packing, asked.scale, options.address, console)
         if asked.plan:
-            print_plan(view.planner, view.standings, packing, console)
+            print_plan(view.planner, view.tally, packing, console)
             cells = [plan.cell for plan in view.planner.plans]
             print_doubts(doubts(view.loaded, cells, bounds_of(cells)), console)
             return 0
@@ -157,7 +163,7 @@ def _run(asked: Asked, options: RunOptions, capacity: Capacity, max_concurrent: 
     return 0 if ended.sound else 1
 
 
-def _introduce(view: View, packing: Packing, scale: str | None, address: str | None, console: Console) -> None:
+def _introduce(view: Preview, packing: Packing, scale: str | None, address: str | None, console: Console) -> None:
     """The first lines."""
     from fsm_icl.tune.preview import headline, print_doubts
     from fsm_icl.tune.resources.capacity import cpu_doubt
@@ -171,7 +177,7 @@ def _introduce(view: View, packing: Packing, scale: str | None, address: str | N
     print_doubts(view.announcements, console)
 
 
-def _open(view: View, asked: Asked, packing: Packing) -> Store:
+def _open(view: Preview, asked: TuneRequest, packing: Packing) -> Store:
     from fsm_icl.sweep.protocol.estimate import bytes_needed
     from fsm_icl.sweep.store.store import Store
 
@@ -194,7 +200,7 @@ def _destination(mode: str, entity: str | None, project: str | None) -> Destinat
 
 
 def _capacity(address: str | None, capacity: str | None, cpus: int | None, gpus: int | None) -> Capacity:
-    from fsm_icl.tune.resources.capacity import of_cluster, of_this_machine, stated
+    from fsm_icl.tune.resources.capacity import capacity_here, of_cluster, stated
 
     try:
         said = None if capacity is None else stated(capacity)
@@ -205,7 +211,7 @@ def _capacity(address: str | None, capacity: str | None, cpus: int | None, gpus:
     if address is not None and (cpus is not None or gpus is not None):
         _refuse("--cpus and --gpus are for this machine; for the cluster at --address give --capacity CPUS,GPUS")
     try:
-        return of_this_machine(cpus, gpus) if address is None else of_cluster(address, said)
+        return capacity_here(cpus, gpus) if address is None else of_cluster(address, said)
     except ValueError as error:
         _refuse(str(error))
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fsm_icl.results.files import modified, told
+from fsm_icl.results.files import modified, os_error_text
 from fsm_icl.results.record_checks import reports_due
 from fsm_icl.results.records import Manifest, Report, TrialEnd
 from fsm_icl.sweep.file.planned import PlannedTrial
@@ -29,15 +29,15 @@ from fsm_icl.tune.job import Job, WorkerContext, read_report
 from fsm_icl.tune.resources.packing import Packing
 
 MANIFEST_SECONDS = 5.0
-"""The manifest is about so old at most while trials end, for whoever looks in."""
+"""Upper bound on the manifest's age while trials end, so that `status` stays current."""
 MANIFEST_SHARE = 0.02
-"""Of the driver's time. A manifest grows with its sweep, so that of a large one is written less often."""
+"""Share of the driver's time that writing manifests may take: a large sweep's manifest is written less often."""
 SILENT_SECONDS = 30.0
-"""A trial that has not reported for so long is asked, as often, whether its checkpoint is newer."""
+"""After this many silent seconds, and then as often, the trial's checkpoint is looked at for a sign of life."""
 
 
 @dataclass
-class InFlight:
+class TrialInFlight:
     """A trial that Ray has been given."""
 
     planned: PlannedTrial
@@ -52,7 +52,7 @@ class InFlight:
 
 
 @dataclass(frozen=True)
-class Lost:
+class LostTrial:
     """A trial that is given up on, without an outcome; the next run asks for it again."""
 
     planned: PlannedTrial
@@ -75,8 +75,8 @@ class Driver:
         self.planner, self.store, self.tracker, self.manifest = planner, store, tracker, manifest
         self.packing = packing
         self.context = WorkerContext(sweep_id=store.id, driver_host=platform.node(), stall_limit=stall_limit)
-        self.in_flight: dict[str, InFlight] = {}
-        self.lost: dict[str, Lost] = {}
+        self.in_flight: dict[str, TrialInFlight] = {}
+        self.lost: dict[str, LostTrial] = {}
         """By hash."""
         self.broken: str | None = None
         self._manifest_due = time.monotonic() + MANIFEST_SECONDS
@@ -91,7 +91,7 @@ class Driver:
         planned = None if self.broken else self.planner.next(busy)
         if planned is None:
             return None
-        self.in_flight[trial_id] = InFlight(planned)
+        self.in_flight[trial_id] = TrialInFlight(planned)
         request = self.packing.request(planned)
         return Job(
             trial=planned.config,
@@ -135,7 +135,7 @@ class Driver:
         running = [flight for flight in list(self.in_flight.values()) if flight.running]
         return min((self.silent_seconds(flight) for flight in running), default=0.0)
 
-    def silent_seconds(self, flight: InFlight) -> float:
+    def silent_seconds(self, flight: TrialInFlight) -> float:
         """Seconds since a trial's last sign of life: it writes a checkpoint at least every minute."""
         now = time.time()
         if now - max(flight.last_sign, flight.last_look) > SILENT_SECONDS:
@@ -169,11 +169,11 @@ class Driver:
 
     def _lose(self, planned: PlannedTrial, why: str) -> None:
         """Give up on a trial. Where the reason is a full or read-only disk, trying others is no use."""
-        self.lost[planned.hash] = Lost(planned, why)
+        self.lost[planned.hash] = LostTrial(planned, why)
         try:
             self.store.check_writable()
         except OSError as error:
-            self.broken = told(error)
+            self.broken = os_error_text(error)
 
     def _keep(self, planned: PlannedTrial, reports: list[Report], end: TrialEnd) -> None:
         assert end.seconds is not None, "a trial of ours knows how long it took"
@@ -186,7 +186,7 @@ class Driver:
             if time.monotonic() > self._manifest_due:
                 self._write_manifest()
         except OSError as error:
-            self.broken = told(error)
+            self.broken = os_error_text(error)
             return
         except Exception as error:  # noqa: BLE001  (whatever it is, Tune would swallow it and run good trials again)
             self.broken = "".join(traceback.format_exception(error))
@@ -205,7 +205,7 @@ class Driver:
         self._manifest_due = began + max(MANIFEST_SECONDS, took / MANIFEST_SHARE)
 
 
-def _checked(flight: InFlight, end: TrialEnd) -> tuple[list[Report], TrialEnd]:
+def _checked(flight: TrialInFlight, end: TrialEnd) -> tuple[list[Report], TrialEnd]:
     """The reports, and the end as the worker told it, unless one of the reports that it rests on never came."""
     budget = flight.planned.config.budget
     due = reports_due(budget.steps, budget.report_every, end.steps)

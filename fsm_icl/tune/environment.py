@@ -30,7 +30,7 @@ os.environ.update(ALWAYS)
 
 
 @contextlib.contextmanager
-def of_this_machine(scratch: Path) -> Iterator[None]:
+def local_environment(scratch: Path) -> Iterator[None]:
     """Inside, Ray starts on this machine whatever the shell's variables say, and lets in who has the run's token.
 
     The token is random, and lies in a file of `scratch` that only this user can read. Without one, every user of the

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from fsm_icl.sweep.protocol.estimate import remaining_seconds
 from fsm_icl.sweep.protocol.planner import CellPlan
-from fsm_icl.tune.driver import SILENT_SECONDS, Driver, InFlight
+from fsm_icl.tune.driver import SILENT_SECONDS, Driver, TrialInFlight
 from fsm_icl.tune.waiting import Patience
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -125,11 +125,11 @@ class Progress(TrialProgressCallback):  # type: ignore[misc]  # ray is untyped
             _minutes(remaining_seconds(plan, self.driver.planner.records)),
         ]
 
-    def _running(self) -> list[InFlight]:
+    def _running(self) -> list[TrialInFlight]:
         """Trials that have a machine."""
         return [flight for trial, flight in list(self.driver.in_flight.items()) if trial not in self.waiting]
 
-    def _step(self, flight: InFlight) -> str:
+    def _step(self, flight: TrialInFlight) -> str:
         """The step of its last report; of a slow trial also when it last gave a sign of life."""
         step = f"{max(flight.reports, default=0)}/{flight.planned.config.budget.steps}"
         silent = self.driver.silent_seconds(flight)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from analysis.report.attachments import sweep_files
+from analysis.findings.findings import findings_of
+from analysis.report.files import sweep_files
 from analysis.report.terminal import print_cell_table, say
 from analysis.sources.sweep import load_sweep
 from fsm_icl.results.files import exists
@@ -24,8 +25,8 @@ from fsm_icl.sweep.store.store import Store
 from fsm_icl.tracking.account import Destination
 from fsm_icl.tracking.mode import Mode
 from fsm_icl.tracking.sweep_run import log_sweep
-from fsm_icl.tracking.upload import sync, told
-from fsm_icl.tune.driver import Lost
+from fsm_icl.tracking.upload import upload_logs, upload_summary
+from fsm_icl.tune.driver import LostTrial
 
 SEND_SECONDS = 15
 
@@ -45,16 +46,16 @@ def share(store: Store, mode: Mode, to: Destination) -> str | None:
         return None
     try:
         logged = log_sweep(store.local, sweep_files(store.folder), to)
-        done = sync(store.local, lambda *_: None, logged, patience=SEND_SECONDS) if mode == "online" else None
+        done = upload_logs(store.local, lambda *_: None, logged, patience=SEND_SECONDS) if mode == "online" else None
         if done and not done.left:
             mark_sweep_sent(store.folder)
     except Exception as error:  # noqa: BLE001
         return f"the sweep's own run was not logged ({error}); the next run logs it"
-    return f"the sweep's own run: {told(done)}" if done and done.left else None
+    return f"the sweep's own run: {upload_summary(done)}" if done and done.left else None
 
 
 @dataclass(frozen=True)
-class Ended:
+class SweepOutcome:
     """How a sweep's run ended."""
 
     planner: Planner
@@ -64,7 +65,7 @@ class Ended:
     """The trials' own seconds, summed."""
     workers: int
     broken: str | None
-    lost: list[Lost]
+    lost: list[LostTrial]
     wandb_problem: str | None
     on_cpu: Mapping[str, int] = field(default_factory=dict)
     """Host -> number of trials that ran on its CPU though they were given a share of its GPU."""
@@ -81,11 +82,11 @@ class Ended:
         return self.planner.complete and not self.failed and not cells_failed and self.broken is None
 
 
-def print_end(ended: Ended, folder: Folder, console: Console) -> None:
+def print_end(ended: SweepOutcome, folder: Folder, console: Console) -> None:
     """The table by cell, what went wrong if anything did, and what to run next."""
     if exists(SweepFolder(folder).manifest):  # not where the disk was full from the start
         try:
-            print_cell_table(load_sweep(folder), console)
+            print_cell_table(findings_of(load_sweep(folder)), console)
         except ValueError as error:  # something has changed a file while trials ran
             console.print(Text(f"no table: {error}", style="red"), soft_wrap=True)
     if ended.worked_seconds:
@@ -99,7 +100,7 @@ def print_end(ended: Ended, folder: Folder, console: Console) -> None:
         say(console, f"next: python -m analysis {shlex.quote(str(folder))}")
 
 
-def _problems(ended: Ended) -> list[str]:
+def _problems(ended: SweepOutcome) -> list[str]:
     """One line for each thing that the user should know about."""
     problems = []
     if ended.broken:
@@ -121,7 +122,7 @@ def _problems(ended: Ended) -> list[str]:
     return problems
 
 
-def _failures(ended: Ended, folder: Folder) -> list[Failure]:
+def _failures(ended: SweepOutcome, folder: Folder) -> list[Failure]:
     found = [(p, r.end.outcome, r.end.reason) for p, r in ended_trials(ended.planner)]
     broken = [
         failure(folder, p.hash, p.cell.label, p.place.phase, outcome, reason)

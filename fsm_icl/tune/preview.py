@@ -11,21 +11,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fsm_icl.results.files import told
+from fsm_icl.results.files import os_error_text
 from fsm_icl.results.lookup import fresh_folder
 from fsm_icl.sweep.examine.status import begun
 from fsm_icl.sweep.file.cells import cells_of
 from fsm_icl.sweep.file.hypotheses import check_other_scales, declared
-from fsm_icl.sweep.file.load import LoadedSweep, load_sweep, results_folder
+from fsm_icl.sweep.file.load import LoadedSweep, load_sweep_file, results_folder
 from fsm_icl.sweep.protocol.claim_checks import refuse_thresholds
 from fsm_icl.sweep.protocol.declarations import announcements, brought_up_to_date
 from fsm_icl.sweep.protocol.estimate import seconds_per_trial
 from fsm_icl.sweep.protocol.planner import Planner
-from fsm_icl.sweep.protocol.tally import Standing, Standings, num_new, planner_before, standings
+from fsm_icl.sweep.protocol.tally import CellTally, SweepTally, num_new, planner_before, tally
 from fsm_icl.sweep.store.declarations import DeclarationLog
 from fsm_icl.sweep.store.own_records import home_of, read_own_records
 from fsm_icl.sweep.store.store import StoreError, failed_in
-from fsm_icl.tune.request import Asked
+from fsm_icl.tune.request import TuneRequest
 from fsm_icl.tune.resources.packing import Packing
 
 if TYPE_CHECKING:
@@ -36,18 +36,18 @@ _CATEGORIES = ("done", "to\nresume", "to run", "failed", "no longer\nwanted")
 
 
 @dataclass(frozen=True)
-class View:
+class Preview:
     """A sweep as it stands before it is run; nothing has been written for it."""
 
     loaded: LoadedSweep
     folder: Folder
     planner: Planner
-    standings: Standings
+    tally: SweepTally
     announcements: list[str]
     """What the run will write beside claims that have changed since trials ended."""
 
 
-def look(asked: Asked) -> View:
+def look(asked: TuneRequest) -> Preview:
     """Read the sweep file and the records there are.
 
     Raises:
@@ -55,7 +55,7 @@ def look(asked: Asked) -> View:
         StoreError: a record can't be read.
     """
     results = results_folder(asked.results)
-    loaded = load_sweep(asked.sweep, asked.scale, asked.sets, asked.default_scale)
+    loaded = load_sweep_file(asked.sweep, asked.scale, asked.sets, asked.default_scale)
     cells = cells_of(loaded)
     refuse_thresholds(loaded)
     declared(loaded, cells)
@@ -71,8 +71,8 @@ def look(asked: Asked) -> View:
     except ValueError as error:
         raise StoreError(str(error)) from None
     except OSError as error:
-        raise StoreError(told(error)) from None
-    return View(loaded, folder, planner, standings(planner, resumable), changed)
+        raise StoreError(os_error_text(error)) from None
+    return Preview(loaded, folder, planner, tally(planner, resumable), changed)
 
 
 def print_doubts(lines: Iterable[str], console: Console) -> None:
@@ -81,9 +81,9 @@ def print_doubts(lines: Iterable[str], console: Console) -> None:
         console.print(f"beware: {line}", highlight=False, markup=False, soft_wrap=True)
 
 
-def headline(view: View, asked_scale: str | None) -> str:
+def headline(view: Preview, asked_scale: str | None) -> str:
     """The first lines: what is run, at which scale and why, and where it goes."""
-    loaded, planner, found, folder = view.loaded, view.planner, view.standings, view.folder
+    loaded, planner, found, folder = view.loaded, view.planner, view.tally, view.folder
     spec = loaded.spec
     why = "" if asked_scale else _why(loaded.scale)
     done = sum(plan.num_searched + plan.num_measured for plan in planner.plans)
@@ -100,10 +100,10 @@ def _range(numbers: list[int]) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def _changed(loaded: LoadedSweep, planner: Planner, found: Standings, folder: Folder) -> str:
+def _changed(loaded: LoadedSweep, planner: Planner, found: SweepTally, folder: Folder) -> str:
     """What a change of the sweep file since the last run adds and drops."""
     dropped = found.total.no_longer_wanted
-    kept = f"{dropped:,} records are no longer wanted (kept, but in no figure)"
+    kept = f"{dropped:,} records are of trials that the sweep file no longer asks for (kept, but in no figure)"
     before = planner_before(folder, loaded.spec, planner.records)
     if before is not None:
         return f"\nthe sweep file has changed: {num_new(planner, before):,} trials are new, {kept}"
@@ -115,7 +115,7 @@ def _why(scale: str) -> str:
     return f" ({found}; --scale says otherwise)" if found else ""
 
 
-def print_plan(planner: Planner, found: Standings, packing: Packing, console: Console) -> None:
+def print_plan(planner: Planner, found: SweepTally, packing: Packing, console: Console) -> None:
     """--plan: cells, trials, parameters, estimated time, what is done and what is missing."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name in ("cell", "params", "search", "measure", *_CATEGORIES, "s/trial", "core-min\nto go"):
@@ -139,7 +139,7 @@ def print_plan(planner: Planner, found: Standings, packing: Packing, console: Co
             f"{to_go / 60:.1f}",
         )
     for name, dropped in list(found.elsewhere.items())[:MAX_ROWS]:
-        table.add_row(f"{name} *", "", "", "", *_counts(Standing(0, 0, 0, 0, dropped)), "", "")
+        table.add_row(f"{name} *", "", "", "", *_counts(CellTally(0, 0, 0, 0, dropped)), "", "")
     table.add_section()
     table.add_row("all", "", "", "", *_counts(found.total), "", f"{sum(left) / 60:,.1f}")
     console.print(table)
@@ -154,7 +154,7 @@ def print_plan(planner: Planner, found: Standings, packing: Packing, console: Co
         console.print("~ rough figure from the layers' size, for one CPU core; better once a trial has run")
 
 
-def _counts(standing: Standing) -> list[str]:
+def _counts(standing: CellTally) -> list[str]:
     """In the order of _CATEGORIES."""
     return [
         f"{n:,}"

@@ -16,7 +16,7 @@ MAX_TRIALS = 10_000
 
 
 @dataclass(frozen=True)
-class Asked:
+class TuneRequest:
     """Which sweep the command line means, and what to do with it."""
 
     sweep: str

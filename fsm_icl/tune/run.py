@@ -15,7 +15,7 @@ from ray.tune.schedulers import FIFOScheduler
 from rich.console import Console
 
 from analysis.report.terminal import say
-from fsm_icl.results.files import told
+from fsm_icl.results.files import os_error_text
 from fsm_icl.results.records import Manifest, TaskEntry
 from fsm_icl.sweep.file.cells import Cell, cells_of
 from fsm_icl.sweep.file.hypotheses import declared
@@ -26,10 +26,11 @@ from fsm_icl.sweep.protocol.manifest import manifest_of, task_key
 from fsm_icl.sweep.protocol.planner import Planner
 from fsm_icl.sweep.store.store import Store
 from fsm_icl.tracking.tracker import Tracker
+from fsm_icl.tracking.trial_runs import TrialRuns
 from fsm_icl.tune.driver import Driver
 from fsm_icl.tune.job import requested
 from fsm_icl.tune.live_table import Progress
-from fsm_icl.tune.outcome import Ended, ended_trials, share
+from fsm_icl.tune.outcome import SweepOutcome, ended_trials, share
 from fsm_icl.tune.preview import print_doubts
 from fsm_icl.tune.request import RunOptions
 from fsm_icl.tune.resources.footprints import measure
@@ -72,7 +73,9 @@ def _task_entry(cell: Cell, evaluation_seed: int) -> TaskEntry:
     )
 
 
-def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, packing: Packing, console: Console) -> Ended:
+def run_sweep(
+    loaded: LoadedSweep, store: Store, options: RunOptions, packing: Packing, console: Console
+) -> SweepOutcome:
     """Run all that is missing of a sweep.
 
     Where shares of GPUs are to be measured, `packing` is given the footprints.
@@ -86,7 +89,7 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, packing: P
     if not planner.complete:
         print_doubts(doubts(loaded, cells, bounds_of(cells, maker.tasks)), console)
     to = options.wandb_to
-    tracker = Tracker(store.local, loaded.name, store.id, loaded.scale, options.wandb, store.folder, to)
+    tracker = Tracker(TrialRuns(store.local, loaded.name, store.id, loaded.scale, options.wandb, store.folder, to))
     driver = Driver(planner, store, tracker, lambda: maker(planner), packing, options.stall_limit)
     started = time.monotonic()
     try:
@@ -102,14 +105,16 @@ def run_sweep(loaded: LoadedSweep, store: Store, options: RunOptions, packing: P
             if driver.broken is None:
                 store.write_manifest(maker(planner))
     except OSError as error:
-        driver.broken = driver.broken or told(error)
+        driver.broken = driver.broken or os_error_text(error)
     seconds = time.monotonic() - started
     tracker.catch_up(((planned.tracked, record) for planned, record in ended_trials(planner)), store.read)
     tracker.close()
     shared = share(store, tracker.mode, to) if driver.broken is None else None
     problem = tracker.problem or shared
     lost = list(driver.lost.values())
-    return Ended(planner, seconds, driver.worked_seconds, _slots(driver), driver.broken, lost, problem, driver.on_cpu)
+    return SweepOutcome(
+        planner, seconds, driver.worked_seconds, _slots(driver), driver.broken, lost, problem, driver.on_cpu
+    )
 
 
 def _slots(driver: Driver) -> int:

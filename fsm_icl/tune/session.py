@@ -20,7 +20,7 @@ from ray._private import services, utils
 from ray.tune.execution import class_cache
 
 import fsm_icl
-from fsm_icl.results.files import told
+from fsm_icl.results.files import os_error_text
 from fsm_icl.tune.scratch import scratch_folder
 
 _QUIET = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -52,7 +52,7 @@ def session(address: str | None, num_cpus: int, num_gpus: int | None = None) -> 
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(_scratch())
         if address is None:
-            stack.enter_context(environment.of_this_machine(scratch))
+            stack.enter_context(environment.local_environment(scratch))
         stack.callback(ray.shutdown)
         with _as_session_errors(address):
             if address is None:
@@ -104,7 +104,7 @@ def _scratch() -> Iterator[Path]:
         try:
             folder = stack.enter_context(scratch_folder())
         except OSError as error:
-            raise SessionError(f"Ray needs a folder for temporary files: {told(error)}") from None
+            raise SessionError(f"Ray needs a folder for temporary files: {os_error_text(error)}") from None
         yield folder
 
 

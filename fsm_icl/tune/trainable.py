@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import torch
 from ray import tune
 
-from fsm_icl.results.files import append, as_folder, is_local, told
+from fsm_icl.results.files import append, as_folder, is_local, os_error_text
 from fsm_icl.results.layout import TrialFolder
 from fsm_icl.results.records import Report
 from fsm_icl.sweep.store.probe import problem_here
@@ -47,7 +47,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         try:
             self._stack = _stack_file(folder)
         except OSError as error:
-            self._problem = f"{platform.node()}: {told(error)}"
+            self._problem = f"{platform.node()}: {os_error_text(error)}"
             return
         self._reports = run_trial(job.trial, where)
 

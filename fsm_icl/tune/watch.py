@@ -14,7 +14,7 @@ from fsm_icl.tune.interruptions import RayIsGone, interrupt, say_why
 
 LOOK_SECONDS = 1.0
 LEAVE_SECONDS = 20.0
-"""The driver's main thread has this long to end by itself; it may be inside a call to Ray that never returns."""
+"""Time for the driver's main thread to end by itself; it may be inside a call to Ray that never returns."""
 GRACE_SECONDS = 120.0
 """Beyond the stall limit: a worker that was given up for silence is started again first."""
 
@@ -22,15 +22,22 @@ GRACE_SECONDS = 120.0
 class Watch:
     """A thread beside the run. Inside `looking` it looks at Ray's processes and at how long all trials are silent."""
 
-    def __init__(self, silence: Callable[[], float], limit: float, last_words: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        silence: Callable[[], float],
+        limit: float,
+        last_words: Callable[[], None],
+        leave: float = LEAVE_SECONDS,
+    ) -> None:
         """Start the thread.
 
         Args:
             silence: seconds since any trial that runs has given a sign of life, 0 where none runs.
             limit: how many of them are too many.
             last_words: what is to be written before the process is ended by force.
+            leave: seconds in which the main thread has to end by itself.
         """
-        self._silence, self._limit, self._last_words = silence, limit, last_words
+        self._silence, self._limit, self._last_words, self._leave = silence, limit, last_words, leave
         self._looking, self._left = threading.Event(), threading.Event()
         threading.Thread(target=self._work, name="ray-watch", daemon=True).start()
 
@@ -56,7 +63,7 @@ class Watch:
             if self._looking.is_set() and (why := self._trouble()) is not None:
                 error = RayIsGone(why)
                 interrupt(error)
-                if not self._left.wait(LEAVE_SECONDS):
+                if not self._left.wait(self._leave):
                     self._end(error)
                 return
 

@@ -8,8 +8,9 @@ import pytest
 from analysis.__main__ import main
 from analysis.figures import style
 from analysis.figures.registry import pictures
+from analysis.findings.findings import Findings, findings_of
 from analysis.report.files import tables_of
-from analysis.sources.sweep import Sweep, load_sweep
+from analysis.sources.sweep import load_sweep
 from tests.analysis.builder import hash_of, hypothesis, share_hypothesis, spectrum, write_sweep
 from tests.analysis.conftest import Presented
 
@@ -34,8 +35,8 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, str]]:
     """Folders and commands of what would have been written; drawing is tested once, and takes seconds."""
     calls: list[tuple[Path, str]] = []
 
-    def pretend(sweep: Sweep, typed: str) -> list[Path]:
-        calls.append((sweep.folder, typed))
+    def pretend(findings: Findings, typed: str) -> list[Path]:
+        calls.append((findings.sweep.folder, typed))
         return [Path("report.html")]
 
     monkeypatch.setattr("analysis.report.files.write", pretend)
@@ -109,8 +110,8 @@ def test_equal_sweeps_give_byte_equal_tables(results: Path, tmp_path: Path) -> N
         path.write_text(json.dumps(record))
     found = []
     for folder in (results / "spectrum-laptop", results / "spectrum-laptop", other):
-        sweep = load_sweep(folder)
-        tables = tables_of(sweep, pictures(sweep))
+        findings = findings_of(load_sweep(folder))
+        tables = tables_of(findings, pictures(findings))
         found.append({name: table.to_csv() for name, table in tables.items() if name not in ("timeline", "matchings")})
     assert found[0] == found[1] == found[2]
 

@@ -64,6 +64,15 @@ def test_what_is_shipped_needs_its_placeholders_and_no_more(name: str, tmp_path:
     assert (done.exit_code, done.stdout) == (0, f"{path}: nothing wrong\n")
 
 
+def test_a_capacity_may_name_kinds_of_hosts(tmp_path: Path) -> None:
+    text = filled((ROOT / "cluster" / "kuberay.yaml").read_text(), VALUES)
+    assert '"32,8"' in text
+    path = tmp_path / "kuberay.yaml"
+    path.write_text(text.replace('"32,8"', '"4,1x8"'))
+    done = doctor("--cluster", str(path))
+    assert (done.exit_code, done.stdout) == (0, f"{path}: nothing wrong\n")
+
+
 def _replace(key: str, old: str, new: str) -> Change:
     def change(config: dict[str, Any]) -> None:
         assert old in str(config[key])
@@ -113,6 +122,15 @@ def _worker(config: dict[str, Any]) -> dict[str, Any]:
     return dict(container)
 
 
+def _told(capacity: str) -> Change:
+    def change(config: dict[str, Any]) -> None:
+        (container,) = config["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"]
+        (entry,) = (entry for entry in container["env"] if entry["name"] == "FSM_ICL_CAPACITY")
+        entry["value"] = capacity
+
+    return change
+
+
 KUBERAY: list[tuple[Change, str]] = [
     (lambda c: c["spec"]["rayClusterSpec"].pop("authOptions"), "no token is asked for"),
     (lambda c: c["spec"]["rayClusterSpec"].update(authOptions={"mode": "disabled"}), "no token is asked for"),
@@ -125,6 +143,8 @@ KUBERAY: list[tuple[Change, str]] = [
         lambda c: c["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"][0].pop("env"),
         "no FSM_ICL_CAPACITY; set it to 32,8",
     ),
+    (_told("4,1x4"), "FSM_ICL_CAPACITY: is 4,1x4, but workers may grow to 32,8"),
+    (_told("many"), "FSM_ICL_CAPACITY: expected CPUS,GPUS of the whole cluster"),
     (lambda c: c["spec"]["rayClusterSpec"].update(rayVersion="2.59.0"), "Ray 2.59.0, but constraints.txt has"),
 ]
 

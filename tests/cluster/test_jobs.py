@@ -155,7 +155,7 @@ def test_this_checkout_can_be_imported_from_what_travels() -> None:
 def test_options_are_checked_before_anything_is_sent(
     file: Path, options: list[str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fsm_icl.cluster.jobs.submit", lambda *_: pytest.fail("it was sent"))
+    monkeypatch.setattr("fsm_icl.cluster.jobs.submit_job", lambda *_: pytest.fail("it was sent"))
     done = fsm("submit", str(file), "spectrum", *options)
     assert done.exit_code == 2
     assert done.stdout == ""
@@ -168,7 +168,7 @@ def job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     done: list[str] = []
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
     ensure_token()
-    monkeypatch.setattr("fsm_icl.cluster.jobs.submit", lambda *_: done.append("sent") or "job-1")
+    monkeypatch.setattr("fsm_icl.cluster.jobs.submit_job", lambda *_: done.append("sent") or "job-1")
     monkeypatch.setattr("fsm_icl.cluster.jobs.follow", lambda *_: done.append("followed") or True)
     monkeypatch.setattr("fsm_icl.cluster.teardown.ray_down", lambda *_: done.append("ended") or True)
     monkeypatch.setattr("fsm_icl.cluster.teardown.stop_each", lambda _: iter(()))

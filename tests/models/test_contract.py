@@ -1,176 +1,29 @@
-"""What every architecture must keep; a new member of the union is covered without touching this file."""
+"""What every architecture must keep; a new line of the registry is covered without touching this file."""
 
 from __future__ import annotations
 
-import io
-from typing import get_args
-
 import pytest
-import torch
 from pydantic import TypeAdapter, ValidationError
-from torch.nn import functional
-from torch.utils.flop_counter import FlopCounterMode
 
-from fsm_icl.models import CoreSpec, ModelSpec
-from fsm_icl.models.shell import Model, build_model
-
-V, C, D, B, T = 11, 5, 8, 3, 7
-
-UNION = get_args(get_args(ModelSpec)[0])
-ARCHS = [get_args(member.model_fields["arch"].annotation)[0] for member in UNION]
-VARIANTS: list[dict[str, object]] = [
-    *({"arch": arch} for arch in ARCHS),
-    {"arch": "rnn", "nonlinearity": "relu"},
-    {"arch": "rnn", "nonlinearity": "relu", "init": "identity"},
-    {"arch": "rnn", "init": "concatenated_xavier"},
-    {"arch": "rnn", "residual": True, "norm": "layer"},
-    {"arch": "mi_rnn", "residual": True},
-    {"arch": "gru", "norm": "rms"},
-    {"arch": "lstm", "residual": True, "norm": "rms"},
-]
+from fsm_icl.models.gru import GRUSpec
+from fsm_icl.models.lstm import LSTMSpec
+from fsm_icl.models.mi_rnn import MIRNNSpec
+from fsm_icl.models.registry import ARCHITECTURES, ModelSpec
+from fsm_icl.models.rnn import RNNSpec
+from fsm_icl.testing import ArchitectureContract
 
 
-def make(num_layers: int, d_model: int = D, **fields: object) -> CoreSpec:
-    plain = {"d_model": d_model, "num_layers": num_layers, **fields}
-    spec: CoreSpec = TypeAdapter(ModelSpec).validate_python(plain)
-    return spec
-
-
-@pytest.fixture(params=VARIANTS, ids=lambda fields: "-".join(map(str, fields.values())))
-def fields(request: pytest.FixtureRequest) -> dict[str, object]:
-    fields: dict[str, object] = request.param
-    return fields
-
-
-@pytest.fixture(params=[1, 2], ids=["L1", "L2"])
-def spec(request: pytest.FixtureRequest, fields: dict[str, object]) -> CoreSpec:
-    return make(request.param, **fields)
-
-
-@pytest.fixture
-def model(spec: CoreSpec) -> Model:
-    return build_model(spec, V, C, seed=0)
-
-
-@pytest.fixture
-def tokens() -> torch.Tensor:
-    return (torch.arange(B * T) % V).reshape(B, T)
-
-
-class TestArchitecture:
-    def test_maps_tokens_to_logits(self, model: Model, tokens: torch.Tensor) -> None:
-        logits = model(tokens)
-        assert logits.shape == (B, T, C)
-        assert logits.dtype == torch.float32
-
-    def test_reads_out_only_where_it_is_asked(self, model: Model, tokens: torch.Tensor) -> None:
-        at = torch.tensor([2 * B + 1, 0, 6 * B + 2])  # time-major: (t=2, b=1), (0, 0), (6, 2)
-        expected = model(tokens)[torch.tensor([1, 0, 2]), torch.tensor([2, 0, 6])]
-        torch.testing.assert_close(model(tokens, at), expected)
-
-    @pytest.mark.parametrize("changed", range(T))
-    def test_a_token_changes_nothing_before_it(self, model: Model, tokens: torch.Tensor, changed: int) -> None:
-        other = tokens.clone()
-        other[:, changed] = (other[:, changed] + 1) % V
-        before, after = model(tokens), model(other)
-        assert torch.equal(before[:, :changed], after[:, :changed])
-        assert (before[:, changed] != after[:, changed]).any(-1).all()
-
-    def test_episodes_do_not_see_each_other(self, model: Model, tokens: torch.Tensor) -> None:
-        alone = torch.cat([model(row[None]) for row in tokens])
-        torch.testing.assert_close(model(tokens), alone)
-
-    def test_gradient_reaches_every_weight(self, model: Model, tokens: torch.Tensor) -> None:
-        functional.cross_entropy(model(tokens).flatten(0, 1), tokens.flatten() % C).backward()
-        for name, parameter in model.named_parameters():
-            assert parameter.grad is not None, name
-            assert parameter.grad.isfinite().all(), name
-            rows = parameter.grad.reshape(len(parameter), -1).ne(0).any(1)
-            assert rows.float().mean() > 0.6, name  # relu units may be off
-
-    def test_gradient_reaches_every_earlier_token(self, spec: CoreSpec) -> None:
-        core = build_model(spec, V, C, seed=0).core
-        x = torch.randn(B, T, D, generator=torch.Generator().manual_seed(0), requires_grad=True)
-        outputs, _ = core(x)
-        (gradient,) = torch.autograd.grad(outputs[:, -1].sum(), x)
-        assert gradient.ne(0).any(-1).all()
-
-    def test_counts_its_parameters(self, spec: CoreSpec, model: Model) -> None:
-        assert spec.core_params() == sum(p.numel() for p in model.core.parameters())
-        assert spec.num_params(V, C) == sum(p.numel() for p in model.parameters())
-
-    def test_counts_its_state_and_carries_all_of_it(self, spec: CoreSpec, model: Model) -> None:
-        x = torch.randn(B, T, D, generator=torch.Generator().manual_seed(0))
-        whole, end = model.core(x)
-        assert sum(tensor.numel() for tensor in end) == B * spec.state_size()
-        first, state = model.core(x[:, :3])
-        second, state = model.core(x[:, 3:], state)
-        torch.testing.assert_close(torch.cat([first, second], 1), whole)
-        torch.testing.assert_close(state, end)
-
-    @pytest.mark.filterwarnings("ignore:TF32 acceleration on top of oneDNN")  # raised by flags()
-    def test_counts_its_operations(self, spec: CoreSpec, model: Model, tokens: torch.Tensor) -> None:
-        # oneDNN's fused LSTM is one operator that the counter can't see into
-        with torch.backends.mkldnn.flags(enabled=False), FlopCounterMode(display=False) as counter:
-            model(tokens)
-        assert counter.get_total_flops() == B * T * spec.flops_per_token(C)
-
-    def test_weights_survive_a_file(self, spec: CoreSpec, model: Model, tokens: torch.Tensor) -> None:
-        file = io.BytesIO()
-        torch.save(model.state_dict(), file)
-        file.seek(0)
-        other = build_model(spec, V, C, seed=1)
-        other.load_state_dict(torch.load(file, weights_only=True))
-        assert torch.equal(other(tokens), model(tokens))
-
-    def test_overfits_one_batch(self, model: Model) -> None:
-        generator = torch.Generator().manual_seed(0)
-        tokens = torch.randint(V, (2, 6), generator=generator)
-        targets = torch.randint(C, (2, 6), generator=generator)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=3e-2, fused=True)
-        for _ in range(150):
-            optimizer.zero_grad()
-            loss = functional.cross_entropy(model(tokens).flatten(0, 1), targets.flatten())
-            loss.backward()
-            optimizer.step()
-        assert loss < 0.02
-
-    def test_building_leaves_the_global_generator_alone(self, spec: CoreSpec) -> None:
-        before = torch.get_rng_state()
-        build_model(spec, V, C, seed=0)
-        assert torch.equal(torch.get_rng_state(), before)
-
-    def test_weights_are_a_function_of_the_seed(self, spec: CoreSpec, model: Model) -> None:
-        torch.rand(5)
-        again, other = build_model(spec, V, C, seed=0), build_model(spec, V, C, seed=1)
-        for (name, a), b, c in zip(model.named_parameters(), again.parameters(), other.parameters(), strict=True):
-            assert torch.equal(a, b), name
-            fixed = a.ndim == 1 or torch.equal(a, torch.eye(D))  # biases, norms, and the identity start
-            assert fixed or not torch.equal(a, c), name
-
-    def test_another_layer_leaves_the_first_ones_weights(self, fields: dict[str, object]) -> None:
-        shallow, deep = (build_model(make(n, **fields), V, C, seed=0).state_dict() for n in (1, 2))
-        assert all(torch.equal(deep[name], weights) for name, weights in shallow.items())
-
-    def test_drops_out_after_layers_and_never_inside(self, fields: dict[str, object]) -> None:
-        x = torch.randn(B, T, D, generator=torch.Generator().manual_seed(0))
-        plain = build_model(make(1, **fields), V, C, seed=0).core
-        dropping = build_model(make(1, dropout=0.5, **fields), V, C, seed=0).core
-        assert torch.equal(dropping.train()(x)[0], plain(x)[0])
-
-    def test_dropout_ends_with_training(self, fields: dict[str, object], tokens: torch.Tensor) -> None:
-        plain = build_model(make(2, **fields), V, C, seed=0)
-        dropping = build_model(make(2, dropout=0.5, **fields), V, C, seed=0)
-        assert not torch.equal(dropping.train()(tokens), plain(tokens))
-        assert torch.equal(dropping.eval()(tokens), plain.eval()(tokens))
-
-    def test_refuses_unknown_fields_and_bad_sizes(self, fields: dict[str, object]) -> None:
-        for bad in ({"hidden_size": 8}, {"d_model": 0}, {"num_layers": 0}, {"dropout": 1.0}):
-            with pytest.raises(ValidationError):
-                TypeAdapter(ModelSpec).validate_python({**fields, **bad})
-
-    def test_survives_json(self, spec: CoreSpec) -> None:
-        assert TypeAdapter(ModelSpec).validate_json(spec.model_dump_json()) == spec
+class TestArchitectures(ArchitectureContract):
+    variants = (
+        *(spec.model_validate({"arch": arch}) for arch, spec in ARCHITECTURES.items()),
+        RNNSpec(arch="rnn", nonlinearity="relu"),
+        RNNSpec(arch="rnn", nonlinearity="relu", init="identity"),
+        RNNSpec(arch="rnn", init="concatenated_xavier"),
+        RNNSpec(arch="rnn", residual=True, norm="layer"),
+        MIRNNSpec(arch="mi_rnn", residual=True),
+        GRUSpec(arch="gru", norm="rms"),
+        LSTMSpec(arch="lstm", residual=True, norm="rms"),
+    )
 
 
 def test_an_unknown_architecture_is_named_with_the_known_ones() -> None:

@@ -7,12 +7,10 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
-from fsm_icl.models import CoreSpec, ModelSpec
-from fsm_icl.models.mi_cell import MICell
-from fsm_icl.models.scan import Scan
+from fsm_icl.models.registry import ModelSpec
 from fsm_icl.models.shell import build_model, spectral_radii
+from fsm_icl.models.spec import CoreSpec
 from fsm_icl.models.stack import Stack
-from fsm_icl.models.state_dropout import ForgetfulRNN
 from fsm_icl.models.torch_layers import RecurrentCore
 
 D = 32
@@ -89,40 +87,42 @@ def test_residual_and_norm_are_their_equations() -> None:
 
 
 def test_multiplicative_integration_is_its_equation() -> None:
-    cell = MICell(D)
+    layer = make(arch="mi_rnn").scan()
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for parameter in cell.parameters():
+        for parameter in layer.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
     x = torch.randn(2, 6, D, generator=generator)
-    hidden, _ = Scan(cell)(x)
+    hidden, _ = layer(x)
+    (w,) = layer.layer_weights()
     for b in range(2):
         h = torch.zeros(D)
         for t in range(6):
-            wx, uh = cell.weight_ih @ x[b, t], cell.recurrent @ h
-            h = torch.tanh(cell.alpha * wx * uh + cell.beta_1 * uh + cell.beta_2 * wx + cell.bias)
+            wx, uh = w["weight_ih"] @ x[b, t], w["recurrent"] @ h
+            h = torch.tanh(w["alpha"] * wx * uh + w["beta_1"] * uh + w["beta_2"] * wx + w["bias"])
             torch.testing.assert_close(hidden[b, t], h, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
 def test_a_forgetful_network_is_torchs_own_outside_training(nonlinearity: str) -> None:
-    cell = ForgetfulRNN(make(nonlinearity=nonlinearity, state_dropout=0.5))  # type: ignore[arg-type]
-    cell.initialise(0)
+    forgetful = make(nonlinearity=nonlinearity, state_dropout=0.5).layer()
+    forgetful.initialise(0)
+    (w,) = forgetful.layer_weights()
     layer = nn.RNN(D, D, batch_first=True, nonlinearity=nonlinearity)
-    named = {"weight_ih": cell.weight_ih, "weight_hh": cell.recurrent, "bias_ih": cell.bias_ih, "bias_hh": cell.bias_hh}
-    layer.load_state_dict({f"{name}_l0": weight for name, weight in named.items()})
+    torchs = {"weight_ih": "weight_ih", "weight_hh": "recurrent", "bias_ih": "bias_ih", "bias_hh": "bias_hh"}
+    layer.load_state_dict({f"{name}_l0": w[ours] for name, ours in torchs.items()})
     x = torch.randn(2, 5, D, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(Scan(cell).eval()(x)[0], layer(x)[0])
+    torch.testing.assert_close(forgetful.eval()(x)[0], layer(x)[0])
 
 
 def test_what_a_forgetful_network_drops_is_gone_for_later_steps() -> None:
-    cell = ForgetfulRNN(make(nonlinearity="relu", init="identity", state_dropout=0.5))  # type: ignore[arg-type]
-    cell.initialise(0)
+    forgetful = make(nonlinearity="relu", init="identity", state_dropout=0.5).layer()
+    forgetful.initialise(0)
     x = torch.zeros(1024, 6, D)
     x[:, 0] = torch.randn(1024, D, generator=torch.Generator().manual_seed(0))
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        hidden, _ = Scan(cell).train()(x)
+        hidden, _ = forgetful.train()(x)
     alive = hidden[:, 0].ne(0)
     for t in range(1, 6):
         assert not hidden[:, t][~alive].any()  # dropped once, gone for good

@@ -45,16 +45,16 @@ def test_many_are_read_at_once_by_name(folder: Any) -> None:
     assert [(path.name, content) for path, content in found.items()] == [("a.json", b"a.json"), ("b.json", b"b.json")]
     assert set(modified(folder, "[!.]*.json")) == set(found)
     assert read_all(folder / "none", "*") == {}
-    assert files.listed(folder / "none") == []
+    assert files.children(folder / "none") == []
 
 
 def test_renamed_and_removed(folder: Any) -> None:
     write_atomically(folder / "a", "x")
     rename(folder / "a", "b")
-    assert [path.name for path in files.listed(folder)] == ["b"]
+    assert [path.name for path in files.children(folder)] == ["b"]
     remove(folder / "b")
     remove(folder / "b")
-    assert files.listed(folder) == []
+    assert files.children(folder) == []
 
 
 def test_a_file_that_is_not_there(folder: Any) -> None:

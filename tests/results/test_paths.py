@@ -109,9 +109,9 @@ def test_a_folder_that_a_mac_has_spelled_is_the_same_sweep(made: str, asked: str
     sweep += "measure: {num_seeds: 2}\n"
     (tmp_path / made).mkdir()
     (tmp_path / made / f"{made}.yaml").write_text(sweep)
-    from fsm_icl.sweep.file.load import load_sweep
+    from fsm_icl.sweep.file.load import load_sweep_file
 
-    folders.write(tmp_path / made / f"{made}-default", load_sweep(f"{made}/{made}.yaml"))
+    folders.write(tmp_path / made / f"{made}-default", load_sweep_file(f"{made}/{made}.yaml"))
     done = fsm("tune", f"{asked}/{asked}.yaml", "--plan", f"--results={asked}")
     assert "4 of 4 trials done" in " ".join(done.stdout.split())
     assert "4 of 4 trials ended" in fsm("status", asked, "--scale=default", f"--results={asked}").stdout

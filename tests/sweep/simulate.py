@@ -8,14 +8,14 @@ from collections.abc import Callable
 from fsm_icl.results.records import Report, TestScore, TrialEnd, TrialRecord
 from fsm_icl.seeding import derive, numpy_generator
 from fsm_icl.sweep.file.cells import Cell, cells_of
-from fsm_icl.sweep.file.load import LoadedSweep, load_sweep
+from fsm_icl.sweep.file.load import LoadedSweep, load_sweep_file
 from fsm_icl.sweep.file.planned import PlannedTrial
 from fsm_icl.sweep.protocol.planner import Planner
 
 
 def loaded(*sets: str, scale: str = "laptop") -> LoadedSweep:
     """The shipped spectrum sweep with overrides."""
-    return load_sweep("spectrum", scale, sets)
+    return load_sweep_file("spectrum", scale, sets)
 
 
 def cells(sweep: LoadedSweep) -> list[Cell]:

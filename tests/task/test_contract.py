@@ -15,7 +15,7 @@ import pytest
 
 from fsm_icl.task.base import Batch, EvaluationSet, TaskSpec
 from fsm_icl.task.transitions.spec import TransitionsTask
-from fsm_icl.testing_tasks import TaskContract
+from fsm_icl.testing import TaskContract
 from tests.task.parity import ParityTask
 from tests.task.test_machines import canonical_form
 from tests.task.transitions.test_baselines import plain_ladder

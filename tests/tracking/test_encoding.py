@@ -16,7 +16,7 @@ from fsm_icl.tracking.encoding import (
     artifact_of,
     code_of,
     group_of,
-    manifest_of,
+    manifest_in,
     record_of,
     row_of,
     run_config,
@@ -138,7 +138,7 @@ def test_a_manifest_of_any_size_fits_into_a_config_and_comes_back(tmp_path: Path
     large = small.model_copy(update={"cells": [cell]})
     config = json.loads(json.dumps(sweep_config(large)))
     check_run({"config": json.dumps({key: {"value": value} for key, value in config.items()})})
-    assert manifest_of(config) == large
+    assert manifest_in(config) == large
 
 
 def test_an_error_of_any_length_fits_into_a_summary() -> None:

@@ -59,7 +59,10 @@ def test_with_a_key_the_server_decides(tmp_path: Path) -> None:
         told = f"online W&B: online, because there is a key for {url} and it answers"
         assert decided("auto", tmp_path, double) == told
         assert decided("online", tmp_path, double) == "online None"
-        double.fault = "error"
+        double.delay = 4.0
+        assert decided("online", tmp_path, double) == "online None"  # asked for, so it is waited for
+        assert "does not answer in 3 s" in decided("auto", tmp_path, double)
+        double.delay, double.fault = 0.0, "error"
         assert f"{url} is in trouble (HTTP Error 500" in decided("auto", tmp_path, double)
         double.down()
         told = f"offline W&B: offline, because {url} does not answer in 3 s"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,14 +15,17 @@ from tests import wandb_account
 from tests.tracking.test_tracker import trials
 from tests.wandb_double import Double, Fault, serving
 
+Drive = Callable[..., str]
+"""Folder, mode and number of trials -> what the tracker says went wrong."""
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 CODE = """
 import sys, time
 from pathlib import Path
 from fsm_icl.tracking.tracker import Tracker
 from tests.tracking.test_tracker import trials
+from fsm_icl.tracking.trial_runs import Runs
 ended = trials(6)
-logged = Tracker(Path(sys.argv[1]), "spectrum", "0123abcd", "laptop", "online")
+logged = Tracker(Runs(Path(sys.argv[1]), "spectrum", "0123abcd", "laptop", "online"))
 def rows(first, last):
     began = time.monotonic()
     for planned, record in ended:
@@ -185,27 +188,33 @@ import sys
 from pathlib import Path
 from fsm_icl.tracking.tracker import Tracker
 from tests.tracking.test_tracker import trials
-local, results, mode = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+local, results, mode, count = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+from fsm_icl.tracking.trial_runs import Runs
 (local / "wandb").mkdir(parents=True, exist_ok=True)
-logged = Tracker(local, "spectrum", "0123abcd", "laptop", mode, results)
-logged.catch_up(trials(3))
+logged = Tracker(Runs(local, "spectrum", "0123abcd", "laptop", mode, results))
+logged.catch_up(trials(count))
 logged.close()
 print(logged.problem)
 """
 
 
-def test_results_that_lie_elsewhere_are_sent_once(tmp_path: Path, double: Double) -> None:
+@pytest.fixture
+def drive(tmp_path: Path, double: Double) -> Drive:
     """Each driver has a working folder of its own, the results are in one place: a bucket, say."""
     (tmp_path / "results" / "wandb").mkdir(parents=True)
-    expected = sum(len(record.reports) for _, record in trials(3))
     environment = wandb_account.environment(tmp_path / "home", double)
 
-    def drive(folder: str, mode: str) -> str:
-        command = [sys.executable, "-c", ELSEWHERE, str(tmp_path / folder), str(tmp_path / "results"), mode]
+    def drive(folder: str, mode: str, count: int = 3) -> str:
+        command = [sys.executable, "-c", ELSEWHERE, str(tmp_path / folder), str(tmp_path / "results"), mode, str(count)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90)
         assert done.stderr == ""
         return done.stdout.strip()
 
+    return drive
+
+
+def test_results_that_lie_elsewhere_are_sent_once(tmp_path: Path, double: Double, drive: Drive) -> None:
+    expected = sum(len(record.reports) for _, record in trials(3))
     assert drive("offline", "offline") == "None"
     assert not double.runs
     for folder in ("first", "second", "third"):
@@ -213,3 +222,29 @@ def test_results_that_lie_elsewhere_are_sent_once(tmp_path: Path, double: Double
         assert sum(len(run.history) for run in double.runs.values()) == expected
     assert len(list(tmp_path.glob("results/wandb/*.done"))) == 3
     assert not list(tmp_path.glob("second/wandb/run-*"))
+
+
+def test_a_server_that_is_slow_and_answers_is_waited_for(double: Double, drive: Drive) -> None:
+    """Each answer takes 5.5 s: opening a run takes two of them, and ending it five."""
+    double.delay = 5.5
+    assert drive("slow", "online", 1) == "None"
+    ((_, record),) = trials(1)
+    assert rows(double) == (len(record.reports), 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"), [("down", "CommError"), ("error", "CommError"), ("slow", "http://127.0.0.1:{} does not answer")]
+)
+def test_a_server_that_is_gone_from_the_start_costs_less_than_half_a_minute(
+    tmp_path: Path, double: Double, drive: Drive, fault: Fault, why: str
+) -> None:
+    if fault == "down":
+        double.down()
+    else:
+        double.fault = fault
+    began = time.monotonic()
+    problem = drive("gone", "online", 2)
+    assert time.monotonic() - began < 30
+    assert problem.startswith(f"went offline for the rest of the sweep ({why.format(double.port)}")
+    assert unsent(tmp_path / "gone") == 2
+    assert len(list(tmp_path.glob("results/wandb/*.done"))) == 2

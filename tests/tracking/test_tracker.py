@@ -25,7 +25,7 @@ from fsm_icl.tracking import tracker as tracker_module
 from fsm_icl.tracking.encoding import TrackedTrial
 from fsm_icl.tracking.offline_logs import read_log
 from fsm_icl.tracking.tracker import Tracker
-from fsm_icl.tracking.trial_runs import Runs, settings
+from fsm_icl.tracking.trial_runs import TrialRuns, run_settings
 from tests.sweep import folders, simulate
 
 
@@ -53,7 +53,7 @@ def trials(count: int) -> list[tuple[TrackedTrial, TrialRecord]]:
 
 
 def tracker(folder: Path) -> Tracker:
-    return Tracker(folder, "spectrum", "0123abcd", "laptop", "offline")
+    return Tracker(TrialRuns(folder, "spectrum", "0123abcd", "laptop", "offline"))
 
 
 def read_run(folder: Path, trial_hash: str) -> list[dict[str, Any]]:
@@ -134,7 +134,7 @@ def test_wandb_breaking_is_remembered_and_not_raised(folder: Path, monkeypatch: 
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("no room for runs")
 
-    monkeypatch.setattr(Runs, "open", broken)
+    monkeypatch.setattr(TrialRuns, "open", broken)
     (planned, record), *_ = trials(1)
     logged = tracker(folder)
     logged.record(planned, record)
@@ -144,7 +144,7 @@ def test_wandb_breaking_is_remembered_and_not_raised(folder: Path, monkeypatch: 
 
 
 def test_disabled_does_nothing(folder: Path) -> None:
-    logged = Tracker(folder, "spectrum", "0123abcd", "laptop", "disabled")
+    logged = Tracker(TrialRuns(folder, "spectrum", "0123abcd", "laptop", "disabled"))
     logged.record(*trials(1)[0])
     logged.close()
     assert list((folder / "wandb").iterdir()) == []
@@ -167,7 +167,7 @@ def test_a_relative_folder_is_the_drivers_whoever_started_wandb(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """wandb's service, maybe inherited through WANDB_SERVICE, opens files from the folder that it was started in."""
-    Runs(folder, "spectrum", "0123abcd", "laptop", "offline").start()
+    TrialRuns(folder, "spectrum", "0123abcd", "laptop", "offline").start()
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     (planned, record), *_ = trials(1)
     logged = tracker(Path("results"))
@@ -237,9 +237,12 @@ def test_what_goes_wrong_last_of_all_is_tried_again_once(folder: Path, monkeypat
 
 
 def test_a_busy_machine_is_waited_for_where_no_server_is() -> None:
-    offline, online = settings("offline"), settings("online")
+    offline, online = run_settings("offline"), run_settings("online")
     assert min(offline.init_timeout, offline.finish_timeout) >= 60
     assert max(online.init_timeout, online.finish_timeout) <= 10
+    slow = run_settings("online", answer=8.0)
+    assert slow.init_timeout >= 2 * 2 * 8.0  # twice what two answers take
+    assert slow.finish_timeout >= 2 * 5 * 8.0
 
 
 def test_wandb_that_hangs_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +254,7 @@ def test_wandb_that_hangs_is_left_alone(folder: Path, monkeypatch: pytest.Monkey
         raise TimeoutError("no answer")
 
     monkeypatch.setattr(tracker_module, "SLOW_SECONDS", 0.01)
-    monkeypatch.setattr(Runs, "open", hangs)
+    monkeypatch.setattr(TrialRuns, "open", hangs)
     logged = tracker(folder)
     for planned, record in trials(6):
         logged.record(planned, record)
@@ -262,7 +265,7 @@ def test_wandb_that_hangs_is_left_alone(folder: Path, monkeypatch: pytest.Monkey
 
 def catch_up(folder: Path, sweep_id: str, ended: list[tuple[PlannedTrial, TrialRecord]]) -> list[str]:
     """Let a driver log these trials where they are not logged; the names of all logs then."""
-    logged = Tracker(folder, "spectrum", sweep_id, "laptop", "offline")
+    logged = Tracker(TrialRuns(folder, "spectrum", sweep_id, "laptop", "offline"))
     logged.catch_up(ended)
     logged.close()
     assert logged.problem is None

@@ -17,12 +17,13 @@ from PIL import Image
 from fsm_icl.results.files import as_folder, write_atomically
 from fsm_icl.results.reading import read_manifest, read_records
 from fsm_icl.sweep.examine.backlog import send
-from fsm_icl.sweep.file.load import load_sweep
+from fsm_icl.sweep.file.load import load_sweep_file
 from fsm_icl.sweep.protocol.planner import Planner
 from fsm_icl.tracking.account import Destination
 from fsm_icl.tracking.sweep_run import log_sweep
 from fsm_icl.tracking.tracker import Tracker
-from fsm_icl.tracking.upload import sync as upload
+from fsm_icl.tracking.trial_runs import TrialRuns
+from fsm_icl.tracking.upload import upload_logs as upload
 from tests import wandb_account
 from tests.sweep import folders, simulate
 from tests.wandb_double import Double, serving
@@ -43,7 +44,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sweep = simulate.loaded()
     records = dict(folders.write(folder, sweep, stop_after=5))
     planner = Planner(sweep.spec, simulate.cells(sweep), records)
-    tracker = Tracker(folder, "spectrum", (folder / "id").read_text(), "laptop", "offline")
+    tracker = Tracker(TrialRuns(folder, "spectrum", (folder / "id").read_text(), "laptop", "offline"))
     tracker.catch_up((p.tracked, records[p.hash]) for plan in planner.plans for p in plan.wanted() if p.hash in records)
     planned = planner.next(set())
     assert planned is not None
@@ -122,13 +123,13 @@ measure: {num_seeds: 1}
 @pytest.mark.parametrize("name", ["two words, and (more)", "x" * 140])
 def test_names_that_are_long_or_strange_are_made_to_fit(tmp_path: Path, name: str) -> None:
     (tmp_path / f"{name}.yaml").write_text(LONG)
-    sweep = load_sweep(str(tmp_path / f"{name}.yaml"), None, [])
+    sweep = load_sweep_file(str(tmp_path / f"{name}.yaml"), None, [])
     folder = tmp_path / "sweep"
     records = folders.write(folder, sweep)
     planner = Planner(sweep.spec, simulate.cells(sweep), records)
     labels = {plan.cell.label for plan in planner.plans}
     assert all(len(label) > 64 for label in labels)
-    tracker = Tracker(folder, sweep.name, (folder / "id").read_text(), sweep.scale, "offline")
+    tracker = Tracker(TrialRuns(folder, sweep.name, (folder / "id").read_text(), sweep.scale, "offline"))
     tracker.catch_up((p.tracked, records[p.hash]) for plan in planner.plans for p in plan.wanted())
     tracker.close()
     assert tracker.problem is None
@@ -324,7 +325,7 @@ def test_a_sweep_that_was_told_where_to_log_goes_there(tmp_path: Path) -> None:
     records = folders.write(folder, sweep, stop_after=2)
     planner = Planner(sweep.spec, simulate.cells(sweep), records)
     there = Destination("us", "ours")
-    tracker = Tracker(folder, "spectrum", (folder / "id").read_text(), "laptop", "offline", to=there)
+    tracker = Tracker(TrialRuns(folder, "spectrum", (folder / "id").read_text(), "laptop", "offline", to=there))
     tracker.catch_up((p.tracked, records[p.hash]) for plan in planner.plans for p in plan.wanted() if p.hash in records)
     tracker.close()
     assert tracker.problem is None

@@ -12,7 +12,7 @@ from fsm_icl.task.base import IGNORE, Batch
 from fsm_icl.task.transitions.episodes import TransitionsStream
 from fsm_icl.training import loop as train_module
 from fsm_icl.training.config import RunEnv, TrialConfig
-from fsm_icl.training.loop import Diverged, learning_rate_at, train, training_step
+from fsm_icl.training.loop import DivergedError, learning_rate_at, train, training_step
 from fsm_icl.training.state import TrainingState
 from tests.training.tiny import take, tiny
 
@@ -149,7 +149,7 @@ def test_a_loss_that_is_not_finite_diverges(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(train_module, "training_step", nan_at_6)
     reports = train(tiny(), RunEnv())
     assert next(reports).step == 4
-    with pytest.raises(Diverged, match="training loss is nan") as caught:
+    with pytest.raises(DivergedError, match="training loss is nan") as caught:
         next(reports)
     assert caught.value.step == 8
 
@@ -161,7 +161,7 @@ def test_a_validation_loss_that_is_not_finite_diverges() -> None:
     next(reports)
     with torch.no_grad():  # at its end the step's own loss is still finite
         state.model.readout.bias.copy_(torch.tensor([math.inf, 0, 0]))
-    with pytest.raises(Diverged, match="loss is"):
+    with pytest.raises(DivergedError, match="loss is"):
         next(reports)
 
 

@@ -138,7 +138,7 @@ def older_format(path: Path) -> None:
 
 
 def other_trial(path: Path) -> None:
-    checkpoint.save(path.parent, tiny(seed=99).fingerprint(), {"step": 3})
+    checkpoint.save_checkpoint(path.parent, tiny(seed=99).fingerprint(), {"step": 3})
 
 
 def plain_torch(path: Path) -> None:
@@ -146,7 +146,7 @@ def plain_torch(path: Path) -> None:
 
 
 def code(path: Path) -> None:
-    checkpoint.save(path.parent, tiny().fingerprint(), {"step": os.getcwd})
+    checkpoint.save_checkpoint(path.parent, tiny().fingerprint(), {"step": os.getcwd})
 
 
 @pytest.mark.parametrize("spoil", [cut_short, empty, garbage, one_bit, older_format, other_trial, plain_torch, code])
@@ -164,10 +164,10 @@ def test_a_bad_checkpoint_is_set_aside(spoil: Any, tmp_path: Path, caplog: pytes
 def changed(path: Path, change: Any) -> None:
     """Write another content under the right digest."""
     fingerprint = tiny().fingerprint()
-    content = checkpoint.load(path.parent, fingerprint)
+    content = checkpoint.load_checkpoint(path.parent, fingerprint)
     assert content is not None
     change(content)
-    checkpoint.save(path.parent, fingerprint, content)
+    checkpoint.save_checkpoint(path.parent, fingerprint, content)
 
 
 def moments(content: dict[str, Any]) -> dict[str, Any]:

@@ -104,9 +104,15 @@ def test_plan_says_what_a_changed_file_adds_and_drops(begun: Path) -> None:
     assert "40 of 70 trials done" in same
     assert "has changed" not in same
     changed = fsm("spectrum", "--scale", "laptop", "--plan", "--set", "measure.num_seeds=9", "--set", "search.eta=2")
-    assert "the sweep file has changed: 15 trials are new, 0 records are no longer wanted" in changed.stdout
+    assert (
+        "the sweep file has changed: 15 trials are new, 0 records are of trials that the sweep file no longer asks for"
+        in changed.stdout
+    )
     other = fsm("spectrum", "--scale", "laptop", "--plan", "--seed", "1").stdout
-    assert "the sweep file has changed: 70 trials are new, 40 records are no longer wanted" in other
+    assert (
+        "the sweep file has changed: 70 trials are new, 40 records are of trials that the sweep file no longer asks for"
+        in other
+    )
     assert " ".join(other.split("core-min")[1].split()).count("all 0 0 70 0 40") == 1
 
 

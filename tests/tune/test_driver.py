@@ -15,9 +15,10 @@ from fsm_icl.sweep.protocol.planner import Planner
 from fsm_icl.sweep.store import store as store_module
 from fsm_icl.sweep.store.store import Store
 from fsm_icl.tracking.tracker import Tracker
+from fsm_icl.tracking.trial_runs import TrialRuns
 from fsm_icl.tune.driver import Driver
 from fsm_icl.tune.job import Job, requested
-from fsm_icl.tune.outcome import Ended, _problems
+from fsm_icl.tune.outcome import SweepOutcome, _problems
 from fsm_icl.tune.resources.packing import Capacity, Packing
 from tests.sweep import simulate
 
@@ -31,7 +32,7 @@ def driver(tmp_path: Path) -> Iterator[Driver]:
     sweep = simulate.loaded()
     with Store(tmp_path) as store:
         planner = Planner(sweep.spec, simulate.cells(sweep), store.records)
-        tracker = Tracker(tmp_path, "spectrum", store.id, "laptop", "disabled")
+        tracker = Tracker(TrialRuns(tmp_path, "spectrum", store.id, "laptop", "disabled"))
         yield Driver(planner, store, tracker, lambda: pytest.fail("no cell is decided here"), PACKING, 60)
 
 
@@ -111,7 +112,7 @@ def test_a_trial_that_had_a_gpu_and_ran_on_the_cpu_is_told(driver: Driver) -> No
     driver.ended("b", closing())
     node = simulate.end("finished", 600).node
     assert driver.on_cpu == {node: 1}
-    ended = Ended(driver.planner, 1.0, 1.0, 1, None, [], None, driver.on_cpu)
+    ended = SweepOutcome(driver.planner, 1.0, 1.0, 1, None, [], None, driver.on_cpu)
     (problem,) = (line for line in _problems(ended) if "CPU" in line)
     assert problem.startswith(f"1 trials were given a GPU of {node} and ran on its CPU")
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from fsm_icl.sweep.protocol.planner import Planner
 from fsm_icl.sweep.store.store import Store
 from fsm_icl.tracking.tracker import Tracker
+from fsm_icl.tracking.trial_runs import TrialRuns
 from fsm_icl.tune import live_table as progress_module
 from fsm_icl.tune.driver import Driver
 from fsm_icl.tune.live_table import Progress
@@ -27,7 +28,7 @@ def driver(tmp_path: Path) -> Iterator[Driver]:
     with Store(tmp_path) as store:
         store.records.update(records)
         planner = Planner(sweep.spec, simulate.cells(sweep), store.records)
-        tracker = Tracker(tmp_path, "spectrum", store.id, "laptop", "disabled")
+        tracker = Tracker(TrialRuns(tmp_path, "spectrum", store.id, "laptop", "disabled"))
         driver = Driver(planner, store, tracker, lambda: pytest.fail("no cell is decided here"), PACKING, 60)
         assert driver.next("a")
         driver.heard("a", row(90))

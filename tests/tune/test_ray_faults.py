@@ -15,13 +15,13 @@ import pytest
 from rich.console import Console
 
 from fsm_icl.results.records import Report
-from fsm_icl.sweep.file.load import load_sweep
+from fsm_icl.sweep.file.load import load_sweep_file
 from fsm_icl.sweep.store.store import Store
 from fsm_icl.training import trial as trial_module
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.tune import run as sweep_module
 from fsm_icl.tune.job import Job
-from fsm_icl.tune.outcome import Ended
+from fsm_icl.tune.outcome import SweepOutcome
 from fsm_icl.tune.request import RunOptions
 from fsm_icl.tune.resources.packing import Capacity, Packing
 from fsm_icl.tune.session import session
@@ -132,10 +132,10 @@ def one_ray() -> Iterator[None]:
         yield
 
 
-def sweep(folder: Path, trainable: type) -> tuple[Ended, Store]:
+def sweep(folder: Path, trainable: type) -> tuple[SweepOutcome, Store]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sweep_module, "TrialTrainable", trainable)
-        loaded = load_sweep("spectrum", "smoke", SETS)
+        loaded = load_sweep_file("spectrum", "smoke", SETS)
         with Store(folder) as store:
             packing = Packing(loaded.spec.resources, Capacity(cpus=2, gpus=0))
             return sweep_module.run_sweep(loaded, store, OPTIONS, packing, Console(quiet=True)), store

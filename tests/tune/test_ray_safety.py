@@ -48,9 +48,11 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
-def started(arguments: list[str], scratch: Path, **variables: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "TMPDIR": str(scratch), **variables}
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+def started(arguments: list[str], scratch: Path, cwd: Path | None = None, **variables: str) -> subprocess.Popen[str]:
+    """A driver that works in `scratch`, and runs this code wherever it is started."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **variables, "TMPDIR": str(scratch)}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(arguments, stdout=pipe, stderr=pipe, text=True, env=environment, cwd=cwd)
 
 
 def part_of_ray(name: str, scratch: Path) -> int | None:

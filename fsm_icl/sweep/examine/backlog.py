@@ -21,7 +21,8 @@ from fsm_icl.tracking.markers import Markers, logged_trial, logs_below, mark_of_
 from fsm_icl.tracking.offline_logs import read_log
 from fsm_icl.tracking.sweep_run import is_complete, log_sweep
 from fsm_icl.tracking.tracker import Tracker
-from fsm_icl.tracking.upload import Progress, Synced, sync
+from fsm_icl.tracking.trial_runs import TrialRuns
+from fsm_icl.tracking.upload import Progress, UploadResult, upload_logs
 from fsm_icl.training.config import TrialConfig
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ Files = Callable[[], Mapping[str, bytes]]
 
 def send(
     results: Folder, manifest: Manifest, files: Files, progress: Progress, entity: str | None, project: str | None
-) -> Synced:
+) -> UploadResult:
     """Send all that W&B has not got of the sweep in `results`, to where options and environment say.
 
     Raises:
@@ -61,8 +62,8 @@ def send(
         lacking = 0
     elsewhere = _sent_elsewhere(results, manifest, markers)
     if not logs_below(SweepFolder(local).wandb) and elsewhere:
-        return Synced(before=elsewhere, sent=0, left=0, interrupted=0, problem=None)
-    done = sync(local, progress, markers=markers, to=target)
+        return UploadResult(before=elsewhere, sent=0, left=0, interrupted=0, problem=None)
+    done = upload_logs(local, progress, markers=markers, to=target)
     if any(mark_of_server(log).exists() for log in _of_sweep(local, manifest.id)):
         with contextlib.suppress(OSError):
             mark_sweep_sent(results)
@@ -140,7 +141,8 @@ def _log(
     """Log trials from their records. Returns what went wrong, if so."""
     if not trials:
         return None
-    tracker = Tracker(local, manifest.sweep, manifest.id, manifest.scale, "offline", results, to, markers)
+    runs = TrialRuns(local, manifest.sweep, manifest.id, manifest.scale, "offline", results, to, markers)
+    tracker = Tracker(runs)
     tracker.catch_up(trials)
     tracker.close()
     return tracker.problem

@@ -16,7 +16,7 @@ from fsm_icl.results.reading import is_imported, read_records
 from fsm_icl.results.records import Phase, Report, TrialEnd, TrialRecord
 from fsm_icl.sweep.examine.trial import loss_text, metrics_line
 from fsm_icl.sweep.file.cells import cells_of
-from fsm_icl.sweep.file.load import load_sweep
+from fsm_icl.sweep.file.load import load_sweep_file
 from fsm_icl.sweep.protocol.planner import Planner
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.trial import run_trial
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Again:
+class ReplaySpec:
     """A trial that can be run again as the sweep runs it."""
 
     trial: str
@@ -38,7 +38,7 @@ class Again:
     threads: int = 1
 
 
-def trial_of(folder: Folder, trial: str) -> Again:
+def trial_of(folder: Folder, trial: str) -> ReplaySpec:
     """The trial of the sweep in `folder`, with the cut-offs that the sweep gives it.
 
     A record that the sweep file asks for no longer is run again without cut-offs.
@@ -48,20 +48,20 @@ def trial_of(folder: Folder, trial: str) -> Again:
     """
     if is_imported(folder):
         raise ValueError(f"{folder}: imported results can't be run again here")
-    loaded = load_sweep(str(SweepFolder(folder).sweep_file))
+    loaded = load_sweep_file(str(SweepFolder(folder).sweep_file))
     records = read_records(folder)
     planner = Planner(loaded.spec, cells_of(loaded), records)
     for plan in planner.plans:
         for planned in plan.wanted():
             if planned.hash == trial:
-                return Again(trial, plan.cell.label, planned.place.phase, planned.config, planned.cutoffs)
+                return ReplaySpec(trial, plan.cell.label, planned.place.phase, planned.config, planned.cutoffs)
     if trial not in records:
         raise ValueError(f"{folder}: the sweep does not ask for trial {trial[:12]} any more, and it has no record")
-    return again(records[trial], "no longer wanted")
+    return replay_spec(records[trial], "of a cell that the sweep no longer has")
 
 
-def again(record: TrialRecord, cell: str) -> Again:
-    """The trial of a record, without cut-offs. Raises ValueError when its config is none of today's."""
+def replay_spec(record: TrialRecord, cell: str) -> ReplaySpec:
+    """The trial of a record, without cut-offs. Raises ValueError when this version can't read its config."""
     if record.imported is not None:
         raise ValueError(
             f"trial {record.hash[:12]} was imported from {record.imported.file}: it can't be run again here"
@@ -73,20 +73,20 @@ def again(record: TrialRecord, cell: str) -> Again:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
         raise ValueError(f"trial {record.hash[:12]} was run by another version: {field}: {first['msg']}") from None
-    return Again(record.hash, cell, record.phase, config, threads=record.end.threads)
+    return ReplaySpec(record.hash, cell, record.phase, config, threads=record.end.threads)
 
 
-def rerun(trial: Again, folder: Path) -> Iterator[Report]:
+def replay(trial: ReplaySpec, folder: Path) -> Iterator[Report]:
     """The trial's reports, from its first step on; `folder` is empty and takes its checkpoint and log."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return run_trial(trial.config, RunEnv(device, trial.threads, folder, trial.cutoffs))
 
 
-def run_again(trial: Again, say: Callable[[str], None]) -> TrialEnd:
+def print_replay(trial: ReplaySpec, say: Callable[[str], None]) -> TrialEnd:
     """Run the trial and say its reports, how it ended and, where its code failed, the trace-back."""
     say(f"trial {trial.trial[:12]}: {trial.cell}, {trial.phase}; nothing is kept")
     with tempfile.TemporaryDirectory(prefix="fsm-run-") as name:
-        for report in rerun(trial, Path(name)):
+        for report in replay(trial, Path(name)):
             if report.end is None:
                 cutoff = trial.cutoffs.get(report.step)
                 note = "" if cutoff is None else f" (pruned below {cutoff:.4f})"

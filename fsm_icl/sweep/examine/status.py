@@ -214,7 +214,7 @@ def print_status(status: Status, console: Console, now: float | None = None) -> 
     if status.in_flight:
         say(_in_flight_line(status.in_flight, "running" if status.driver else "interrupted", now))
     if status.no_longer_wanted:
-        say(f"{status.no_longer_wanted} records no longer wanted")
+        say(f"{status.no_longer_wanted} records are of trials that the sweep file no longer asks for")
     for path in status.unreadable:
         say(f"{path}: not a trial record")
     for line in status.misplaced:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from fsm_icl.results.files import children as content_of
 from fsm_icl.results.files import exists, found, read_bytes
-from fsm_icl.results.files import listed as content_of
 from fsm_icl.results.layout import RECORD_FILES, SweepFolder
 from fsm_icl.results.places import cell_of
 from fsm_icl.results.reading import check_place, parse_json, read_manifest
@@ -57,7 +57,7 @@ def place_of(manifest: Manifest, trial: str, record: TrialRecord | None) -> str:
     return f"{label or 'of no cell of the sweep'}, {record.phase}, not in the manifest (yet)"
 
 
-def listed(folder: Folder) -> Iterator[str]:
+def trial_lines(folder: Folder) -> Iterator[str]:
     """A line for every trial known to be wanted: first digits of its hash, place, outcome."""
     for cell in read_manifest(folder).cells:
         for wanted in cell.wanted:
@@ -70,7 +70,7 @@ def _place(cell: ManifestCell, wanted: WantedTrial) -> str:
     return f"{cell.label}, {wanted.phase}, repeat {wanted.repeat}, index {wanted.index}"
 
 
-def told(folder: Folder, trial: str) -> Iterator[str]:
+def trial_report(folder: Folder, trial: str) -> Iterator[str]:
     """How the trial ended, then its log, line by line."""
     record = read_record(folder, trial)
     yield f"trial {trial}"

@@ -15,7 +15,7 @@ from fsm_icl.commit import code_version
 from fsm_icl.results.reading import read_manifest
 from fsm_icl.results.records import Report, TrialEnd, TrialRecord
 from fsm_icl.seeding import numpy_generator
-from fsm_icl.sweep.examine.replay import Again, again, rerun
+from fsm_icl.sweep.examine.replay import ReplaySpec, replay, replay_spec
 from fsm_icl.sweep.examine.trial import read_record
 
 if TYPE_CHECKING:
@@ -30,19 +30,19 @@ ended up to .018 in accuracy and .024 in loss apart (.033 and .059 on the way).
 
 
 @dataclass(frozen=True)
-class Sampled:
+class TrialSample:
     """A finished trial of the sweep."""
 
     cell: str
     record: TrialRecord
-    again: Again
+    replay_spec: ReplaySpec
 
 
 @dataclass(frozen=True)
-class Verified:
+class Verification:
     """A trial that was run again."""
 
-    trial: Sampled
+    trial: TrialSample
     elsewhere: list[str]
     """What differs between the machine of the record and this one; with nothing, bits are compared."""
     same: bool
@@ -52,7 +52,7 @@ class Verified:
     """The number with the largest difference, or why the two can't be compared."""
 
 
-def sampled(folder: Folder, size: int) -> list[Sampled]:
+def draw_sample(folder: Folder, size: int) -> list[TrialSample]:
     """`size` finished trials of a sweep, the same ones each time; a larger sample holds the smaller.
 
     Raises:
@@ -64,12 +64,12 @@ def sampled(folder: Folder, size: int) -> list[Sampled]:
     assert manifest.seed is not None, "a sweep of ours has a seed"
     cells = {wanted.hash: cell.label for cell in manifest.cells for wanted in cell.wanted}
     hashes = sorted(cells)
-    found: list[Sampled] = []
+    found: list[TrialSample] = []
     for i in numpy_generator(manifest.seed, "verify").permutation(len(hashes)):
         record = read_record(folder, hashes[i])
         if record is not None and record.end.outcome == "finished":
             cell = cells[record.hash]
-            found.append(Sampled(cell, record, again(record, cell)))
+            found.append(TrialSample(cell, record, replay_spec(record, cell)))
         if len(found) == size:
             break
     if not found:
@@ -77,25 +77,25 @@ def sampled(folder: Folder, size: int) -> list[Sampled]:
     return found
 
 
-def verify(trial: Sampled) -> Verified:
+def verify_trial(trial: TrialSample) -> Verification:
     """Run the trial again in a temporary folder and compare."""
     with tempfile.TemporaryDirectory(prefix="fsm-verify-") as folder:
-        *reports, last = rerun(trial.again, Path(folder))
+        *reports, last = replay(trial.replay_spec, Path(folder))
     assert last.end is not None, "a trial's last report says how it ended"
-    return compare(trial, reports, last.end)
+    return differences(trial, reports, last.end)
 
 
-def compare(trial: Sampled, reports: Sequence[Report], end: TrialEnd) -> Verified:
+def differences(trial: TrialSample, reports: Sequence[Report], end: TrialEnd) -> Verification:
     """The record against what the trial says now."""
     record = trial.record
     elsewhere = list(_elsewhere(record.end, end))
     if end.outcome != record.end.outcome:
-        return Verified(trial, elsewhere, False, None, f"now {end.outcome}: {end.reason}")
+        return Verification(trial, elsewhere, False, None, f"now {end.outcome}: {end.reason}")
     before, after = _numbers(record.reports, record.end), _numbers(reports, end)
     if elsewhere:
         before, after = _last(before), _last(after)
     if before.keys() != after.keys():
-        return Verified(trial, elsewhere, False, None, "reports at other steps, or other metrics")
+        return Verification(trial, elsewhere, False, None, "reports at other steps, or other metrics")
     name = max(before, key=lambda name: abs(before[name] - after[name]))
     largest = abs(before[name] - after[name])
     if elsewhere:
@@ -104,7 +104,7 @@ def compare(trial: Sampled, reports: Sequence[Report], end: TrialEnd) -> Verifie
         same = largest == 0 and list(record.reports) == list(reports) and record.end.test == end.test
     step, metric = name
     where = f"{metric} at step {step}" if largest else ""
-    return Verified(trial, elsewhere, same, largest, where)
+    return Verification(trial, elsewhere, same, largest, where)
 
 
 def _elsewhere(before: TrialEnd, after: TrialEnd) -> Iterator[str]:
@@ -131,13 +131,13 @@ def _last(numbers: dict[tuple[int, str], float]) -> dict[tuple[int, str], float]
     return {(step, name): v for (step, name), v in numbers.items() if step == last and not name.startswith("train/")}
 
 
-def verify_all(trials: Sequence[Sampled], console: Console) -> bool:
+def verify_all(trials: Sequence[TrialSample], console: Console) -> bool:
     """Run the trials again, print a row for each, and say whether all are the same."""
     found = []
     for trial in trials:
         text = f"running {trial.record.hash[:8]} again: {trial.cell}, {trial.record.phase}"
         console.print(text, highlight=False, markup=False)
-        found.append(verify(trial))
+        found.append(verify_trial(trial))
     console.print(_table(found))
     for difference in sorted({text for v in found for text in v.elsewhere}):
         console.print(f"not the same machine: {difference}", highlight=False, markup=False)
@@ -153,7 +153,7 @@ def verify_all(trials: Sequence[Sampled], console: Console) -> bool:
     return all(v.same for v in found)
 
 
-def _table(found: Sequence[Verified]) -> Table:
+def _table(found: Sequence[Verification]) -> Table:
     """A row a trial."""
     table = Table()
     for name in ("trial", "cell", "phase", "result", "largest difference"):

@@ -28,7 +28,7 @@ CLOCKS = 60.0
 
 
 @dataclass(frozen=True)
-class Checked:
+class ClaimCheck:
     """A claim, or a version of one that was withdrawn."""
 
     name: str
@@ -42,7 +42,7 @@ class Checked:
         return f"{self.name}: {'; '.join([*self.problems, self.said] if self.said else self.problems)}"
 
 
-def check_declared(folder: Folder) -> list[Checked]:
+def check_declared(folder: Folder) -> list[ClaimCheck]:
     """Every claim of the sweep in `folder`, standing ones first.
 
     Raises:
@@ -53,7 +53,7 @@ def check_declared(folder: Folder) -> list[Checked]:
         raise ValueError(f"{folder}: imported results have no declared claims, there is nothing to verify")
     if log is None:
         why = "no declarations.json: an earlier version ran it, so nobody knows when its claims were declared"
-        return [Checked(str(folder), "", [why])]
+        return [ClaimCheck(str(folder), "", [why])]
     ended = [end.ended_at for r in read_records(folder).values() if (end := r.end).ended_at is not None]
     asked = _claims_in_sweep_file(folder)
     forged: dict[str, list[str]] = {d.hash: [] for d in log.declarations}
@@ -63,7 +63,7 @@ def check_declared(folder: Folder) -> list[Checked]:
     found += [_withdrawn(d, forged[d.hash]) for d in log.declarations if d.withdrawn]
     if len(manifest.declarations) > len(log.declarations):
         found.append(
-            Checked(
+            ClaimCheck(
                 "declarations.json", "", [f"has fewer versions than {SweepFolder(folder).manifest}: some were removed"]
             )
         )
@@ -81,7 +81,7 @@ def _claims_in_sweep_file(folder: Folder) -> Mapping[str, Claim] | None:
 
 def _standing(
     manifest: Manifest, log: DeclarationLog, asked: Mapping[str, Claim] | None, forged: Mapping[str, Sequence[str]]
-) -> Iterator[Checked]:
+) -> Iterator[ClaimCheck]:
     found = set()
     for history in histories(manifest.hypotheses, log.declarations):
         name, version = history.hypothesis.name, history.declaration
@@ -92,13 +92,13 @@ def _standing(
             found.add(version.hash)
             said = _dated("declared", version, version.declared)
             problems += [*forged[version.hash], *_otherwise(claim_of(version), asked)]
-        yield Checked(name, said, problems)
+        yield ClaimCheck(name, said, problems)
     for declaration in (d for d in log.declarations if d.withdrawn is None and d.hash not in found):
         said = _dated("declared", declaration, declaration.declared)
         problems = [*forged[declaration.hash], "manifest.json does not have it"]
-        yield Checked(claim_of(declaration).name, said, problems)
+        yield ClaimCheck(claim_of(declaration).name, said, problems)
     for name in (asked or {}).keys() - {claim_of(d).name for d in log.declarations if d.withdrawn is None}:
-        yield Checked(name, "", ["only sweep.yaml has it: it was never declared"])
+        yield ClaimCheck(name, "", ["only sweep.yaml has it: it was never declared"])
 
 
 def _otherwise(claim: Claim, asked: Mapping[str, Claim] | None) -> Iterator[str]:
@@ -113,12 +113,12 @@ def _otherwise(claim: Claim, asked: Mapping[str, Claim] | None) -> Iterator[str]
         yield f"sweep.yaml compares {', '.join(asked[claim.name].hypothesis.cells.values())}"
 
 
-def _withdrawn(declaration: Declaration, forged: Sequence[str]) -> Checked:
+def _withdrawn(declaration: Declaration, forged: Sequence[str]) -> ClaimCheck:
     assert declaration.withdrawn is not None
     claim = claim_of(declaration).hypothesis
     after = [f"withdrawn {declaration.withdrawn.progress}"] if declaration.withdrawn.ended else []
     said = f"“{claim.claim}” (threshold {claim.threshold:g}), {_dated('declared', declaration, declaration.declared)}"
-    return Checked(claim.name, f"{said}, withdrawn {_day(declaration.withdrawn)}", [*after, *forged])
+    return ClaimCheck(claim.name, f"{said}, withdrawn {_day(declaration.withdrawn)}", [*after, *forged])
 
 
 def _forgeries(place: int, log: DeclarationLog, manifest: Manifest, ended: Sequence[float]) -> Iterator[str]:

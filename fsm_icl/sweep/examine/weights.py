@@ -14,7 +14,7 @@ from fsm_icl.training import weights
 from fsm_icl.training.config import TrialConfig
 
 
-class Trained(NamedTuple):
+class TrainedModel(NamedTuple):
     """A trained model and what it was trained on: `model, config = fsm_icl.load(...)`."""
 
     model: Model
@@ -22,7 +22,7 @@ class Trained(NamedTuple):
     config: TrialConfig
 
 
-def load(results: str | Path, cell: str, seed: int = 0, scale: str | None = None) -> Trained:
+def load(results: str | Path, cell: str, seed: int = 0, scale: str | None = None) -> TrainedModel:
     """A cell's winner as it was trained in the sweep's measure phase. Writes nothing: results may be read-only.
 
     Args:
@@ -48,7 +48,7 @@ def load(results: str | Path, cell: str, seed: int = 0, scale: str | None = None
         state = "has not ended" if record is None else f"{record.end.outcome}: {record.end.reason}"
         raise ValueError(f"{folder}: {cell}, seed {seed} (trial {trial[:12]}) {state}")
     config = TrialConfig.model_validate(record.config)
-    trained = weights.load(SweepFolder(folder).trial(trial).path, trial)
+    trained = weights.load_weights(SweepFolder(folder).trial(trial).path, trial)
     model = build_model(config.model, config.task.num_tokens, config.task.num_classes, config.seed)
     model.load_state_dict(trained)
-    return Trained(model.eval(), config)
+    return TrainedModel(model.eval(), config)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
-from fsm_icl.models import ModelSpec
-from fsm_icl.models.spec import CoreSpec
+from fsm_icl.models.registry import ARCHITECTURES, UNUSABLE
 from fsm_icl.results.records import Phase, sha256_of
 from fsm_icl.seeding import derive
 from fsm_icl.sweep.file.errors import fields_at, in_our_words, suggestion
@@ -21,7 +19,7 @@ from fsm_icl.sweep.file.load import LoadedSweep, strictly
 from fsm_icl.sweep.file.other_tools import written_here
 from fsm_icl.sweep.file.rungs import rung_steps
 from fsm_icl.sweep.file.spec import PARAMETERS, Range, Scalar, SweepSpec
-from fsm_icl.sweep.file.yaml import Path_, SpecError, nearest, shortened, shown
+from fsm_icl.sweep.file.yaml import KeyPath, SpecError, nearest, shortened, shown
 from fsm_icl.task.registry import FAMILIES
 from fsm_icl.training.config import TrialConfig, identity
 
@@ -41,11 +39,7 @@ SHORT = {
 _PLAIN_WORDS = ("nonlinearity", "init")
 """Coordinates whose values need no name beside them."""
 LONG = {short: long for long, short in SHORT.items()}
-_ARCHITECTURES: dict[str, type[CoreSpec]] = {
-    typing.get_args(spec.model_fields["arch"].annotation)[0]: spec
-    for spec in typing.get_args(typing.get_args(ModelSpec)[0])
-}
-_MODEL_FIELDS = {name for spec in _ARCHITECTURES.values() for name in spec.model_fields}
+_MODEL_FIELDS = {name for spec in ARCHITECTURES.values() for name in spec.model_fields}
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,7 @@ class Cell:
     label: str
     fields: Mapping[str, Scalar]
     template: TrialConfig
-    """The cell's trials but for searched values, phase and seed."""
+    """The config that the cell's trials share; they differ in searched values, phase and seed."""
     key: str
     """SHA-256 of the cell's content; its seeds derive from it, never from its place in the grid."""
     ranges: Mapping[str, Range]
@@ -142,7 +136,7 @@ def _check_key(loaded: LoadedSweep, entry: int, key: str) -> None:
         "precision",
         *(f"{s}.{f}" for s in _SECTIONS for f in fields_at(SweepSpec, (s,), {loaded.spec.task.family})),
     ]
-    path: Path_ = ("grid", entry, key)
+    path: KeyPath = ("grid", entry, key)
     if key not in known:
         raise loaded.error(path, f"unknown key; {suggestion(key, known)}")
     if SHORT.get(key, key) != key and SHORT[key] in loaded.spec.grid[entry]:
@@ -151,7 +145,7 @@ def _check_key(loaded: LoadedSweep, entry: int, key: str) -> None:
         raise loaded.error(path, f"only {', '.join(PARAMETERS)} can be searched; give a value or a list to compare")
 
 
-def _written(loaded: LoadedSweep, entry: int, name: str) -> Path_:
+def _written(loaded: LoadedSweep, entry: int, name: str) -> KeyPath:
     """Where a coordinate stands in a grid entry, by the spelling that the entry has."""
     return "grid", entry, name if name in loaded.spec.grid[entry] else LONG.get(name, name)
 
@@ -252,25 +246,27 @@ def _check_model(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], 
     arch = model.get("arch")
     if arch is None:
         raise loaded.error(("grid", entry), "every grid entry needs `arch`")
-    if not isinstance(arch, str) or arch not in _ARCHITECTURES:
-        path: Path_ = ("grid", entry, "arch") if "arch" in fields else ("model", "arch")
-        hint = written_here("arch", arch, in_grid=path[0] == "grid") or nearest(str(arch), _ARCHITECTURES)
+    path: KeyPath = ("grid", entry, "arch") if "arch" in fields else ("model", "arch")
+    if arch in UNUSABLE:
+        raise loaded.error(path, UNUSABLE[arch])
+    if not isinstance(arch, str) or arch not in ARCHITECTURES:
+        hint = written_here("arch", arch, in_grid=path[0] == "grid") or nearest(str(arch), ARCHITECTURES)
         raise loaded.error(path, f"unknown architecture {shown(arch)}; {hint}")
     for key in model:
-        if key not in _ARCHITECTURES[arch].model_fields:
+        if key not in ARCHITECTURES[arch].model_fields:
             path = ("grid", entry, key) if key in fields else ("model", key)
             if key not in _MODEL_FIELDS:
                 raise loaded.error(path, f"unknown key; {suggestion(key, [*_MODEL_FIELDS])}")
-            known = nearest(key, _ARCHITECTURES[arch].model_fields)
+            known = nearest(key, ARCHITECTURES[arch].model_fields)
             hint = f"{arch} has no such field ({known}); give the architectures that have it a grid entry of their own"
             raise loaded.error(path, hint)
 
 
 def _complaint(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], item: Any) -> str:
-    loc = [part for part in item["loc"] if part not in (*_ARCHITECTURES, *FAMILIES)]
+    loc = [part for part in item["loc"] if part not in (*ARCHITECTURES, *FAMILIES)]
     name = ".".join(str(p) for p in loc).removeprefix("model.")
     name = SHORT.get(name, name)
-    path: Path_ = tuple(loc)
+    path: KeyPath = tuple(loc)
     if name in fields:
         path = _written(loaded, entry, name)
     elif name in loaded.spec.search.settings():

@@ -10,18 +10,18 @@ from pydantic import BaseModel, ValidationError
 
 from fsm_icl.sweep.file.other_tools import ALIASES, key_elsewhere, nested, written_here
 from fsm_icl.sweep.file.spec import PARAMETERS, Range
-from fsm_icl.sweep.file.yaml import VALUE, Located, Path_, nearest, shortened, shown
+from fsm_icl.sweep.file.yaml import VALUE, KeyPath, LocatedValue, nearest, shortened, shown
 from fsm_icl.task.registry import FAMILIES
 
 
-def explain(error: ValidationError, located: Located, model: type[BaseModel]) -> list[str]:
+def explain(error: ValidationError, located: LocatedValue, model: type[BaseModel]) -> list[str]:
     """Pydantic's complaints as `file:line: field: what is wrong; what would be right`, one line a field.
 
     What is written as another tool has it is one complaint, however much of it pydantic complains about.
     """
-    problems: dict[Path_, list[str]] = {}
-    given: dict[Path_, str] = {}
-    stands: dict[Path_, Path_] = {}
+    problems: dict[KeyPath, list[str]] = {}
+    given: dict[KeyPath, str] = {}
+    stands: dict[KeyPath, KeyPath] = {}
     # A misspelt key first: that others are missing then is often its consequence, and long lists are cut.
     for item in sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden"):
         path = _field(item, located.value)
@@ -40,9 +40,9 @@ def explain(error: ValidationError, located: Located, model: type[BaseModel]) ->
     return lines
 
 
-def _field(item: Any, value: Any) -> Path_:
+def _field(item: Any, value: Any) -> KeyPath:
     """The path of a complaint, without what pydantic adds for the branches of a union."""
-    path: Path_ = ()
+    path: KeyPath = ()
     for part in item["loc"]:
         inside = isinstance(part, int) and isinstance(value, list) and part < len(value)
         if inside or (isinstance(value, dict) and part in value):
@@ -53,7 +53,7 @@ def _field(item: Any, value: Any) -> Path_:
     return (*path, item["loc"][-1]) if item["type"] == "missing" else path
 
 
-def _foreign(item: Any, path: Path_, value: Any, model: type[BaseModel]) -> tuple[Path_, str] | None:
+def _foreign(item: Any, path: KeyPath, value: Any, model: type[BaseModel]) -> tuple[KeyPath, str] | None:
     """What a complaint is about, and how it is written here, where the file has it as another tool would."""
     if item["type"] == "extra_forbidden" and (said := _foreign_key(path, _at(value, path), model)):
         return path, said
@@ -80,7 +80,7 @@ def _foreign(item: Any, path: Path_, value: Any, model: type[BaseModel]) -> tupl
     return None if said is None else (whole, said)
 
 
-def _foreign_key(path: Path_, value: Any, model: type[BaseModel]) -> str | None:
+def _foreign_key(path: KeyPath, value: Any, model: type[BaseModel]) -> str | None:
     """What an unknown key is here: another tool's, one with dots, or one that stands in a section."""
     key, known = str(path[-1]), fields_at(model, path[:-1])
     parts = tuple(key.split("."))
@@ -104,7 +104,7 @@ def _stands_elsewhere(name: str, value: Any, model: type[BaseModel], here: str |
     return f"unknown key; it stands in {sections[0]}: {nested((sections[0], name), value)}" if sections else None
 
 
-def _at(value: Any, path: Path_) -> Any:
+def _at(value: Any, path: KeyPath) -> Any:
     for part in path:
         value = value[part]
     return value
@@ -132,12 +132,12 @@ def _either(messages: list[str]) -> str:
     return "; ".join(unique)
 
 
-def dotted(path: Path_) -> str:
+def dotted(path: KeyPath) -> str:
     """A path as it is written on a command line, e.g. `search.num_trials`."""
     return ".".join(shortened(str(p)) for p in path) or "the file"
 
 
-def as_written(path: Path_, located: Located) -> Path_:
+def as_written(path: KeyPath, located: LocatedValue) -> KeyPath:
     """A grid given as one mapping has no index in the file."""
     return ("grid", *path[2:]) if path[:1] == ("grid",) and ("grid", 0) not in located.origin else path
 
@@ -158,7 +158,7 @@ def _wrong_length(item: Any) -> str:
     return f"expected {bound} {'entry' if 1 in (least, most) else 'entries'}, found {context['actual_length']:,}"
 
 
-def _message(item: Any, path: Path_, model: type[BaseModel]) -> str:
+def _message(item: Any, path: KeyPath, model: type[BaseModel]) -> str:
     kind = item["type"]
     if kind == "extra_forbidden":
         known = fields_at(model, path[:-1], item["loc"])
@@ -183,14 +183,14 @@ def in_our_words(message: str) -> str:
 
 
 def _given(item: Any) -> str:
-    """What was found, but for keys that are wrong or missing themselves, and checks of a whole section."""
+    """What was found; empty where a key itself is wrong or missing, and where a whole section was checked."""
     whole = isinstance(item["input"], dict | list) and item["type"] == "value_error"
     told = item["type"] in ("extra_forbidden", "missing", "too_short", "too_long")
     found = item["ctx"]["tag"] if item["type"] == "union_tag_invalid" else item["input"]
     return "" if whole or told else f", found {shown(found)}"
 
 
-def fields_at(model: type[BaseModel], path: Path_, branches: Container[object] = FAMILIES) -> list[str]:
+def fields_at(model: type[BaseModel], path: KeyPath, branches: Container[object] = FAMILIES) -> list[str]:
     """Names of the fields a mapping at `path` may have, empty where any are allowed.
 
     A task's are those of the families in `branches`.

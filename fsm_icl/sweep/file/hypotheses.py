@@ -8,7 +8,7 @@ from fsm_icl.results.records import DeclaredHypothesis
 from fsm_icl.sweep.file.cells import LONG, SHORT, Cell, cells_of
 from fsm_icl.sweep.file.load import LoadedSweep
 from fsm_icl.sweep.file.spec import Scalar
-from fsm_icl.sweep.file.yaml import Path_, SpecError, listed, nearest, shown
+from fsm_icl.sweep.file.yaml import KeyPath, SpecError, comma_list, nearest, shown
 
 
 def declared(loaded: LoadedSweep, cells: list[Cell]) -> list[DeclaredHypothesis]:
@@ -44,17 +44,17 @@ def _ends(loaded: LoadedSweep, i: int, cells: list[Cell]) -> dict[str, str]:
         raise loaded.error(path, f"{shown(axis)} is no number in every cell, so it has no ends")
     rest = {str([(k, v) for k, v in sorted(cell.fields.items()) if k != SHORT.get(axis, axis)]) for cell in along}
     if len(rest) != 1 or len(set(values.values())) < 2:
-        names = listed(list(values), 5) or "none"
+        names = comma_list(list(values), 5) or "none"
         raise loaded.error(path, f"cells that differ in {axis} and in nothing else are needed, found {names}")
     return {"a": max(values, key=lambda name: values[name]), "b": min(values, key=lambda name: values[name])}
 
 
-def _pick(loaded: LoadedSweep, path: Path_, fields: Mapping[str, Scalar], cells: list[Cell]) -> str:
+def _pick(loaded: LoadedSweep, path: KeyPath, fields: Mapping[str, Scalar], cells: list[Cell]) -> str:
     matching = [cell.label for cell in _matching(loaded, path, fields, cells)]
     if len(matching) != 1:
-        what = "no cell" if not matching else f"{len(matching)} cells ({listed(matching, 5)})"
+        what = "no cell" if not matching else f"{len(matching)} cells ({comma_list(matching, 5)})"
         asked = ", ".join(f"{k}: {shown(v)}" for k, v in fields.items())
-        known = listed([c.label for c in cells], 8)
+        known = comma_list([c.label for c in cells], 8)
         raise loaded.error(path, f"{{{asked}}} names {what} of scale {loaded.scale!r}; cells: {known}")
     return matching[0]
 
@@ -64,7 +64,7 @@ def _coordinates(cells: list[Cell]) -> set[str]:
     return names | LONG.keys()
 
 
-def _matching(loaded: LoadedSweep, path: Path_, fields: Mapping[str, Scalar], cells: list[Cell]) -> list[Cell]:
+def _matching(loaded: LoadedSweep, path: KeyPath, fields: Mapping[str, Scalar], cells: list[Cell]) -> list[Cell]:
     """Cells with these fields."""
     for key in fields:
         if SHORT.get(key, key) not in (known := _coordinates(cells)):

@@ -37,7 +37,7 @@ def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def named(character: str) -> str:
+def character_name(character: str) -> str:
     r"""A character as an escape with its name, e.g. '\xa0' (no-break space)."""
     name = unicodedata.name(character, "").lower()
     return f"'{_escape(character)}'" + (f" ({name})" if name else "")
@@ -66,7 +66,7 @@ def culprit(text: str, number: int) -> tuple[int, str] | None:
         if found := _SPOILT.match(line):
             return at, _told(found)
         if at == number and (odd := _ODD.search(line.partition(" #")[0])):
-            return at, f"{named(odd[0])} is not the character of YAML that it looks like"
+            return at, f"{character_name(odd[0])} is not the character of YAML that it looks like"
         if at < number and _KEY.match(line):
             break
     return None
@@ -74,6 +74,6 @@ def culprit(text: str, number: int) -> tuple[int, str] | None:
 
 def _told(found: re.Match[str]) -> str:
     if colon := found["colon"]:
-        return f"{named(colon)} is no colon of YAML; write ': '"
+        return f"{character_name(colon)} is no colon of YAML; write ': '"
     where = {"indent": "at the start of the line", "dash": "behind '-'", "value": "behind ':'"}[str(found.lastgroup)]
-    return f"{named(found[str(found.lastgroup)])} {where} can't be seen and is no space of YAML"
+    return f"{character_name(found[str(found.lastgroup)])} {where} can't be seen and is no space of YAML"

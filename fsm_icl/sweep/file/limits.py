@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fsm_icl.sweep.file.load import LoadedSweep
-from fsm_icl.sweep.file.yaml import Path_
+from fsm_icl.sweep.file.yaml import KeyPath
 from fsm_icl.training.config import TrialConfig
 
 MAX_SET_NUMBERS = 2**25
@@ -51,13 +51,13 @@ def check_memory(loaded: LoadedSweep, entry: int, config: TrialConfig) -> None:
             raise loaded.error(_place_of(keys, entry, loaded), message)
 
 
-def _place_of(keys: Sequence[str], entry: int, loaded: LoadedSweep) -> Path_:
+def _place_of(keys: Sequence[str], entry: int, loaded: LoadedSweep) -> KeyPath:
     """Where the first of `keys` that is written down stands: in the grid, else in its section."""
     for key in keys:
         for spelling in (key, key.removeprefix("budget.")):
             if spelling in loaded.spec.grid[entry]:
                 return "grid", entry, spelling
-        path: Path_ = tuple(key.split(".")) if "." in key else ("model", key)
+        path: KeyPath = tuple(key.split(".")) if "." in key else ("model", key)
         if path in loaded.located.origin:
             return path
     return tuple(keys[0].split(".")) if "." in keys[0] else ("model", keys[0])

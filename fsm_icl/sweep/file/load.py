@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 import fsm_icl
-from fsm_icl.results.files import as_folder, is_local, normal, refuse_dangling, told
+from fsm_icl.results.files import as_folder, is_local, normal, os_error_text, refuse_dangling
 from fsm_icl.results.lookup import default_scale, refuse_sweep
 from fsm_icl.sweep.file.errors import as_written, dotted, explain
 from fsm_icl.sweep.file.spec import SweepSpec
 from fsm_icl.sweep.file.yaml import (
     MAX_BYTES,
     MAX_DEPTH,
-    Located,
-    Path_,
+    KeyPath,
+    LocatedValue,
     SpecError,
     nearest,
     read_yaml,
@@ -54,16 +54,16 @@ class LoadedSweep:
     name: str
     scale: str
     spec: SweepSpec
-    located: Located
+    located: LocatedValue
     others: tuple[LoadedSweep, ...] = ()
     """The file's other scales as they are written, without `--set`."""
 
-    def error(self, path: Path_, message: str) -> SpecError:
+    def error(self, path: KeyPath, message: str) -> SpecError:
         """A SpecError about the value at `path`."""
         return SpecError([f"{self.located.where(as_written(path, self.located))}: {dotted(path)}: {message}"])
 
 
-def load_sweep(
+def load_sweep_file(
     sweep: str, scale: str | None = None, sets: Sequence[str] = (), default: str | None = None
 ) -> LoadedSweep:
     """Read, merge and check a sweep file.
@@ -90,9 +90,9 @@ def load_sweep(
     return LoadedSweep(sweep, chosen, spec, located, tuple(loaded))
 
 
-def _checked(located: Located) -> tuple[SweepSpec, Located]:
+def _checked(located: LocatedValue) -> tuple[SweepSpec, LocatedValue]:
     if "grid" in located.value:
-        located = Located({**located.value, "grid": _grid_as_list(located.value["grid"])}, located.origin)
+        located = LocatedValue({**located.value, "grid": _grid_as_list(located.value["grid"])}, located.origin)
     try:
         return strictly(SweepSpec, located.value), located
     except ValidationError as error:
@@ -150,18 +150,20 @@ def results_folder(text: str) -> Folder:
     try:
         refuse_sweep(results)
     except (ValueError, OSError) as error:
-        raise SpecError([told(error) if isinstance(error, OSError) else str(error)]) from None
+        raise SpecError([os_error_text(error) if isinstance(error, OSError) else str(error)]) from None
     return results
 
 
-def _with_scale(located: Located, scale: str | None, source: str, default: str | None = None) -> tuple[Located, str]:
+def _with_scale(
+    located: LocatedValue, scale: str | None, source: str, default: str | None = None
+) -> tuple[LocatedValue, str]:
     """The file with one of its scales laid over it; a file without `scales:` has one scale, `default`."""
     value = dict(located.value)
     scales = value.pop("scales", None)
     if scales is None:
         if scale not in (None, "default"):
             raise SpecError([f"{source}:1: has no `scales:`, so --scale {shown(scale)} names nothing; leave it out"])
-        return Located(value, located.origin), "default"
+        return LocatedValue(value, located.origin), "default"
     chosen = (default or default_scale()) if scale is None else scale
     where = located.where(("scales",))
     if not isinstance(scales, dict) or not all(v is None or isinstance(v, dict) for v in scales.values()):
@@ -176,7 +178,7 @@ def _with_scale(located: Located, scale: str | None, source: str, default: str |
             raise SpecError([f"{here}: scales.{shortened(name)}: expected a short name, of letters, digits, _ and -"])
     origin = dict(located.origin)
     merged = _merge(value, scales[chosen] or {}, (), ("scales", chosen), origin)
-    return Located(merged, origin), chosen
+    return LocatedValue(merged, origin), chosen
 
 
 def _wrong_scale(scales: Any) -> str:
@@ -185,7 +187,7 @@ def _wrong_scale(scales: Any) -> str:
     return next(f"{shown(v)} at {shortened(k)}" for k, v in scales.items() if v is not None and not isinstance(v, dict))
 
 
-def _merge(base: Any, over: Any, path: Path_, source: Path_, origin: dict[Path_, str]) -> Any:
+def _merge(base: Any, over: Any, path: KeyPath, source: KeyPath, origin: dict[KeyPath, str]) -> Any:
     """`over` laid on `base`: mappings merge key by key, hypotheses by name; grids, lists and values replace."""
     if isinstance(base, dict) and isinstance(over, dict) and path != ("grid",):
         merged = dict(base)
@@ -198,7 +200,9 @@ def _merge(base: Any, over: Any, path: Path_, source: Path_, origin: dict[Path_,
     return over
 
 
-def _merge_named(base: list[Any], over: list[Any], path: Path_, source: Path_, origin: dict[Path_, str]) -> list[Any]:
+def _merge_named(
+    base: list[Any], over: list[Any], path: KeyPath, source: KeyPath, origin: dict[KeyPath, str]
+) -> list[Any]:
     merged = list(base)
     index = {name: i for i, entry in enumerate(base) if (name := _name(entry)) is not None}
     for i, entry in enumerate(over):
@@ -216,7 +220,7 @@ def _name(entry: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _move(path: Path_, source: Path_, origin: dict[Path_, str]) -> None:
+def _move(path: KeyPath, source: KeyPath, origin: dict[KeyPath, str]) -> None:
     """Let `path` and all below it come from where `source` stood."""
     for old in [p for p in origin if p[: len(path)] == path]:
         del origin[old]
@@ -224,7 +228,7 @@ def _move(path: Path_, source: Path_, origin: dict[Path_, str]) -> None:
         origin[path + found[len(source) :]] = origin[found]
 
 
-def _with_set(located: Located, assignment: str) -> Located:
+def _with_set(located: LocatedValue, assignment: str) -> LocatedValue:
     """`key.path=value` laid over the file; the value is read as YAML. Hypotheses go by their names."""
     key, equals, text = assignment.partition("=")
     source = f"--set {shortened(assignment, 100)}"
@@ -235,7 +239,7 @@ def _with_set(located: Located, assignment: str) -> Located:
         raise SpecError([f"{source}: expected key=value, for example search.num_trials=4"])
     if len(parts) > MAX_DEPTH:
         raise SpecError([f"{source}: nested too deeply"])
-    path: Path_ = parts
+    path: KeyPath = parts
     if parts[0] == "grid" and parts[1:2] and parts[1] in ("task", "optimizer", "budget"):
         path = ("grid", ".".join(parts[1:3]), *parts[3:])  # one key, as it is written in a grid
     if parts[0] == "hypotheses" and parts[1:]:
@@ -247,10 +251,10 @@ def _with_set(located: Located, assignment: str) -> Located:
     for end in range(1, len(path) + 1):
         if end > 1 or path[:1] not in origin:  # a whole section keeps its line in the file
             origin[path[:end]] = source
-    return Located(_laid(located.value, path, parsed, source), origin)
+    return LocatedValue(_laid(located.value, path, parsed, source), origin)
 
 
-def _by_name(located: Located, key: str, source: str) -> Path_:
+def _by_name(located: LocatedValue, key: str, source: str) -> KeyPath:
     """`hypotheses.NAME.threshold` as the path of that hypothesis' field; a name may have dots in it."""
     entries = located.value.get("hypotheses")
     names = [_name(entry) for entry in entries] if isinstance(entries, list) else []
@@ -264,7 +268,7 @@ def _by_name(located: Located, key: str, source: str) -> Path_:
     return "hypotheses", names.index(named), *(field.strip() for field in fields)
 
 
-def _laid(base: Any, path: Path_, value: Any, source: str) -> Any:
+def _laid(base: Any, path: KeyPath, value: Any, source: str) -> Any:
     """`base` with `value` at `path`, mappings on the way made where they are missing."""
     if not path:
         return value

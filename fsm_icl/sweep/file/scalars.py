@@ -43,7 +43,7 @@ def text_of(node: ScalarNode) -> str:
     return joined.translate(_SHOW)
 
 
-def kind_of(node: ScalarNode) -> str | None:
+def scalar_kind(node: ScalarNode) -> str | None:
     """int, float, bool, null, str, or the last part of another standard tag; None for a tag that is no standard one."""
     standard, _, kind = str(node.tag).rpartition(":")
     if kind in ("timestamp", "value", "merge") and not node.style:  # a date, `=` and `<<` are text in YAML 1.2

@@ -99,7 +99,7 @@ class SearchSpec(FrozenModel):
     weight_decay: Setting | None = None
     dropout: Setting | None = None
     num_startup: int = Field(8, ge=1, le=10_000)
-    """The first so many proposals are Halton points, later ones Optuna's TPE."""
+    """Number of proposals, from the first on, that are Halton points; later ones are Optuna's TPE."""
     window: int = Field(2, ge=1, le=1000)
     """How many trials of one cell's search may be in flight."""
     eta: int = Field(3, ge=2, le=1000)

@@ -17,7 +17,7 @@ from ruamel.yaml.reader import ReaderError
 from fsm_icl.results.files import as_os_errors, is_local
 from fsm_icl.sweep.file.braces import torn_call, torn_values
 from fsm_icl.sweep.file.invisible import conflict_in, culprit, escaped, lines_of
-from fsm_icl.sweep.file.scalars import composed, events, kind_of, text_of
+from fsm_icl.sweep.file.scalars import composed, events, scalar_kind, text_of
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
@@ -28,7 +28,7 @@ MAX_MESSAGE = 600
 if TYPE_CHECKING:
     from fsm_icl.results.files import Folder
 
-Path_ = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 VALUE = -1
 """Ends the path of a plain value that stands on another line than its key."""
 _CORE = ("int", "float", "bool", "null", "str")
@@ -64,20 +64,20 @@ def shown(value: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Located:
+class LocatedValue:
     """Plain values, and for each path into them where it came from, e.g. "spectrum.yaml:12"."""
 
     value: Any
-    origin: Mapping[Path_, str]
+    origin: Mapping[KeyPath, str]
 
-    def where(self, path: Path_) -> str:
+    def where(self, path: KeyPath) -> str:
         """Origin of `path`, or of the nearest thing around it that was written down."""
         while path and path not in self.origin:
             path = path[:-1]
         return self.origin.get(path, "")
 
 
-def read_yaml_file(path: Folder) -> Located:
+def read_yaml_file(path: Folder) -> LocatedValue:
     """The file's values and lines. Raises SpecError on anything but a readable YAML mapping."""
     try:
         if is_local(path) and path.exists() and not path.is_file():  # a pipe, which might never end
@@ -102,9 +102,9 @@ def read_yaml_file(path: Folder) -> Located:
     return located
 
 
-def read_yaml(text: str, source: str) -> Located:
+def read_yaml(text: str, source: str) -> LocatedValue:
     """The values of one YAML document; `source` names it in origins and errors."""
-    origin: dict[Path_, str] = {}
+    origin: dict[KeyPath, str] = {}
     if (conflict := conflict_in(text)) is not None:
         number, line = conflict
         raise SpecError([f"{source}:{number}: {shortened(line)!r}: a merge that Git left to you; keep one version"])
@@ -114,7 +114,7 @@ def read_yaml(text: str, source: str) -> Located:
             if text.count("[") + text.count("{") > _MANY_BRACKETS:
                 _refuse_depth(text, source)
             node = composed(text)
-        return Located(_plain(node, (), source, origin) if node is not None else None, origin)
+        return LocatedValue(_plain(node, (), source, origin) if node is not None else None, origin)
     except SpecError:
         raise
     except MarkedYAMLError as error:
@@ -167,7 +167,7 @@ def _refuse_depth(text: str, source: str) -> None:
             raise SpecError([f"{source}:{event.start_mark.line + 1}: nested too deeply"])
 
 
-def _plain(node: Node, path: Path_, source: str, origin: dict[Path_, str]) -> Any:
+def _plain(node: Node, path: KeyPath, source: str, origin: dict[KeyPath, str]) -> Any:
     here = f"{source}:{node.start_mark.line + 1}"
     origin.setdefault(path, here)
     _refuse_anchor(node, here)
@@ -188,7 +188,7 @@ def _refuse_anchor(node: Node, here: str) -> None:
         raise SpecError([f"{here}: anchors and aliases (& and *) are not used here; write the value out"])
 
 
-def _mapping(node: MappingNode, path: Path_, source: str, origin: dict[Path_, str]) -> dict[str, Any]:
+def _mapping(node: MappingNode, path: KeyPath, source: str, origin: dict[KeyPath, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for line, why in torn_values(node, in_grid="grid" in path):
         raise SpecError([f"{source}:{line}: {why}"])
@@ -213,7 +213,7 @@ def _mapping(node: MappingNode, path: Path_, source: str, origin: dict[Path_, st
 
 
 def _scalar(node: ScalarNode, here: str) -> Any:
-    kind, text = kind_of(node), text_of(node)
+    kind, text = scalar_kind(node), text_of(node)
     if kind not in _CORE:
         raise SpecError([f"{here}: tag {node.tag} is not used here; write a plain value"])
     if kind == "str":
@@ -250,10 +250,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
     options = sorted(set(known))
     by_lower = {option.lower(): option for option in options}
     close = difflib.get_close_matches(word[:100].lower(), by_lower, n=1, cutoff=0.6)
-    return f"did you mean {by_lower[close[0]]!r}?" if close else f"known: {listed(options)}"
+    return f"did you mean {by_lower[close[0]]!r}?" if close else f"known: {comma_list(options)}"
 
 
-def listed(names: Sequence[str], most: int = 20) -> str:
+def comma_list(names: Sequence[str], most: int = 20) -> str:
     """The first of `names`, and how many more there are."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(shortened(name) for name in names[:most]) + more

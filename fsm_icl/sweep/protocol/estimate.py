@@ -15,7 +15,7 @@ SECONDS_PER_TOKEN_STEP = 4e-5
 """A CPU core's speed on small recurrent layers, and what each position of a sequence costs whatever the width."""
 
 RECORD_BYTES = 100_000
-"""A record and an offline W&B run of a trial, but for what grows with the test set."""
+"""Bytes per trial for its record and its offline W&B log, without what grows with the test set."""
 
 
 def seconds_per_trial(plan: CellPlan, records: Records) -> tuple[float, bool]:

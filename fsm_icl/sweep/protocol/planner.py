@@ -9,7 +9,7 @@ from fsm_icl.results.records import TrialPlace
 from fsm_icl.sweep.file.cells import Cell
 from fsm_icl.sweep.file.planned import PlannedTrial, Records, plan_trial
 from fsm_icl.sweep.file.spec import SweepSpec
-from fsm_icl.sweep.protocol.prefix_rule import Seen
+from fsm_icl.sweep.protocol.prefix_rule import ObservedTrial
 from fsm_icl.sweep.protocol.search import Search
 
 Order = tuple[bool, int]
@@ -58,11 +58,11 @@ class CellPlan:
         return self.measures + [p for search in self.searches for p in search.proposals]
 
     def done(self, planned: PlannedTrial) -> bool:
-        """Its record is there, and today's rule asks for no more of it."""
+        """Whether its record is there and the pruning rule asks for no more steps."""
         return planned.hash in self.records if planned.place.phase == "measure" else self.seen(planned) is not None
 
-    def seen(self, planned: PlannedTrial) -> Seen | None:
-        """A search trial as the present rule reads it."""
+    def seen(self, planned: PlannedTrial) -> ObservedTrial | None:
+        """A search trial under the pruning rule; None while it has no outcome."""
         return self.searches[planned.place.repeat].seen(planned.place.index)
 
     def missing(self) -> Iterator[PlannedTrial]:
@@ -101,7 +101,7 @@ class CellPlan:
 
     @property
     def num_pruned(self) -> int:
-        """Search trials that the present rule prunes."""
+        """Number of search trials that the pruning rule stops."""
         return sum(search.num_pruned for search in self.searches)
 
     @property

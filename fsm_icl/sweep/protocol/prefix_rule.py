@@ -32,8 +32,8 @@ _HALTON_BLOCK = 8
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A proposal as the present rule reads its record."""
+class ObservedTrial:
+    """A proposal's record under the sweep file's pruning rule."""
 
     params: Params
     outcome: Outcome
@@ -42,12 +42,12 @@ class Seen:
     accuracy: float
     """Last validation accuracy; the metric's worst value after `diverged` and `failed`."""
     loss: float
-    """Last validation loss, likewise."""
+    """Last validation loss; the metric's worst value after `diverged` and `failed`."""
     steps: int
-    """Steps the present rule lets the trial train."""
+    """Steps that the pruning rule lets the trial train."""
 
 
-def cutoffs(seen: Sequence[Seen], steps: Sequence[int], eta: int) -> dict[int, float]:
+def cutoffs(seen: Sequence[ObservedTrial], steps: Sequence[int], eta: int) -> dict[int, float]:
     """step -> accuracy below which a trial is not among the best 1/eta of `seen` there.
 
     As in ASHA (Li et al. 2020, "A system for massively parallel hyperparameter tuning"), with Ray's percentile.
@@ -62,13 +62,15 @@ def cutoffs(seen: Sequence[Seen], steps: Sequence[int], eta: int) -> dict[int, f
     return found
 
 
-def _at_rung(trial: Seen, step: int) -> float | None:
+def _at_rung(trial: ObservedTrial, step: int) -> float | None:
     lost = trial.outcome in ("diverged", "failed")
     return trial.rungs.get(step, METRIC.worst if lost else None)
 
 
-def read(record: TrialRecord, params: Params, steps: Sequence[int], limits: Mapping[int, float]) -> Seen | None:
-    """`record` through the present rule, or None when today's rule lets the trial run on beyond it.
+def read(
+    record: TrialRecord, params: Params, steps: Sequence[int], limits: Mapping[int, float]
+) -> ObservedTrial | None:
+    """Interpret a record under the sweep file's pruning rule; None if the rule asks for more steps than it has.
 
     What lies after the rung where `limits` stop the trial does not exist for it.
     """
@@ -79,17 +81,17 @@ def read(record: TrialRecord, params: Params, steps: Sequence[int], limits: Mapp
             break
         rungs[step] = at[step].metric("val/accuracy")
         if step in limits and rungs[step] < limits[step]:
-            return Seen(params, "pruned", rungs, rungs[step], at[step].metric("val/loss"), step)
+            return ObservedTrial(params, "pruned", rungs, rungs[step], at[step].metric("val/loss"), step)
     outcome = record.end.outcome
     if outcome == "pruned":
         return None
     if outcome in ("diverged", "failed"):
-        return Seen(params, outcome, rungs, METRIC.worst, METRICS["val/loss"].worst, record.end.steps)
+        return ObservedTrial(params, outcome, rungs, METRIC.worst, METRICS["val/loss"].worst, record.end.steps)
     last = record.reports[-1]
-    return Seen(params, outcome, rungs, last.metric("val/accuracy"), last.metric("val/loss"), last.step)
+    return ObservedTrial(params, outcome, rungs, last.metric("val/accuracy"), last.metric("val/loss"), last.step)
 
 
-def winner(seen: Sequence[Seen]) -> int | None:
+def winner(seen: Sequence[ObservedTrial]) -> int | None:
     """Index of the finished proposal with the highest accuracy, then the lowest loss, then the lowest index."""
     finished = [i for i, trial in enumerate(seen) if trial.outcome == "finished"]
     return min(finished, key=lambda i: (-seen[i].accuracy, seen[i].loss, i), default=None)
@@ -100,7 +102,7 @@ def propose(
     num_startup: int,
     seed: int,
     index: int,
-    seen: Sequence[Seen],
+    seen: Sequence[ObservedTrial],
     pending: Sequence[Params],
 ) -> dict[str, float]:
     """Hyperparameters of proposal `index`.
@@ -136,7 +138,7 @@ def _halton_block(num_dimensions: int, seed: int, block: int) -> FloatArray:
 
 
 def _tpe_point(
-    ranges: Mapping[str, Range], seed: int, seen: Sequence[Seen], pending: Sequence[Params]
+    ranges: Mapping[str, Range], seed: int, seen: Sequence[ObservedTrial], pending: Sequence[Params]
 ) -> dict[str, float]:
     """The next point of Optuna's TPE on a study rebuilt from records."""
     space: dict[str, BaseDistribution] = {
@@ -153,7 +155,7 @@ def _tpe_point(
     return {name: r.at(r.share(asked[name])) for name, r in ranges.items()}
 
 
-def _told(trial: Seen, space: Mapping[str, BaseDistribution]) -> optuna.trial.FrozenTrial:
+def _told(trial: ObservedTrial, space: Mapping[str, BaseDistribution]) -> optuna.trial.FrozenTrial:
     """A finished trial is COMPLETE, a pruned one PRUNED with its rungs, a lost one COMPLETE with the worst value."""
     pruned = trial.outcome == "pruned"
     return create_trial(

@@ -11,7 +11,7 @@ from fsm_icl.sweep.file.planned import PlannedTrial, Records, plan_trial
 from fsm_icl.sweep.file.rungs import rung_steps
 from fsm_icl.sweep.file.spec import SweepSpec
 from fsm_icl.sweep.protocol import prefix_rule
-from fsm_icl.sweep.protocol.prefix_rule import Seen
+from fsm_icl.sweep.protocol.prefix_rule import ObservedTrial
 
 
 class Search:
@@ -27,9 +27,9 @@ class Search:
         self.num_trials = spec.search.num_trials if cell.ranges else 0
         self.num_done = self.num_pruned = 0
         self.num_in_row = 0
-        """So many proposals, from the first on, are read."""
+        """Length of the settled prefix: proposals 0 .. n-1 have an outcome."""
         self._made: list[PlannedTrial] = []
-        self._seen: list[Seen | None] = []
+        self._seen: list[ObservedTrial | None] = []
         self._winner: PlannedTrial | None = None
         self._resumed = bool(records)
         if self._resumed:
@@ -58,12 +58,12 @@ class Search:
                 yield self._made[i]
             i += 1
 
-    def seen(self, index: int) -> Seen | None:
-        """Proposal `index` as the present rule reads it."""
+    def seen(self, index: int) -> ObservedTrial | None:
+        """Proposal `index` under the pruning rule; None while it has no outcome."""
         return self._seen[index]
 
-    def read(self) -> Iterator[Seen]:
-        """Proposals that are done, as the present rule reads them."""
+    def read(self) -> Iterator[ObservedTrial]:
+        """Proposals that have an outcome under the pruning rule."""
         return (seen for seen in self._seen if seen is not None)
 
     def _make_all(self) -> None:
@@ -94,7 +94,9 @@ class Search:
         """Hyperparameters of proposal `index` if it is a start-up point, which depends on no record; else None."""
         return self._point(index, [], []) if index < self.spec.search.num_startup else None
 
-    def _point(self, index: int, prefix: Sequence[Seen], pending: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    def _point(
+        self, index: int, prefix: Sequence[ObservedTrial], pending: Sequence[Mapping[str, float]]
+    ) -> dict[str, float]:
         seed = derive(self.spec.seed, self.cell.key, self.repeat, "proposals")
         return prefix_rule.propose(self.cell.ranges, self.spec.search.num_startup, seed, index, prefix, pending)
 

@@ -1,4 +1,4 @@
-"""What a folder holds of what the sweep file asks for: done, to resume, to run, failed, no longer wanted."""
+"""Counts the trials that a sweep file asks for by how far they are, and the records that it no longer asks for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.records import Phase, TrialRecord
 from fsm_icl.sweep.file.cells import cells_of
 from fsm_icl.sweep.file.content import content_of
-from fsm_icl.sweep.file.load import LoadedSweep, load_sweep
+from fsm_icl.sweep.file.load import LoadedSweep, load_sweep_file
 from fsm_icl.sweep.file.planned import Records
 from fsm_icl.sweep.file.spec import PARAMETERS, Range, SweepSpec
 from fsm_icl.sweep.file.yaml import SpecError
@@ -26,41 +26,41 @@ Place = tuple[Phase, int, int]
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Of one cell. done + to_resume + to_run + failed is what the sweep file asks for."""
+class CellTally:
+    """How far one cell is. done + to_resume + to_run + failed is what the sweep file asks for."""
 
     done: int
     to_resume: int
-    """No record, but a checkpoint."""
+    """Trials that have a checkpoint and no record."""
     to_run: int
-    """All others, those that depend on trials which have not ended included."""
+    """All other trials, also those that become known only when earlier ones have ended."""
     failed: int
     no_longer_wanted: int
-    """Records of this cell that the sweep file does not ask for."""
+    """Records of this cell that the sweep file no longer asks for."""
 
 
 @dataclass(frozen=True)
-class Standings:
-    """Of a sweep."""
+class SweepTally:
+    """How far all cells are."""
 
-    cells: list[Standing]
+    cells: list[CellTally]
     """In the planner's order."""
     elsewhere: Mapping[str, int]
-    """Records no longer wanted of cells that the sweep file does not have, by architecture and size."""
+    """Records of cells that the sweep file no longer has: how many, by architecture and size."""
 
     @property
-    def total(self) -> Standing:
+    def total(self) -> CellTally:
         """All cells together, and those that the sweep file does not have."""
         names = ("done", "to_resume", "to_run", "failed", "no_longer_wanted")
         sums = {name: sum(getattr(cell, name) for cell in self.cells) for name in names}
         sums["no_longer_wanted"] += sum(self.elsewhere.values())
-        return Standing(**sums)
+        return CellTally(**sums)
 
 
-def standings(planner: Planner, begun: Collection[str]) -> Standings:
+def tally(planner: Planner, begun: Collection[str]) -> SweepTally:
     """How far each cell is. `begun`: hashes of the trials that have a checkpoint."""
     if not planner.records and not begun:  # a fresh sweep, however large: makes no proposal
-        return Standings([Standing(0, 0, plan.total(), 0, 0) for plan in planner.plans], {})
+        return SweepTally([CellTally(0, 0, plan.total(), 0, 0) for plan in planner.plans], {})
     stray = set(planner.records) - {p.hash for plan in planner.plans for p in plan.wanted()}
     if stray:
         by_seed: dict[int, list[TrialRecord]] = {}
@@ -85,15 +85,15 @@ def standings(planner: Planner, begun: Collection[str]) -> Standings:
         else:
             at_home[home.cell.key] += 1
     found = [_standing(plan, planner.records, begun, at_home[plan.cell.key]) for plan in planner.plans]
-    return Standings(found, dict(sorted(elsewhere.items())))
+    return SweepTally(found, dict(sorted(elsewhere.items())))
 
 
-def _standing(plan: CellPlan, records: Records, begun: Collection[str], no_longer_wanted: int) -> Standing:
+def _standing(plan: CellPlan, records: Records, begun: Collection[str], no_longer_wanted: int) -> CellTally:
     ended = [p for p in plan.wanted() if plan.done(p)]
     failed = sum(records[p.hash].end.outcome == "failed" for p in ended)
     to_resume = sum(p.hash in begun for p in plan.wanted() if not plan.done(p))
     to_run = plan.total() - len(ended) - to_resume
-    return Standing(len(ended) - failed, to_resume, to_run, failed, no_longer_wanted)
+    return CellTally(len(ended) - failed, to_resume, to_run, failed, no_longer_wanted)
 
 
 def _undecided(plan: CellPlan, stray: Mapping[int, Sequence[TrialRecord]]) -> set[str]:
@@ -135,7 +135,7 @@ def sweep_before(folder: Folder) -> LoadedSweep | None:
     """The sweep file that `folder` was last run with; None where there is none that can be read now."""
     path = SweepFolder(folder).sweep_file
     try:
-        return load_sweep(str(path)) if exists(path) else None
+        return load_sweep_file(str(path)) if exists(path) else None
     except SpecError:  # written by a version with other fields: there is nothing to compare with
         return None
 

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from fsm_icl.results.files import Folder
 
 log = logging.getLogger(__name__)
-ATTEMPTS = 4
+ATTEMPTS = 20
+"""Times that a lock is tried, 50 ms apart: a command that looks who holds it may be stopped while it looks."""
 BEAT_SECONDS = 5.0
 STILL_BEATS = 4
-"""A lock object whose counter stands still for so many beats has lost its driver."""
+"""A lock object whose counter has not moved for this number of beats has lost its driver."""
 SETTLE_SECONDS = 1.0
 """Object stores have no locks: of two newcomers who write at the same moment, the last one to write wins."""
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from fsm_icl.models.registry import plugin_of
 from fsm_icl.results.compact import Compactor
 from fsm_icl.results.files import is_local
 from fsm_icl.results.layout import SweepFolder
-from fsm_icl.results.lookup import UNREADABLE, folders_called, named
+from fsm_icl.results.lookup import UNREADABLE, folders_called, names_in_manifest
 from fsm_icl.results.reading import RETRAIN, each_record, first_problem, read_manifest
 from fsm_icl.results.records import TrialRecord
 from fsm_icl.sweep.file.cells import Cell
@@ -40,11 +41,13 @@ def _own_records(folder: Folder) -> Iterator[TrialRecord]:
 
 def _check_config(path: Folder, record: TrialRecord) -> None:
     try:
-        made = TrialConfig.model_validate(record.config).fingerprint()
+        config = TrialConfig.model_validate(record.config)
     except ValidationError as error:
         raise ValueError(f"{path}: {first_problem(error, 'config')}; {RETRAIN}") from None
-    if made != record.hash:
-        raise ValueError(f"{path}: config: its hash is {made[:12]}..., so it was changed; {RETRAIN}")
+    if (made := config.fingerprint()) != record.hash:
+        plugin = plugin_of(config.model)
+        too = "" if plugin is None else f", or the results_version of {plugin.distribution} was"
+        raise ValueError(f"{path}: config: its hash is {made[:12]}..., so it was changed{too}; {RETRAIN}")
 
 
 def home_of(sweep: str, scale: str, cells: Sequence[Cell], results: Folder) -> Folder | None:
@@ -62,7 +65,7 @@ def _is_home(folder: Folder, sweep: str, scale: str, cells: Sequence[Cell]) -> b
     path = SweepFolder(folder).manifest
     if is_local(path) and path.is_dir():
         raise ValueError(f"{path}: is a folder; move it away: the manifest is written anew")
-    names = named(folder)
+    names = names_in_manifest(folder)
     if names in (None, (sweep, scale)):
         return True
     records = read_own_records(folder)

@@ -8,7 +8,7 @@ import platform
 import secrets
 from typing import TYPE_CHECKING
 
-from fsm_icl.results.files import exists, read_bytes, remove, told, write_atomically
+from fsm_icl.results.files import exists, os_error_text, read_bytes, remove, write_atomically
 from fsm_icl.results.layout import SweepFolder
 
 if TYPE_CHECKING:
@@ -48,5 +48,5 @@ def problem_here(folder: Folder, sweep_id: str, driver: str) -> str | None:
             return f"{folder} is another folder {where}: {advice}"
         probe(folder)
     except OSError as error:
-        return f"{folder} can't be used by {here}, but by the driver on {driver}: {told(error)}"
+        return f"{folder} can't be used by {here}, but by the driver on {driver}: {os_error_text(error)}"
     return None

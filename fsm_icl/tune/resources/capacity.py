@@ -22,7 +22,7 @@ FOR_TRIALS = 0.7
 Resources = Mapping[str, float]
 
 
-def of_this_machine(cpus: int | None = None, gpus: int | None = None) -> Capacity:
+def capacity_here(cpus: int | None = None, gpus: int | None = None) -> Capacity:
     """Cores that this process may use, and visible GPUs, unless the user says what there is.
 
     Raises:
@@ -39,11 +39,30 @@ def of_this_machine(cpus: int | None = None, gpus: int | None = None) -> Capacit
 
 
 def stated(text: str) -> Capacity:
-    """The capacity in a text such as `32,8`: CPUs and GPUs. Raises ValueError where it is none."""
-    match = re.fullmatch(r"\s*([0-9]{1,6})\s*,\s*([0-9]{1,6})\s*", text)
-    if match is None or not int(match[1]):
-        raise ValueError(f"expected CPUS,GPUS of the whole cluster, such as 32,8, found {text!r}")
-    return Capacity(int(match[1]), int(match[2]))
+    """The capacity in a text such as `32,8`, CPUs and GPUs in all, or `4,1x8+64,0x2`, those of each kind of host.
+
+    Raises:
+        ValueError: it is none.
+    """
+    kinds = [_kind(part) for part in text.split("+")]
+    if "+" not in text and "x" not in text and kinds[0]:
+        return Capacity(kinds[0].cpus, kinds[0].gpus)
+    hosts = tuple(kind for kind in kinds if kind)
+    if len(hosts) < len(kinds):
+        raise ValueError(
+            "expected CPUS,GPUS of the whole cluster, such as 32,8, or of one host of each kind and their number, such "
+            f"as 4,1x8+64,0x2, found {text!r}"
+        )
+    return Capacity(_sum("cpus", hosts), _sum("gpus", hosts), hosts)
+
+
+def _kind(text: str) -> Hosts | None:
+    """The hosts in a text such as `4,1x8`, None where it names none."""
+    match = re.fullmatch(r"\s*([0-9]{1,6})\s*,\s*([0-9]{1,6})\s*(?:x\s*([0-9]{1,6})\s*)?", text)
+    if match is None:
+        return None
+    cpus, gpus, count = int(match[1]), int(match[2]), int(match[3] or 1)
+    return Hosts(cpus, gpus, count=count) if cpus and count else None
 
 
 def of_cluster(address: str, said: Capacity | None = None) -> Capacity:
@@ -59,8 +78,10 @@ def of_cluster(address: str, said: Capacity | None = None) -> Capacity:
     file = HEADS_FILE.expanduser()
     known = _most(there, _read(file) if file.is_file() else {})
     if said is not None:
-        more = said.cpus > known.cpus or said.gpus > known.gpus
-        return Capacity(max(said.cpus, known.cpus), max(said.gpus, known.gpus), () if more else known.kinds, True)
+        most = Capacity(max(said.cpus, known.cpus), max(said.gpus, known.gpus))
+        # Capacities are equal where their sums are; of neither's hosts where each has more of something.
+        kinds = known.kinds if known == most else said.kinds if said == most else ()
+        return replace(most, kinds=kinds, stated=True)
     if not known.cpus:
         raise ValueError(
             f"the cluster at {address!r} has no CPU for trials yet, and nothing says what it may grow to: give "

@@ -36,7 +36,7 @@ MADE_UP = "made up: "
 MADE_UP_BYTES = 4 * 10**9
 
 
-class Kept(FrozenModel):
+class FootprintFile(FrozenModel):
     """What earlier runs of a sweep have seen, in its folder."""
 
     torch: str
@@ -56,7 +56,7 @@ def measure(planner: Planner, packing: Packing, folder: Folder, say: Callable[[s
     """
     kept = _read(folder)
     if kept.torch != torch.__version__ or not _types() <= kept.types:
-        kept = Kept(torch=torch.__version__)
+        kept = FootprintFile(torch=torch.__version__)
     firsts = [(plan.cell.key, t) for plan in planner.plans if (t := next(plan.missing(), None))]
     new = [(cell, trial) for cell, trial in firsts if cell not in kept.cells]
     if new:
@@ -73,11 +73,11 @@ def measure(planner: Planner, packing: Packing, folder: Folder, say: Callable[[s
     packing.smallest = math.inf if kept.smallest is None else kept.smallest
 
 
-def _read(folder: Folder) -> Kept:
+def _read(folder: Folder) -> FootprintFile:
     """What is kept; nothing where that can't be read."""
     with contextlib.suppress(OSError, ValidationError):
-        return Kept.model_validate_json(read_bytes(folder / NAME))
-    return Kept(torch="")
+        return FootprintFile.model_validate_json(read_bytes(folder / NAME))
+    return FootprintFile(torch="")
 
 
 def _types() -> frozenset[str]:

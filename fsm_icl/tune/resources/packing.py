@@ -74,7 +74,7 @@ class Packing:
     resources: ResourcesSpec
     capacity: Capacity
     max_concurrent: int | None = None
-    """At most so many trials at a time, whatever fits."""
+    """Upper bound on the number of trials that run at once, whatever fits; None for no bound."""
     footprints: Mapping[str, Footprint] = field(default_factory=dict)
     """Cell key -> what one of its trials takes; a cell that is not in it gets whole GPUs."""
     smallest: float = math.inf
@@ -212,7 +212,7 @@ def _filling(packing: Packing, searches: Sequence[Search], slots: int) -> int:
 
 
 def _advice(slots: int, searches: int, window: int, proposals: int) -> str:
-    """The search.window that would fill what there is, where today's does not."""
+    """The search.window that would use all hosts; None where the sweep file's own window does."""
     wanted = -(-slots // searches)
     if searches * min(window, proposals) >= slots or window >= proposals:
         return ""

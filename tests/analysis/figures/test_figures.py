@@ -12,10 +12,9 @@ from analysis.figures.main_drawing import draw, looks_of, picture
 from analysis.figures.main_figure import AnswerInfo, answer_info
 from analysis.figures.panels import compact
 from analysis.figures.style import arch_styles, shade, spread
-from analysis.findings.axis import kind_of
-from analysis.findings.tables import gains
+from analysis.findings.findings import Findings, findings_of
 from analysis.sources.sweep import load_sweep
-from fsm_icl.sweep.file.load import load_sweep as read_sweep_file
+from fsm_icl.sweep.file.load import load_sweep_file as read_sweep_file
 from tests.analysis.builder import CEILING, LADDER, STEPS, Plan, around, spectrum, write_sweep
 from tests.sweep import folders
 
@@ -48,8 +47,12 @@ def deep_variants() -> list[Plan]:
     return plans + GATED
 
 
+def findings_in(folder: Path, plans: list[Plan], name: str = "spectrum") -> Findings:
+    return findings_of(load_sweep(write_sweep(folder / name, plans, sweep=name)))
+
+
 def info_of(folder: Path, plans: list[Plan], name: str = "spectrum") -> AnswerInfo:
-    return answer_info(load_sweep(write_sweep(folder / name, plans, sweep=name)))
+    return answer_info(findings_in(folder, plans, name))
 
 
 def test_capacity_has_a_series_by_width_and_references_at_the_base_size(tmp_path: Path) -> None:
@@ -86,7 +89,7 @@ def test_a_default_that_is_named_is_the_same_variant(tmp_path: Path) -> None:
 
 
 def test_gains_run_along_each_variant_of_a_budget(tmp_path: Path) -> None:
-    found = gains(load_sweep(write_sweep(tmp_path / "budget", budgets(), sweep="budget")))
+    found = findings_in(tmp_path, budgets(), "budget").gains
     label, variant = "rnn-d64-L1", "rnn-d64-L1-nonlinearity=relu-init=identity"
     assert [(g.before, g.after) for g in found] == [
         (f"{each}-steps={before}", f"{each}-steps={after}")
@@ -130,10 +133,13 @@ def test_depth_has_learning_curves_of_the_swept_depths(tmp_path: Path) -> None:
 
 
 def test_a_curve_is_the_median_and_range_of_measure_trials_by_step(tmp_path: Path) -> None:
-    sweep = load_sweep(write_sweep(tmp_path / "depth", depths(), sweep="depth"))
-    swept = answer_info(sweep).curves[0]
+    findings = findings_in(tmp_path, depths(), "depth")
+    swept = answer_info(findings).curves[0]
     values = [
-        r.metrics["val/accuracy"] for t in sweep.ended(swept.label, "measure") for r in t.reports if r.step == 300
+        r.metrics["val/accuracy"]
+        for t in findings.sweep.ended(swept.label, "measure")
+        for r in t.reports
+        if r.step == 300
     ]
     curve = swept.curve
     at = curve.steps.index(300)
@@ -175,7 +181,7 @@ def test_a_copy_of_a_shipped_sweep_has_its_figure(tmp_path: Path, name: str, sca
     folders.write(tmp_path / "mine", replace(loaded, name="mine"), stop_after=0)
     mine = load_sweep(tmp_path / "mine")
     assert mine.manifest.sweep == "mine"
-    assert kind_of(mine) == name
+    assert findings_of(mine).kind == name
 
 
 def test_cells_of_different_tasks_have_no_common_lines(tmp_path: Path) -> None:
@@ -263,7 +269,7 @@ def test_the_legend_stays_within_the_figure_and_below_the_panels(tmp_path: Path,
 
 
 def test_saving_touches_no_state_and_gives_equal_bytes(tmp_path: Path) -> None:
-    found, before = picture(load_sweep(write_sweep(tmp_path / "s", spectrum()))), dict(mpl.rcParams)
+    found, before = picture(findings_in(tmp_path, spectrum())), dict(mpl.rcParams)
     first = [path.read_bytes() for path in found.save(tmp_path)]
     second = [path.read_bytes() for path in found.save(tmp_path)]
     assert first == second

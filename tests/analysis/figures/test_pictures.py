@@ -20,7 +20,8 @@ from analysis.figures import search as search_figure
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.registry import pictures
 from analysis.figures.style import cell_looks
-from analysis.sources.sweep import Sweep, load_sweep
+from analysis.findings.findings import Findings, findings_of
+from analysis.sources.sweep import load_sweep
 from fsm_icl.results.records import Slice
 from tests.analysis.builder import CEILING, STEPS, Plan, around, hash_of, spectrum, write_sweep
 
@@ -38,8 +39,8 @@ MANY = [
 ]
 
 
-def load(folder: Path, plans: list[Plan], **manifest: object) -> Sweep:
-    return load_sweep(write_sweep(folder / "s", plans, **manifest))
+def load(folder: Path, plans: list[Plan], **manifest: object) -> Findings:
+    return findings_of(load_sweep(write_sweep(folder / "s", plans, **manifest)))
 
 
 def drawn(found: Picture | NotDrawn) -> Picture:
@@ -67,10 +68,10 @@ def test_what_is_not_drawn_says_why(tmp_path: Path) -> None:
 
 
 def test_breakthroughs_are_first_reports_at_the_threshold(tmp_path: Path) -> None:
-    sweep = load(tmp_path, spectrum())
-    table = drawn(learning_curves.picture(sweep)).table
+    findings = load(tmp_path, spectrum())
+    table = drawn(learning_curves.picture(findings)).table
     rows = table.query("what == 'breakthrough' and cell == 'lstm-d64-L1'").set_index("seed")["step"]
-    for seed, record in enumerate(sweep.ended("lstm-d64-L1", "measure")):
+    for seed, record in enumerate(findings.sweep.ended("lstm-d64-L1", "measure")):
         reached = [r.step for r in record.reports if r.metrics["val/accuracy"] >= CEILING - 0.02]
         assert rows[seed] == reached[0]
     assert table.query("what == 'breakthrough' and cell == 'rnn-d64-L1'")["step"].isna().all()
@@ -165,7 +166,7 @@ def test_what_pruning_saved_is_said(tmp_path: Path) -> None:
 def test_the_collapse_counts_width_in_entries(tmp_path: Path) -> None:
     plans = [Plan("rnn", d_model=9), Plan("rnn", d_model=18)]
     assert drawn(collapse.picture(load(tmp_path, plans))).table["width_per_entry"].tolist() == [1.0, 2.0]
-    one = collapse.picture(load_sweep(write_sweep(tmp_path / "one", [Plan("rnn"), Plan("gru")])))
+    one = collapse.picture(load(tmp_path / "one", [Plan("rnn"), Plan("gru")]))
     assert isinstance(one, NotDrawn)
 
 
@@ -176,7 +177,7 @@ def test_costs_of_every_cell(tmp_path: Path) -> None:
 
 
 def test_trials_that_overlap_lie_in_different_lanes(tmp_path: Path) -> None:
-    bars = timeline.lanes(load(tmp_path, spectrum()))
+    bars = timeline.lanes(load(tmp_path, spectrum()).sweep)
     assert len(bars) == 40
     for bar in bars:
         for other in bars:
@@ -189,7 +190,7 @@ def test_trials_that_overlap_lie_in_different_lanes(tmp_path: Path) -> None:
 
 
 def test_looks_are_the_same_whichever_cells_are_shown(tmp_path: Path) -> None:
-    cells = load(tmp_path, [Plan("rnn", d_model=d) for d in (8, 16, 32)]).manifest.cells
+    cells = load(tmp_path, [Plan("rnn", d_model=d) for d in (8, 16, 32)]).sweep.manifest.cells
     every, one = cell_looks(cells, {c.label for c in cells}), cell_looks(cells, {"rnn-d16-L1"})
     assert one == {"rnn-d16-L1": every["rnn-d16-L1"]}
     assert [sum(look.colour) for look in every.values()] == sorted(
@@ -199,8 +200,7 @@ def test_looks_are_the_same_whichever_cells_are_shown(tmp_path: Path) -> None:
 
 def test_equal_sweeps_give_equal_tables(tmp_path: Path) -> None:
     first, second = (
-        pictures(load_sweep(write_sweep(tmp_path / name, [*spectrum(), Plan("mgu", around(0.7, 0.1))])))
-        for name in ("a", "b")
+        pictures(load(tmp_path / name, [*spectrum(), Plan("mgu", around(0.7, 0.1))])) for name in ("a", "b")
     )
     for one, other in zip(first, second, strict=True):
         if isinstance(one, NotDrawn):
@@ -218,8 +218,7 @@ def searched_widths() -> list[Plan]:
 
 
 def test_best_rates_are_each_searchs_winner_along_the_axis(tmp_path: Path) -> None:
-    sweep = load(tmp_path, searched_widths(), sweep="capacity", repeats=2)
-    found = drawn(best_rates.picture(sweep))
+    found = drawn(best_rates.picture(load(tmp_path, searched_widths(), sweep="capacity", repeats=2)))
     columns = ["series", "axis", "x", "repeat", "learning_rate", "at_edge"]
     assert found.table[columns].to_numpy().tolist() == [
         ["RNN, tanh", "d_model", 16, 0, 0.01, False],

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from analysis.findings.conclusion import conclusion, overall
-from analysis.findings.verdicts import judge
+from analysis.findings.findings import findings_of
 from analysis.sources.sweep import load_sweep
 from fsm_icl.results.records import DeclaredHypothesis
 from tests.analysis.builder import Plan, around, hypothesis, write_sweep
@@ -59,11 +59,11 @@ def world(rnn: float, wide: float, lstm: float) -> list[Plan]:
 )
 def test_five_worlds(tmp_path: Path, plans: list[Plan], expected: str) -> None:
     sweep = load_sweep(write_sweep(tmp_path / "s", plans, CLAIMS))
-    assert conclusion(sweep, judge(sweep)) == expected
+    assert conclusion(sweep, findings_of(sweep).verdicts) == expected
 
 
 def test_one_decided_claim_among_two(tmp_path: Path) -> None:
     sweep = load_sweep(write_sweep(tmp_path / "s", world(0.67, 0.77, 0.989), CLAIMS))
-    assert overall(judge(sweep)) == (
+    assert overall(findings_of(sweep).verdicts) == (
         f"1 of 2 declared claims is decided. Supported: “Gates matter” {GATES}. Open: “Capacity matters” {WIDTH}."
     )

@@ -9,16 +9,14 @@ from rich.console import Console
 
 from analysis.figures.picture import Picture
 from analysis.figures.registry import pictures
-from analysis.findings.conclusion import conclusion
-from analysis.findings.sentences import protocol
-from analysis.findings.tables import count_table
-from analysis.findings.verdicts import judge
+from analysis.findings.comparison import compare
+from analysis.findings.findings import Findings, findings_of
 from analysis.report.comparison import print_comparison
 from analysis.report.files import tables_of
 from analysis.report.page import write_page
-from analysis.report.terminal import print_sweep
+from analysis.report.terminal import print_findings
 from analysis.sources.snapshot import load_snapshot, origin, write_snapshot
-from analysis.sources.sweep import Sweep, load_sweep
+from analysis.sources.sweep import load_sweep
 from tests.analysis.builder import Plan, around, hypothesis, searched, share_hypothesis, spectrum, write_sweep
 
 STAGES: dict[str, list[Plan]] = {
@@ -29,28 +27,30 @@ STAGES: dict[str, list[Plan]] = {
 }
 
 
-def everything(sweep: Sweep, folder: Path) -> str:
+def everything(findings: Findings, folder: Path) -> str:
     """All that is computed and written but for the drawing; returns what is printed."""
     console = Console(file=StringIO(), width=110)
-    print_sweep(sweep, console)
-    found = pictures(sweep)
+    print_findings(findings, console)
+    sweep, found = findings.sweep, pictures(findings)
     came_from = origin(sweep, "python -m analysis mine")
-    write_page(sweep, folder, found, {p.name: b"" for p in found if isinstance(p, Picture)}, came_from)
+    write_page(findings, folder, found, {p.name: b"" for p in found if isinstance(p, Picture)}, came_from)
     write_snapshot(sweep, folder, came_from)
-    before, after = tables_of(sweep, found), tables_of(again := load_snapshot(folder), pictures(again))
+    again = findings_of(load_snapshot(folder))
+    before, after = tables_of(findings, found), tables_of(again, pictures(again))
     assert {name: t.to_csv() for name, t in before.items()} == {name: t.to_csv() for name, t in after.items()}
-    print_comparison(sweep, again, console)
+    print_comparison(compare(sweep, again.sweep), console)
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
 @pytest.mark.parametrize("plans", STAGES.values(), ids=STAGES.keys())
 def test_every_stage(tmp_path: Path, plans: list[Plan]) -> None:
     sweep = load_sweep(write_sweep(tmp_path / "s", plans, [hypothesis()]))
-    text = everything(sweep, tmp_path)
+    findings = findings_of(sweep)
+    text = everything(findings, tmp_path)
     there = f"{sweep.counts.ended} of {sweep.counts.asked} trials"
     assert f"partial: {there}" in " ".join(text.split())
-    assert f"So far: {there}." in conclusion(sweep, judge(sweep))
-    assert [verdict.outcome for verdict in judge(sweep)] == ["inconclusive"]
+    assert f"So far: {there}." in findings.conclusion
+    assert [verdict.outcome for verdict in findings.verdicts] == ["inconclusive"]
     for name in ("report.html", "report.md"):
         assert there in (tmp_path / name).read_text()
 
@@ -63,14 +63,13 @@ def test_any_subset_of_the_records(tmp_path: Path, seed: int) -> None:
     paths = sorted((folder / "records").iterdir())
     for path in draw.permutation(len(paths))[: int(draw.integers(1, len(paths)))]:
         paths[path].unlink()
-    sweep = load_sweep(folder)
-    everything(sweep, tmp_path)
+    findings = findings_of(load_sweep(folder))
+    everything(findings, tmp_path)
     left = len(list((folder / "records").iterdir()))
-    assert f"{left} of 56 trials" in protocol(sweep)
-    counts = count_table(sweep)
-    assert counts["missing"].sum() == 56 - left
-    assert all(verdict.sentence for verdict in judge(sweep))
+    assert f"{left} of 56 trials" in findings.protocol
+    assert findings.count_table["missing"].sum() == 56 - left
+    assert all(verdict.sentence for verdict in findings.verdicts)
 
 
 def test_an_empty_grid_is_still_a_sweep(tmp_path: Path) -> None:
-    everything(load_sweep(write_sweep(tmp_path / "s", [Plan("rnn", [None], search=[])])), tmp_path)
+    everything(findings_of(load_sweep(write_sweep(tmp_path / "s", [Plan("rnn", [None], search=[])]))), tmp_path)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from analysis.findings.conclusion import overall
+from analysis.findings.findings import findings_of
 from analysis.findings.summary import difference, share, summarise
-from analysis.findings.verdicts import Verdict, judge
+from analysis.findings.verdicts import Verdict
 from analysis.findings.wording import points
 from analysis.sources.sweep import Sweep, load_sweep
 from fsm_icl.results.records import DeclaredHypothesis
@@ -24,7 +25,7 @@ def sweep_of(tmp_path: Path) -> Build:
 
 
 def verdict(sweep: Sweep) -> Verdict:
-    return judge(sweep)[0]
+    return findings_of(sweep).verdicts[0]
 
 
 def two(a: Sequence[float | str | None], b: Sequence[float | str | None]) -> list[Plan]:
@@ -357,7 +358,7 @@ def test_success_rates_of_few_searches_are_no_surer_than_these(sweep_of: Build) 
 def test_p_values_are_adjusted_within_their_family(sweep_of: Build) -> None:
     first, second = hypothesis(), hypothesis(a="lstm-d32-L1", name="narrow")
     other = hypothesis(a="lstm-d64-L1", name="other", family="other")
-    found = {v.name: v for v in judge(sweep_of(spectrum(), first, second, other))}
+    found = {v.name: v for v in findings_of(sweep_of(spectrum(), first, second, other)).verdicts}
     assert found["gates"].p_value == pytest.approx(1 / 4001)
     assert found["gates"].adjusted_p == pytest.approx(2 / 4001)
     assert found["other"].adjusted_p == found["other"].p_value
@@ -367,7 +368,7 @@ def test_p_values_are_adjusted_within_their_family(sweep_of: Build) -> None:
 
 def test_a_claim_that_could_not_be_tested_counts_in_the_correction(sweep_of: Build) -> None:
     plans = [*spectrum()[:3], Plan("lstm", [None] * 6, d_model=32)]
-    found = judge(sweep_of(plans, hypothesis(), hypothesis(a="lstm-d32-L1", name="narrow")))
+    found = findings_of(sweep_of(plans, hypothesis(), hypothesis(a="lstm-d32-L1", name="narrow"))).verdicts
     assert found[0].adjusted_p == pytest.approx(2 / 4001)
     assert (found[1].p_value, found[1].adjusted_p) == (None, None)
 
@@ -375,7 +376,7 @@ def test_a_claim_that_could_not_be_tested_counts_in_the_correction(sweep_of: Bui
 def test_the_corrected_p_value_decides(sweep_of: Build) -> None:
     # At best 1 / 4001 each; a family of 120 makes that .03.
     many = [hypothesis(name=f"h{i}") for i in range(120)]
-    found = judge(sweep_of(two(around(0.9, 0.01, 5), around(0.57, 0.01, 5)), *many))[0]
+    found = findings_of(sweep_of(two(around(0.9, 0.01, 5), around(0.57, 0.01, 5)), *many)).verdicts[0]
     assert found.outcome == "inconclusive"
     assert "(p < .001, .030 by Holm over the 120 claims of main, which is above .025)" in found.sentence
 
@@ -394,7 +395,7 @@ def test_the_conclusion_changes_with_the_verdicts(tmp_path: Path) -> None:
         plans = two(around(0.988, 0.001), around(base, 0.002))
         declared = [hypothesis()]
         sweep = load_sweep(write_sweep(tmp_path / name, plans, declared))
-        return overall(judge(sweep))
+        return overall(findings_of(sweep).verdicts)
 
     assert conclude("gates", 0.57) == (
         "1 of 1 declared claims is decided. "

@@ -15,6 +15,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
+from analysis.findings.findings import findings_of
 from analysis.report.files import write
 from analysis.sources.sweep import load_sweep
 from tests.analysis.builder import Plan, around, hypothesis, write_sweep
@@ -148,7 +149,7 @@ def test_a_thousand_trials_stay_under_5_mb_and_open_in_2_seconds(browser: Any, t
     ]
     sweep = load_sweep(write_sweep(tmp_path / "grid", plans, [hypothesis()], sweep="grid"))
     assert sweep.counts.ended == 1000
-    write(sweep, "python -m analysis grid")
+    write(findings_of(sweep), "python -m analysis grid")
     page = tmp_path / "grid" / "figures" / "report.html"
     assert page.stat().st_size < 5e6
     started = time.monotonic()

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from analysis.findings.comparison import CellChange, compare
 from analysis.findings.summary import difference, summarise
-from analysis.report.comparison import CellChange, cell_texts, compare, print_comparison
+from analysis.report.comparison import cell_texts, print_comparison
 from analysis.sources.sweep import Sweep, load_sweep
 from tests.analysis.builder import Plan, around, spectrum, write_sweep
 
@@ -103,7 +104,7 @@ def test_it_is_printed(tmp_path: Path) -> None:
     a = load(tmp_path / "a", [Plan("rnn", around(0.57, 0.01))])
     b = fresh(load(tmp_path / "b", [Plan("rnn", [*around(0.70, 0.01, 5), None])], scale="paper"))
     console = Console(file=StringIO(), width=110)
-    print_comparison(a, b, console)
+    print_comparison(compare(a, b), console)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert f"A: {tmp_path / 'a'}, laptop, 10 of 10 trials" in text
     assert f"B: {tmp_path / 'b'}, paper, 9 of 10 trials" in text

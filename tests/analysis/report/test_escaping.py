@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from analysis.figures.registry import pictures
+from analysis.findings.findings import findings_of
 from analysis.report import escaping, page, publish
-from analysis.report.attachments import files_to_share
-from analysis.report.files import tables_of, write
+from analysis.report.files import files_to_share, tables_of, write
 from analysis.report.wandb import report_of
 from analysis.sources.sweep import Sweep, load_sweep
 from fsm_icl.tracking.sweep_run import _table
@@ -70,9 +71,10 @@ def test_code_shows_a_text_as_it_is(text: str) -> None:
 
 def test_words_of_the_sweep_file_are_no_markdown(plain: Sweep, sweep: Sweep, tmp_path: Path) -> None:
     """The report, and with it the notes of W&B's run and W&B's report, and a published page."""
+    said, plain_said = findings_of(sweep), findings_of(plain)
     for text, before in (
-        (page.markdown(sweep, "mine"), page.markdown(plain, "mine")),
-        (publish.computed(sweep, "mine"), publish.computed(plain, "mine")),
+        tuple(page.markdown(each, pictures(each), "mine") for each in (said, plain_said)),
+        tuple(publish.computed(each, "mine") for each in (said, plain_said)),
     ):
         found = [token for token in tokens(text) if token.type not in ("text", "paragraph_open", "paragraph_close")]
         expected = [
@@ -80,9 +82,9 @@ def test_words_of_the_sweep_file_are_no_markdown(plain: Sweep, sweep: Sweep, tmp
         ]
         assert [token.type for token in found] == [token.type for token in expected]
         assert "[x](javascript:alert(2)) | a ## heading" in texts(text)
-    report = report_of(sweep, "me", "mine")
+    report = report_of(said, "me", "mine")
     assert "\n" not in report.title
-    assert "<img" not in files_to_share(sweep)["report.md"].decode()
+    assert "<img" not in files_to_share(said)["report.md"].decode()
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_words_of_the_sweep_file_are_no_markdown(plain: Sweep, sweep: Sweep, tmp
 def test_a_name_in_a_csv_is_a_name(plain: Sweep, name: str, tmp_path: Path) -> None:
     (claim,) = plain.manifest.hypotheses
     changed = plain.manifest.model_copy(update={"hypotheses": [claim.model_copy(update={"name": name})]})
-    raw = escaping.csv(tables_of(replace(plain, manifest=changed), [])["verdicts"])
+    raw = escaping.csv(tables_of(findings_of(replace(plain, manifest=changed)), [])["verdicts"])
     path = tmp_path / "verdicts.csv"
     path.write_bytes(raw)
     for table in (pd.read_csv(BytesIO(raw)), _table(path)):
@@ -114,6 +116,6 @@ def test_numbers_and_what_is_missing_stay_as_they_are() -> None:
 
 
 def test_every_file_is_written_whatever_the_claims_say(sweep: Sweep) -> None:
-    written = {path.name: path for path in write(sweep, "mine")}
+    written = {path.name: path for path in write(findings_of(sweep), "mine")}
     assert {"report.md", "report.html", "verdicts.csv"} <= written.keys()
     assert "<img src=x" not in written["report.html"].read_text(encoding="utf-8")

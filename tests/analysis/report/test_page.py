@@ -9,19 +9,19 @@ import pytest
 
 from analysis.figures.picture import Picture
 from analysis.figures.registry import pictures
-from analysis.findings.verdicts import judge
+from analysis.findings.findings import Findings, findings_of
 from analysis.report.files import tables_of
 from analysis.report.page import write_page
 from analysis.sources.snapshot import origin
-from analysis.sources.sweep import Sweep, load_sweep
+from analysis.sources.sweep import load_sweep
 from tests.analysis.builder import Plan, hypothesis, searched, share_hypothesis, spectrum, write_sweep
 
 
-def pages(sweep: Sweep, folder: Path) -> tuple[str, str]:
+def pages(findings: Findings, folder: Path) -> tuple[str, str]:
     """HTML and Markdown, with a stand-in for each picture: what is drawn is tested elsewhere."""
-    found = pictures(sweep)
+    found = pictures(findings)
     images = {one.name: b"a picture" for one in found if isinstance(one, Picture)}
-    html, markdown = write_page(sweep, folder, found, images, origin(sweep, "python -m analysis mine"))
+    html, markdown = write_page(findings, folder, found, images, origin(findings.sweep, "python -m analysis mine"))
     return html.read_text(), markdown.read_text()
 
 
@@ -45,13 +45,13 @@ class Balanced(HTMLParser):
 
 
 @pytest.fixture
-def sweep(tmp_path: Path) -> Sweep:
-    return load_sweep(write_sweep(tmp_path / "s", spectrum(), [hypothesis(), share_hypothesis()]))
+def findings(tmp_path: Path) -> Findings:
+    return findings_of(load_sweep(write_sweep(tmp_path / "s", spectrum(), [hypothesis(), share_hypothesis()])))
 
 
-def test_both_hold_all_that_was_computed(sweep: Sweep, tmp_path: Path) -> None:
-    for text in pages(sweep, tmp_path):
-        for verdict in judge(sweep):
+def test_both_hold_all_that_was_computed(findings: Findings, tmp_path: Path) -> None:
+    for text in pages(findings, tmp_path):
+        for verdict in findings.verdicts:
             assert verdict.sentence in unescape(text)
         for words in (
             "Is simple gating enough?",
@@ -71,8 +71,8 @@ def test_both_hold_all_that_was_computed(sweep: Sweep, tmp_path: Path) -> None:
             assert words in text, words
 
 
-def test_the_page_is_balanced_and_asks_nothing_of_the_network(sweep: Sweep, tmp_path: Path) -> None:
-    html, _ = pages(sweep, tmp_path)
+def test_the_page_is_balanced_and_asks_nothing_of_the_network(findings: Findings, tmp_path: Path) -> None:
+    html, _ = pages(findings, tmp_path)
     parser = Balanced()
     parser.feed(html)
     assert parser.open == []
@@ -83,12 +83,12 @@ def test_the_page_is_balanced_and_asks_nothing_of_the_network(sweep: Sweep, tmp_
     assert "http" not in html
 
 
-def test_words_of_the_sweep_file_are_text_and_no_markup(sweep: Sweep, tmp_path: Path) -> None:
+def test_words_of_the_sweep_file_are_text_and_no_markup(findings: Findings, tmp_path: Path) -> None:
     claim = "<script>alert(1)</script> | a & b"
+    sweep = findings.sweep
     declared = [h.model_copy(update={"claim": claim}) for h in sweep.manifest.hypotheses]
-    html, markdown = pages(
-        replace(sweep, manifest=sweep.manifest.model_copy(update={"hypotheses": declared})), tmp_path
-    )
+    changed = replace(sweep, manifest=sweep.manifest.model_copy(update={"hypotheses": declared}))
+    html, markdown = pages(findings_of(changed), tmp_path)
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt; | a &amp; b" in html
     assert (
@@ -97,8 +97,8 @@ def test_words_of_the_sweep_file_are_text_and_no_markup(sweep: Sweep, tmp_path: 
     )
 
 
-def test_every_row_of_a_markdown_table_has_every_column(sweep: Sweep, tmp_path: Path) -> None:
-    _, markdown = pages(sweep, tmp_path)
+def test_every_row_of_a_markdown_table_has_every_column(findings: Findings, tmp_path: Path) -> None:
+    _, markdown = pages(findings, tmp_path)
     lines = markdown.splitlines()
     heads = [i for i, line in enumerate(lines) if line.startswith("| ---")]
     assert len(heads) == 6
@@ -109,8 +109,8 @@ def test_every_row_of_a_markdown_table_has_every_column(sweep: Sweep, tmp_path: 
         assert {row.count("|") for row in rows} == {lines[head].count("|")}
 
 
-def test_each_trial_has_its_config(sweep: Sweep, tmp_path: Path) -> None:
-    html, _ = pages(sweep, tmp_path)
+def test_each_trial_has_its_config(findings: Findings, tmp_path: Path) -> None:
+    html, _ = pages(findings, tmp_path)
     assert html.count("<details><summary>search") == 16
     assert html.count("<details><summary>measure") == 24
     assert "finished after 600 steps, test accuracy 0.9" in html
@@ -119,21 +119,22 @@ def test_each_trial_has_its_config(sweep: Sweep, tmp_path: Path) -> None:
 def test_every_table_with_intervals_says_what_they_are_conditional_on(tmp_path: Path) -> None:
     for repeats, said in ((1, "conditional on the chosen hyperparameters"), (5, "searches and test classes")):
         plans = searched(spectrum(10), repeats)
-        sweep = load_sweep(write_sweep(tmp_path / str(repeats), plans, [hypothesis()], repeats=repeats))
-        tables = tables_of(sweep, [])
+        folder = write_sweep(tmp_path / str(repeats), plans, [hypothesis()], repeats=repeats)
+        findings = findings_of(load_sweep(folder))
+        tables = tables_of(findings, [])
         for name in ("cells", "gains"):
             assert tables[name]["interval_over"].str.contains(said).all()
         assert ("conditional" in tables["verdicts"]["sentence"][0]) is (repeats == 1)
-        for text in pages(sweep, tmp_path):
+        for text in pages(findings, tmp_path):
             assert text.count(said) >= 4  # cells, gains, two figures
             assert ("conditional" in text) is (repeats == 1)
 
 
 def test_what_to_beware_of(tmp_path: Path) -> None:
     plans = [Plan("rnn", [0.6] * 3 + ["diverged", None, None], at_edge=["learning_rate"]), Plan("gru", failed=True)]
-    sweep = load_sweep(write_sweep(tmp_path / "s", plans))
-    for text in pages(sweep, tmp_path):
+    findings = findings_of(load_sweep(write_sweep(tmp_path / "s", plans)))
+    for text in pages(findings, tmp_path):
         assert "the winner lies at the edge of its range (learning_rate)" in text
         assert "fails within 600 steps: no proposal finished" in text
         assert "The sweep declares no claim." in text
-    assert "so this is preliminary" in pages(sweep, tmp_path)[0]
+    assert "so this is preliminary" in pages(findings, tmp_path)[0]

@@ -8,11 +8,12 @@ import pytest
 
 import fsm_icl
 from analysis.__main__ import main
+from analysis.findings.findings import findings_of
 from analysis.report.publish import BEGIN, END, around, computed, publish
 from analysis.sources.snapshot import load_snapshot
 from analysis.sources.sweep import Sweep, load_sweep
-from fsm_icl.sweep.examine.replay import again
-from fsm_icl.sweep.examine.verify import Sampled, verify
+from fsm_icl.sweep.examine.replay import replay_spec
+from fsm_icl.sweep.examine.verify import TrialSample, verify_trial
 from tests.analysis.builder import hypothesis, spectrum, write_sweep
 
 DOCS = Path(fsm_icl.__file__).parents[1] / "docs"
@@ -73,7 +74,7 @@ def test_every_question_has_a_page_that_the_readme_names() -> None:
 def test_a_pages_numbers_are_its_snapshots(page: Path) -> None:
     folder = page.with_suffix("")
     before, after = around(page)
-    computed_now = computed(load_snapshot(folder), page.stem)
+    computed_now = computed(findings_of(load_snapshot(folder)), page.stem)
     assert page.read_text() == f"{before}{BEGIN}\n{computed_now}{END}{after}"
     assert sum(path.stat().st_size for path in folder.glob("snapshot.*")) < LARGEST
     assert "## Limits" in after
@@ -89,5 +90,5 @@ def test_a_sample_of_a_pages_trials_comes_out_again(page: Path) -> None:
     finished = [record for record in published.records.values() if record.end.outcome == "finished"]
     for record in sorted(finished, key=lambda record: record.end.seconds or 0.0)[:2]:
         cell = cells[record.hash]
-        found = verify(Sampled(cell, record, again(record, cell)))
+        found = verify_trial(TrialSample(cell, record, replay_spec(record, cell)))
         assert found.same, (cell, found.where, found.elsewhere)

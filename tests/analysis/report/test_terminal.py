@@ -5,30 +5,30 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from analysis.findings.conclusion import conclusion, not_tested
-from analysis.findings.sentences import gain_text, protocol, verdict_texts
-from analysis.findings.tables import cell_table, count_table, gain_table, gains, search_table, verdict_table
-from analysis.findings.verdicts import judge
-from analysis.report.terminal import print_cell_table, print_sweep
-from analysis.sources.sweep import Sweep, load_sweep
+from analysis.findings.conclusion import conclusion
+from analysis.findings.findings import Findings, findings_of
+from analysis.findings.sentences import gain_text, verdict_texts
+from analysis.findings.tables import gain_table, verdict_table
+from analysis.report.terminal import print_cell_table, print_findings
+from analysis.sources.sweep import load_sweep
 from tests.analysis.builder import Plan, around, hypothesis, share_hypothesis, spectrum, write_sweep
 
 
-def load(folder: Path, plans: list[Plan], name: str = "spectrum", **manifest: object) -> Sweep:
+def load(folder: Path, plans: list[Plan], name: str = "spectrum", **manifest: object) -> Findings:
     labels = {plan.label for plan in plans}
     hypotheses = [h for h in (hypothesis(), share_hypothesis()) if labels >= set(h.cells.values())]
-    return load_sweep(write_sweep(folder / name, plans, hypotheses, sweep=name, **manifest))
+    return findings_of(load_sweep(write_sweep(folder / name, plans, hypotheses, sweep=name, **manifest)))
 
 
-def printed(sweep: Sweep, width: int = 110) -> str:
+def printed(findings: Findings, width: int = 110) -> str:
     console = Console(file=StringIO(), width=width)
-    print_cell_table(sweep, console)
+    print_cell_table(findings, console)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_a_row_of_the_table_by_hand(tmp_path: Path) -> None:
     accuracies = [0.5, 0.975, 0.98, 0.985, 0.99, 0.995]
-    row = cell_table(load(tmp_path, [Plan("rnn", accuracies)], "one")).set_index("cell").loc["rnn-d64-L1"]
+    row = load(tmp_path, [Plan("rnn", accuracies)], "one").cell_table.set_index("cell").loc["rnn-d64-L1"]
     assert row["iqm"] == pytest.approx(0.9825, abs=1e-4)
     assert row["mean"] == pytest.approx(sum(accuracies) / 6, abs=1e-4)
     assert (row["minimum"], row["maximum"]) == pytest.approx((0.5, 0.995), abs=2e-4)
@@ -37,7 +37,7 @@ def test_a_row_of_the_table_by_hand(tmp_path: Path) -> None:
 
 
 def test_gains_from_architecture_to_architecture(tmp_path: Path) -> None:
-    found = gains(load(tmp_path, spectrum()[::-1]))
+    found = load(tmp_path, spectrum()[::-1]).gains
     assert [(g.before, g.after) for g in found] == [
         ("rnn-d64-L1", "gru-d64-L1"),
         ("gru-d64-L1", "lstm-d64-L1"),
@@ -51,14 +51,14 @@ def test_gains_from_architecture_to_architecture(tmp_path: Path) -> None:
 def test_gains_along_the_axis(tmp_path: Path, name: str) -> None:
     axis = "d_model" if name == "capacity" else "num_layers"
     sizes = [Plan("rnn", around(0.57, 0.01), **{axis: size}) for size in (16, 2, 5)]  # type: ignore[arg-type]
-    found = gains(load(tmp_path, [*sizes, Plan("gru"), Plan("lstm")], name))
+    found = load(tmp_path, [*sizes, Plan("gru"), Plan("lstm")], name).gains
     labels = [f"rnn-d{n}-L1" if name == "capacity" else f"rnn-d64-L{n}" for n in (2, 5, 16)]
     assert [(g.before, g.after) for g in found] == [(labels[0], labels[1]), (labels[1], labels[2])]
 
 
 def test_gains_in_words(tmp_path: Path) -> None:
     plans = [Plan("rnn", around(0.57, 0.01)), Plan("gru", [0.99] * 4 + [0.6] * 2), Plan("lstm", [None] * 6)]
-    first, second = gains(load(tmp_path, plans))
+    first, second = load(tmp_path, plans).gains
     assert gain_text(first).startswith("+")
     assert gain_text(first).endswith("seeds that succeed: 0 of 6 -> 4 of 6")
     assert gain_text(second) == "not yet measured"
@@ -92,22 +92,22 @@ def test_the_printed_table_says_what_to_beware_of(tmp_path: Path) -> None:
 
 
 def test_several_searches_show_the_range_of_learning_rates(tmp_path: Path) -> None:
-    sweep = load(tmp_path, spectrum())
+    sweep = load(tmp_path, spectrum()).sweep
     cell = sweep.manifest.cells[0]
     second = cell.winners[0].model_copy(update={"repeat": 1, "params": {"learning_rate": 0.002}})
     cells = [cell.model_copy(update={"winners": [cell.winners[0], second]}), *sweep.manifest.cells[1:]]
     manifest = sweep.manifest.model_copy(update={"cells": cells, "repeats": 2})
-    changed = replace(sweep, manifest=manifest)
+    changed = findings_of(replace(sweep, manifest=manifest))
     assert "0.002-0.01" in printed(changed)
-    assert "2 searches per cell" in protocol(changed)
+    assert "2 searches per cell" in changed.protocol
 
 
 def test_everything_that_was_computed_is_printed(tmp_path: Path) -> None:
-    sweep = load(tmp_path, spectrum())
+    findings = load(tmp_path, spectrum())
     console = Console(file=StringIO(), width=110)
-    print_sweep(sweep, console)
+    print_findings(findings, console)
     text = " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
-    for verdict in judge(sweep):
+    for verdict in findings.verdicts:
         assert verdict.sentence in text
     assert "2 of 2 declared claims are decided. Supported: “Gates help” (within 600 steps;" in text
     assert "Not tested: arch other than rnn, gru, lstm; d_model other than 64, 32;" in text
@@ -117,7 +117,7 @@ def test_everything_that_was_computed_is_printed(tmp_path: Path) -> None:
 def test_verdicts_in_words(tmp_path: Path) -> None:
     steps = hypothesis("lstm-d64-L1", "gru-d64-L1", 1.25, "within", name="steps", metric="steps_to_threshold")
     folder = write_sweep(tmp_path / "s", spectrum(), [hypothesis(), share_hypothesis(), steps])
-    gap, share, ratio = (verdict_texts(verdict) for verdict in judge(load_sweep(folder)))
+    gap, share, ratio = (verdict_texts(verdict) for verdict in findings_of(load_sweep(folder)).verdicts)
     assert gap[:4] == ["Gates help", "within 600 steps; rnn-d64-L1: tanh, orthogonal start", "accuracy", "41.5 points"]
     assert gap[5:] == ["<.001", "<.001", "1.00", "supported"]
     assert share[2:4] == ["share of the gap", "100%"]
@@ -126,7 +126,7 @@ def test_verdicts_in_words(tmp_path: Path) -> None:
 
 
 def test_verdicts_as_a_table(tmp_path: Path) -> None:
-    row = verdict_table(judge(load(tmp_path, spectrum()))).set_index("name").loc["gates"]
+    row = verdict_table(load(tmp_path, spectrum()).verdicts).set_index("name").loc["gates"]
     assert (row["outcome"], row["estimate"]) == ("supported", pytest.approx(0.415, abs=1e-3))
     assert row["estimate_low"] < row["estimate"] < row["estimate_high"]
     assert row["p_value"] < row["adjusted_p"]
@@ -138,8 +138,7 @@ def test_every_trial_is_counted_somewhere(tmp_path: Path) -> None:
     everything = load_sweep(folder).manifest
     cells = [everything.cells[0].model_copy(update={"wanted": everything.cells[0].wanted[1:], "num_proposals": 3})]
     (folder / "manifest.json").write_text(everything.model_copy(update={"cells": cells}).model_dump_json())
-    sweep = load_sweep(folder)
-    table = count_table(sweep).set_index(["cell", "phase"])
+    table = findings_of(load_sweep(folder)).count_table.set_index(["cell", "phase"])
     assert table.loc[("rnn-d64-L1", "search")].tolist() == [3, 1, 2, 0, 0, 0, 1]
     assert table.loc[("rnn-d64-L1", "measure")].tolist() == [3, 1, 0, 1, 0, 1, 0]
     assert table.loc[("(no cell of this sweep)", "search")].tolist() == [0, 0, 0, 0, 0, 0, 4]
@@ -148,7 +147,7 @@ def test_every_trial_is_counted_somewhere(tmp_path: Path) -> None:
 
 
 def test_what_a_search_cost_and_found(tmp_path: Path) -> None:
-    row = search_table(load(tmp_path, [Plan("rnn", search=["finished", "pruned", "finished", "finished"])])).iloc[0]
+    row = load(tmp_path, [Plan("rnn", search=["finished", "pruned", "finished", "finished"])]).search_table.iloc[0]
     assert (row["proposals"], row["steps"], row["full_steps"]) == (4, 3 * 600 + 200, 2400)
     assert row["times_fewer_steps"] == pytest.approx(1.2)
     assert row["best_accuracy"] == pytest.approx(0.65, abs=1e-3)
@@ -156,24 +155,23 @@ def test_what_a_search_cost_and_found(tmp_path: Path) -> None:
 
 
 def test_what_was_not_tested_is_computed(tmp_path: Path) -> None:
-    sweep = load(tmp_path, spectrum())
-    found = not_tested(sweep)
+    found = load(tmp_path, spectrum()).not_tested
     assert "d_model other than 64, 32" in found
     assert "machines other than 3 states x 3 actions" in found
     assert "more than 600 steps: a cell that fails may need more" in found
     assert "any claim about lstm-d32-L1: none was declared" in found
     wide = [*spectrum(), Plan("rnn", d_model=128, num_layers=2)]
-    more = not_tested(load_sweep(write_sweep(tmp_path / "wide", wide, repeats=5)))
+    more = findings_of(load_sweep(write_sweep(tmp_path / "wide", wide, repeats=5))).not_tested
     assert "d_model other than 64, 32, 128" in more
     assert "num_layers other than 1, 2" in more
     assert not any("searched once" in one for one in more)
 
 
 def test_a_partial_sweep_says_so_beside_its_conclusion(tmp_path: Path) -> None:
-    sweep = load(tmp_path, [*spectrum()[:3], Plan("lstm", [0.9, None, None], d_model=32)])
-    assert conclusion(sweep, judge(sweep)).endswith("So far: 35 of 37 trials.")
+    findings = load(tmp_path, [*spectrum()[:3], Plan("lstm", [0.9, None, None], d_model=32)])
+    assert conclusion(findings.sweep, findings.verdicts).endswith("So far: 35 of 37 trials.")
 
 
 def test_a_sweep_without_hypotheses_concludes_nothing(tmp_path: Path) -> None:
     sweep = load_sweep(write_sweep(tmp_path / "s", spectrum()))
-    assert "the sweep file declares no hypothesis" in conclusion(sweep, judge(sweep))
+    assert "the sweep file declares no hypothesis" in findings_of(sweep).conclusion

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from analysis.__main__ import main
+from analysis.findings.findings import findings_of
 from analysis.report.wandb import report_of, workspace_of
 from analysis.sources.sweep import Sweep, load_sweep
 from tests import wandb_account
@@ -137,7 +138,7 @@ def many(folder: Path, num_cells: int) -> Sweep:
 
 @pytest.mark.parametrize("num_cells", [1, 30])
 def test_every_cell_is_drawn_and_run_sets_are_grouped(tmp_path: Path, num_cells: int) -> None:
-    blocks = report_of(many(tmp_path, num_cells), ENTITY, "fsm_icl").blocks
+    blocks = report_of(findings_of(many(tmp_path, num_cells)), ENTITY, "fsm_icl").blocks
     grids = [block for block in blocks if hasattr(block, "runsets")]
     assert [grid.runsets[0].groupby for grid in grids] == [["config.cell"], ["config.cell"], []]
     bars, *curves = grids[0].panels

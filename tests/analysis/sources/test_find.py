@@ -15,6 +15,7 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.sources import find, wandb_runs
+from analysis.sources.packing import unpacked
 from analysis.sources.sweep import Sweep, checked, load_sweep
 from fsm_icl.results import records
 from fsm_icl.results.records import Slice, TrialRecord
@@ -22,6 +23,7 @@ from fsm_icl.sweep.file.planned import PlannedTrial
 from fsm_icl.sweep.protocol.planner import Planner
 from fsm_icl.tracking.sweep_run import log_sweep
 from fsm_icl.tracking.tracker import Tracker
+from fsm_icl.tracking.trial_runs import TrialRuns
 from tests import wandb_account
 from tests.sweep import folders, simulate
 from tests.wandb_double import ENTITY, Double, StoredRun, serving
@@ -55,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sweep = simulate.loaded("search.num_trials=3", "measure.num_seeds=2")
     found = folders.write(folder, sweep, learner=learner)
     planner = Planner(sweep.spec, simulate.cells(sweep), found)
-    tracker = Tracker(folder, sweep.name, (folder / "id").read_text(), sweep.scale, "offline")
+    tracker = Tracker(TrialRuns(folder, sweep.name, (folder / "id").read_text(), sweep.scale, "offline"))
     tracker.catch_up((p.tracked, found[p.hash]) for plan in planner.plans for p in plan.wanted())
     tracker.close()
     assert tracker.problem is None
@@ -93,11 +95,12 @@ READ = """
 import sys
 from pathlib import Path
 from analysis.sources import find
+from analysis.sources.packing import unpacked
 sweep = find.load(None, None, sys.argv[1])
 sweep.table.to_pickle("table")
 Path("manifest").write_text(sweep.manifest.model_dump_json())
 for record in sweep.records.values():
-    Path(record.hash).write_text(record.model_dump_json())
+    Path(record.hash).write_text(unpacked(record).model_dump_json())
 """
 
 
@@ -118,8 +121,9 @@ def test_the_server_says_what_the_folder_says_and_is_asked_for_curves_once(
     assert (tmp_path / "manifest").read_text() == here.manifest.model_dump_json()
     for trial, record in here.records.items():
         there = TrialRecord.model_validate_json((tmp_path / trial).read_text())
-        assert there == record.model_copy(update={"end": record.end.model_copy(update={"node": ""})})
-    assert asked[0]["Runs"] == asked[1]["Runs"] == 1
+        kept = unpacked(record)
+        assert there == kept.model_copy(update={"end": kept.end.model_copy(update={"node": ""})})
+    assert asked[0]["TrialRuns"] == asked[1]["TrialRuns"] == 1
     assert asked[0]["HistoryPage"] == len(here.records)
     assert asked[1]["HistoryPage"] == 0
     assert not double.unknown
@@ -144,7 +148,7 @@ def test_a_thousand_runs_are_a_handful_of_requests(double: Double, tmp_path: Pat
     command = [sys.executable, "-c", LIST, f"{ENTITY}/fsm_icl"]
     environment = wandb_account.environment(tmp_path / "home", double) | {"PYTHONPATH": os.getcwd()}
     subprocess.run(command, env=environment, cwd=tmp_path, check=True, timeout=100)
-    assert Counter(double.operations)["Runs"] == 2
+    assert Counter(double.operations)["TrialRuns"] == 2
     assert len(double.operations) <= 6
 
 
@@ -203,7 +207,7 @@ def test_groups_that_are_not_there(source: str, message: str, double: Double, tm
 @pytest.mark.slow
 def test_what_the_server_refuses_is_said(double: Double, folder: Path, tmp_path: Path) -> None:
     group = f"wandb:team/fsm_icl/spectrum-{(folder / 'id').read_text()}"
-    for operation in ("Runs", "RunHistoryKeys"):
+    for operation in ("TrialRuns", "RunHistoryKeys"):
         double.denied = {operation}
         assert f"no such operation: {operation}" in online(group, tmp_path, double)
     double.denied = set()

@@ -13,9 +13,10 @@ from analysis.__main__ import main
 from analysis.figures.main_figure import answer_info
 from analysis.figures.picture import NotDrawn, Picture
 from analysis.figures.registry import pictures
+from analysis.findings.comparison import compare
+from analysis.findings.findings import Findings, findings_of
 from analysis.findings.insights import insights
 from analysis.findings.summary import summarise
-from analysis.report.comparison import compare
 from analysis.sources.find import load
 from analysis.sources.sweep import Sweep
 from fsm_icl.cli import app
@@ -45,6 +46,10 @@ def asked(folder: Path, question: str) -> Sweep:
     return load(question, None, str(folder))
 
 
+def findings_in(folder: Path, question: str) -> Findings:
+    return findings_of(asked(folder, question))
+
+
 def test_each_question_takes_the_cells_that_it_is_about(folder: Path) -> None:
     gated = ["gru-d256-L2", "lstm-d256-L2", "s4-d256-L4"]
     assert list(asked(folder, "capacity").cells) == ["rnn-d256-L2", "rnn-d512-L2", "rnn-d1024-L2", *gated]
@@ -54,14 +59,16 @@ def test_each_question_takes_the_cells_that_it_is_about(folder: Path) -> None:
 
 
 def test_figures_have_the_notebooks_axes(folder: Path) -> None:
-    width = answer_info(asked(folder, "capacity"))
+    width = answer_info(findings_in(folder, "capacity"))
     assert [(s.name, [x for x, _ in s.places]) for s in width.series] == [("RNN", [256, 512, 1024])]
     assert [one.cell.arch for one in width.references] == ["gru", "lstm", "s4"]
     assert {cell.label: cell.num_params for cell in width.cells}["s4-d256-L4"] is None
-    depth = answer_info(asked(folder, "depth"))
+    depth = answer_info(findings_in(folder, "depth"))
     assert [[x for x, _ in s.places] for s in depth.series] == [[2, 5]]
     assert {curve.arch for curve in depth.curves} == {"rnn", "gru", "lstm", "s4"}
-    assert [s.name for s in answer_info(asked(folder, "spectrum")).series] == list(asked(folder, "spectrum").cells)
+    assert [s.name for s in answer_info(findings_in(folder, "spectrum")).series] == list(
+        asked(folder, "spectrum").cells
+    )
 
 
 def test_curves_alone_say_no_learning_rate(without_sizes: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,16 +106,16 @@ def test_a_page_is_written_for_each_question(folder: Path, question: str, capsys
 
 
 def test_what_imported_runs_do_not_say_is_not_drawn(folder: Path, without_sizes: Path) -> None:
-    known = {one.name: one for one in pictures(asked(folder, "spectrum"))}
+    known = {one.name: one for one in pictures(findings_in(folder, "spectrum"))}
     drawn = {name for name, one in known.items() if isinstance(one, Picture)}
     assert drawn == {"spectrum", "learning_curves", "matchings"}
     reasons = {name: one.reason for name, one in known.items() if isinstance(one, NotDrawn)}
     assert reasons["timeline"] == "the imported results have no times"
     assert reasons["in_context"] == "the imported results have no accuracy by query step"
     assert reasons["breakthrough"] == "what counts as success is unknown, because the ceiling is"
-    unsized = pictures(asked(without_sizes, "spectrum"))
+    unsized = pictures(findings_in(without_sizes, "spectrum"))
     assert {one.name for one in unsized if isinstance(one, Picture)} == {"spectrum", "learning_curves"}
-    for one in unsized + pictures(load(str(without_sizes), None, "results")):
+    for one in unsized + pictures(findings_of(load(str(without_sizes), None, "results"))):
         if isinstance(one, Picture):
             one.draw()
 
@@ -206,7 +213,7 @@ def test_commands_about_trials_know_imported_ones(folder: Path) -> None:
 def test_one_file_is_enough(tmp_path: Path) -> None:
     folder = imported(tmp_path, [write(tmp_path, "x.json", metrics("s4_direct"))])
     for question in ("capacity", "depth", "spectrum"):
-        for one in pictures(asked(folder, question)):
+        for one in pictures(findings_in(folder, question)):
             if isinstance(one, Picture):
                 one.draw()
         json.dumps(insights(asked(folder, question)))

@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.figures.registry import pictures
+from analysis.findings.findings import findings_of
 from analysis.report.files import tables_of
 from analysis.sources.snapshot import Origin, load_snapshot, origin, write_snapshot
 from analysis.sources.sweep import Sweep, load_sweep
@@ -36,7 +37,7 @@ def test_everything_is_rendered_again_from_the_snapshot_alone(sweep: Sweep, tmp_
     again = load_snapshot(folder)
     assert again.folder == folder
     assert (again.manifest, again.records, again.counts) == (sweep.manifest, sweep.records, sweep.counts)
-    before, after = (tables_of(each, pictures(each)) for each in (sweep, again))
+    before, after = (tables_of(each, pictures(each)) for each in map(findings_of, (sweep, again)))
     assert len(before) == 9 + 7
     assert {name: table.to_csv() for name, table in before.items()} == {n: t.to_csv() for n, t in after.items()}
 

@@ -16,10 +16,10 @@ import fsm_icl
 from fsm_icl.results.reading import read_records
 from fsm_icl.results.records import Report, TrialEnd, TrialRecord
 from fsm_icl.sweep.examine import replay as rerun_module
-from fsm_icl.sweep.examine.replay import run_again, trial_of
+from fsm_icl.sweep.examine.replay import print_replay, trial_of
 from fsm_icl.sweep.examine.status import read_manifest
-from fsm_icl.sweep.examine.verify import Sampled, compare, sampled, verify, verify_all
-from fsm_icl.sweep.file.load import LoadedSweep, load_sweep
+from fsm_icl.sweep.examine.verify import TrialSample, differences, draw_sample, verify_all, verify_trial
+from fsm_icl.sweep.file.load import LoadedSweep, load_sweep_file
 from fsm_icl.sweep.file.planned import PlannedTrial
 from fsm_icl.sweep.store.store import Store
 from fsm_icl.task.transitions.episodes import evaluation_set
@@ -37,7 +37,7 @@ def _one_thread() -> None:
 
 
 def tiny_sweep() -> LoadedSweep:
-    return load_sweep("spectrum", "smoke", ["grid={arch: [gru, rnn], d_model: 8}", "hypotheses=[]"])
+    return load_sweep_file("spectrum", "smoke", ["grid={arch: [gru, rnn], d_model: 8}", "hypotheses=[]"])
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ class TestRun:
     def test_it_says_each_report_and_the_score_and_leaves_nothing(self, trained: Path) -> None:
         before, lines = files(trained), list[str]()
         trial = measured(trained)
-        end = run_again(trial_of(trained, trial), lines.append)
+        end = print_replay(trial_of(trained, trial), lines.append)
         record = read_records(trained)[trial]
         assert end.test == record.end.test
         assert sum(line.startswith("step ") for line in lines) == len(record.reports)
@@ -79,7 +79,7 @@ class TestRun:
     def test_every_record_comes_out_again_with_the_cutoffs_of_the_sweep(self, trained: Path) -> None:
         for trial, record in read_records(trained).items():
             lines: list[str] = []
-            end = run_again(trial_of(trained, trial), lines.append)
+            end = print_replay(trial_of(trained, trial), lines.append)
             assert (end.outcome, end.reason, end.steps) == (record.end.outcome, record.end.reason, record.end.steps)
 
     def test_a_trial_that_has_not_run_yet_can_be_run(self, trained: Path, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ class TestRun:
         shutil.copytree(trained, copy)
         trial = measured(copy, seed=1)
         (copy / "records" / f"{trial}.json").unlink()
-        assert run_again(trial_of(copy, trial), lambda _: None).outcome == "finished"
+        assert print_replay(trial_of(copy, trial), lambda _: None).outcome == "finished"
         assert trial not in read_records(copy)
 
     def test_a_record_that_is_no_longer_wanted_can_be_run(self, trained: Path, tmp_path: Path) -> None:
@@ -95,10 +95,10 @@ class TestRun:
         shutil.copytree(trained, copy)
         trial = measured(copy)
         with Store(copy) as store:
-            other = load_sweep("spectrum", "smoke", ["grid={arch: lstm, d_model: 8}", "hypotheses=[]"])
+            other = load_sweep_file("spectrum", "smoke", ["grid={arch: lstm, d_model: 8}", "hypotheses=[]"])
             store.write_sweep_file(other.spec.model_dump(mode="json", exclude_none=True))
         again = trial_of(copy, trial)
-        assert (again.cell, again.cutoffs) == ("no longer wanted", {})
+        assert (again.cell, again.cutoffs) == ("of a cell that the sweep no longer has", {})
         with pytest.raises(ValueError, match="does not ask for trial aaaaaaaaaaaa any more, and it has no record"):
             trial_of(copy, "a" * 64)
 
@@ -108,38 +108,38 @@ class TestRun:
 
         monkeypatch.setattr("fsm_icl.training.trial.train", broken)
         lines: list[str] = []
-        end = run_again(trial_of(trained, measured(trained)), lines.append)
+        end = print_replay(trial_of(trained, measured(trained)), lines.append)
         assert end.outcome == "failed"
         assert any("Traceback" in line and "ZeroDivisionError: in the code" in line for line in lines)
 
 
 class TestVerify:
     def test_the_sample_is_the_same_each_time_and_grows(self, trained: Path) -> None:
-        drawn = {size: [s.record.hash for s in sampled(trained, size)] for size in (1, 3, 100)}
+        drawn = {size: [s.record.hash for s in draw_sample(trained, size)] for size in (1, 3, 100)}
         assert drawn[3][:1] == drawn[1]
         assert drawn[100][:3] == drawn[3]
         finished = {h for h, r in read_records(trained).items() if r.end.outcome == "finished"}
         assert set(drawn[100]) == finished
-        assert [s.record.hash for s in sampled(trained, 3)] == drawn[3]
+        assert [s.record.hash for s in draw_sample(trained, 3)] == drawn[3]
 
     def test_trials_come_out_bit_for_bit(self, trained: Path) -> None:
         before = files(trained)
-        for trial in sampled(trained, 3):
-            found = verify(trial)
+        for trial in draw_sample(trained, 3):
+            found = verify_trial(trial)
             assert (found.same, found.largest, found.elsewhere) == (True, 0, [])
         assert files(trained) == before
 
     def test_nothing_finished_is_said(self, tmp_path: Path) -> None:
         folders.write(tmp_path, simulate.loaded(), stop_after=0)
         with pytest.raises(ValueError, match="no trial has finished yet"):
-            sampled(tmp_path, 3)
+            draw_sample(tmp_path, 3)
 
     @pytest.fixture
-    def measure(self, trained: Path) -> Sampled:
-        return next(s for s in sampled(trained, 100) if s.record.phase == "measure")
+    def measure(self, trained: Path) -> TrialSample:
+        return next(s for s in draw_sample(trained, 100) if s.record.phase == "measure")
 
     @staticmethod
-    def moved(trial: Sampled, by: float, place: int = -1) -> list[Report]:
+    def moved(trial: TrialSample, by: float, place: int = -1) -> list[Report]:
         """The record's reports with one accuracy moved."""
         reports = list(trial.record.reports)
         metrics = reports[place].metrics
@@ -147,43 +147,43 @@ class TestVerify:
         reports[place] = reports[place].model_copy(update={"metrics": changed})
         return reports
 
-    def test_one_bit_is_a_difference_here(self, measure: Sampled) -> None:
-        found = compare(measure, self.moved(measure, 1e-15, place=2), measure.record.end)
+    def test_one_bit_is_a_difference_here(self, measure: TrialSample) -> None:
+        found = differences(measure, self.moved(measure, 1e-15, place=2), measure.record.end)
         assert not found.same
         assert found.largest is not None
         assert 0 < found.largest < 1e-14
         assert found.where == f"val/accuracy at step {measure.record.reports[2].step}"
 
-    def test_counts_by_machine_are_compared_too(self, measure: Sampled) -> None:
+    def test_counts_by_machine_are_compared_too(self, measure: TrialSample) -> None:
         test = measure.record.end.test
         assert test is not None
         swapped = [test.machine_correct[0] + 1, *test.machine_correct[1:]]
         end = measure.record.end.model_copy(update={"test": test.model_copy(update={"machine_correct": swapped})})
-        found = compare(measure, measure.record.reports, end)
+        found = differences(measure, measure.record.reports, end)
         assert not found.same
 
     @pytest.mark.parametrize(("by", "same"), [(0.04, True), (-0.06, False)])
     def test_elsewhere_the_last_report_counts_within_the_tolerance(
-        self, measure: Sampled, by: float, same: bool
+        self, measure: TrialSample, by: float, same: bool
     ) -> None:
         end = measure.record.end.model_copy(update={"cpu_model": "another", "versions": {"torch": "0"}})
-        found = compare(measure, self.moved(measure, by), end)
+        found = differences(measure, self.moved(measure, by), end)
         assert found.same == same
         assert any("cpu_model was" in text for text in found.elsewhere)
         assert any(text.startswith("torch was") for text in found.elsewhere)
-        assert compare(measure, self.moved(measure, 0.5, place=1), end).same  # on the way there paths may part
+        assert differences(measure, self.moved(measure, 0.5, place=1), end).same  # on the way there paths may part
 
-    def test_another_outcome_is_a_difference(self, measure: Sampled) -> None:
+    def test_another_outcome_is_a_difference(self, measure: TrialSample) -> None:
         end: TrialEnd = measure.record.end.model_copy(update={"outcome": "failed", "reason": "why", "test": None})
-        found = compare(measure, measure.record.reports[:1], end)
+        found = differences(measure, measure.record.reports[:1], end)
         assert (found.same, found.largest, found.where) == (False, None, "now failed: why")
 
     def test_the_table_names_what_differs(
         self, trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        trials = sampled(trained, 2)
+        trials = draw_sample(trained, 2)
         changed = trials[0].record.model_copy(update={"reports": self.moved(trials[0], 0.25, place=1)})
-        trials[0] = Sampled(trials[0].cell, changed, trials[0].again)
+        trials[0] = TrialSample(trials[0].cell, changed, trials[0].replay_spec)
         assert not verify_all(trials, Console(width=110))
         out = capsys.readouterr().out
         assert "differs" in out
@@ -198,7 +198,7 @@ class TestVerify:
                 yield report.model_copy(update={"end": end})
 
         monkeypatch.setattr(rerun_module, "run_trial", elsewhere)
-        assert verify_all(sampled(trained, 1), Console(width=110))
+        assert verify_all(draw_sample(trained, 1), Console(width=110))
         out = " ".join(capsys.readouterr().out.split())
         assert "same, within tolerance" in out
         assert "not the same machine: cpu_model was" in out

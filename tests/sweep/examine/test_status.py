@@ -15,7 +15,7 @@ from rich.console import Console
 
 from fsm_icl.results.reading import read_records
 from fsm_icl.sweep.examine.status import Status, driver_of, print_status, read_status
-from fsm_icl.sweep.examine.trial import find_trial, listed, read_record, told
+from fsm_icl.sweep.examine.trial import find_trial, read_record, trial_lines, trial_report
 from fsm_icl.sweep.store.store import Store, StoreError
 from tests.sweep import folders, simulate
 
@@ -76,7 +76,7 @@ def test_dropped_records_are_counted_apart(tmp_path: Path) -> None:
         os.utime(path, (past, past))
     assert counts(tmp_path) == (14, 0)
     assert read_status(tmp_path).no_longer_wanted == TRIALS - 14
-    assert f"{TRIALS - 14} records no longer wanted" in shown(read_status(tmp_path))
+    assert f"{TRIALS - 14} records are of trials that the sweep file no longer asks for" in shown(read_status(tmp_path))
 
 
 def test_failures_are_named_with_cell_reason_and_log(ended: Path) -> None:
@@ -200,7 +200,7 @@ def test_logs_tell_outcome_score_and_trace_back(ended: Path, tmp_path: Path) -> 
     log = ended / "trials" / failed / "log.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("Traceback (most recent call last): [odd]\n")
-    lines = list(told(ended, find_trial(ended, failed[:10])))
+    lines = list(trial_report(ended, find_trial(ended, failed[:10])))
     assert lines[0] == f"trial {failed}"
     assert any(line.startswith("outcome: failed at step") for line in lines)
     assert lines[-1] == "Traceback (most recent call last): [odd]"
@@ -212,7 +212,7 @@ def test_logs_of_a_trial_that_has_not_ended(tmp_path: Path) -> None:
     folders.write(tmp_path, simulate.loaded(), stop_after=0)
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     trial = manifest["cells"][0]["wanted"][0]["hash"]
-    assert "outcome: none yet; it has no checkpoint" in list(told(tmp_path, find_trial(tmp_path, trial)))
+    assert "outcome: none yet; it has no checkpoint" in list(trial_report(tmp_path, find_trial(tmp_path, trial)))
 
 
 def test_a_trial_is_found_by_a_prefix_that_only_it_has(ended: Path) -> None:
@@ -228,6 +228,6 @@ def test_a_trial_is_found_by_a_prefix_that_only_it_has(ended: Path) -> None:
 
 
 def test_all_trials_are_listed(ended: Path) -> None:
-    lines = list(listed(ended))
+    lines = list(trial_lines(ended))
     assert len(lines) == TRIALS
     assert any("lstm-d32-L1, measure, repeat 0, index 5: finished" in line for line in lines)

@@ -13,7 +13,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from analysis.__main__ import main
-from analysis.findings.verdicts import judge
+from analysis.figures.registry import pictures
+from analysis.findings.findings import findings_of
 from analysis.report.page import markdown
 from analysis.sources.sweep import load_sweep
 from fsm_icl import cli
@@ -61,7 +62,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
 
 
 def loaded() -> LoadedSweep:
-    return load.load_sweep("mine.yaml")
+    return load.load_sweep_file("mine.yaml")
 
 
 def verify() -> Result:
@@ -69,8 +70,13 @@ def verify() -> Result:
 
 
 def outcome(folder: Path) -> str:
-    (verdict,) = judge(load_sweep(folder))
+    (verdict,) = findings_of(load_sweep(folder)).verdicts
     return verdict.outcome
+
+
+def report_of(folder: Path) -> str:
+    findings = findings_of(load_sweep(folder))
+    return markdown(findings, pictures(findings), "")
 
 
 EASIER = ("threshold: 0.10", "threshold: 0.01")
@@ -81,7 +87,7 @@ def test_the_example_cannot_be_edited_from_refuted_to_supported_unseen(
 ) -> None:
     folder = run()
     assert outcome(folder) == "refuted"
-    assert "## Verdicts on the claims declared before the run" in markdown(load_sweep(folder), "")
+    assert "## Verdicts on the claims declared before the run" in report_of(folder)
     done = verify()
     assert (done.exit_code, done.stdout.count("\n")) == (0, 1), done.output
     assert done.stdout.startswith("relu_helps: declared 20")
@@ -108,7 +114,7 @@ def test_taking_the_edit_back_does_not_hide_it(run: Callable[..., Path]) -> None
     run()
     run(EASIER)
     folder = run()
-    assert "withdrawn, and added again after" in markdown(load_sweep(folder), "")
+    assert "withdrawn, and added again after" in report_of(folder)
     assert verify().exit_code == 1
 
 

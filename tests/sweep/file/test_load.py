@@ -11,7 +11,7 @@ import pytest
 
 from fsm_icl.sweep.file.cells import cells_of
 from fsm_icl.sweep.file.hypotheses import check_other_scales, declared
-from fsm_icl.sweep.file.load import SHIPPED, load_sweep
+from fsm_icl.sweep.file.load import SHIPPED, load_sweep_file
 from fsm_icl.sweep.file.schema import json_schema
 from fsm_icl.sweep.file.yaml import SpecError, read_yaml
 from fsm_icl.sweep.protocol.planner import CellPlan
@@ -42,13 +42,13 @@ def write(folder: Path, text: str) -> str:
 def problem(folder: Path, text: str, *sets: str, scale: str | None = None) -> str:
     """The error that a file gives, without its folder."""
     with pytest.raises(SpecError) as caught:
-        sweep = load_sweep(write(folder, text), scale, sets)
+        sweep = load_sweep_file(write(folder, text), scale, sets)
         declared(sweep, cells_of(sweep))
     return str(caught.value).replace(f"{folder}/", "")
 
 
 def test_a_minimal_file_is_enough(tmp_path: Path) -> None:
-    sweep = load_sweep(write(tmp_path, MINIMAL))
+    sweep = load_sweep_file(write(tmp_path, MINIMAL))
     assert (sweep.name, sweep.scale) == ("mine", "default")
     assert [c.label for c in cells_of(sweep)] == ["rnn-d8-L1", "gru-d8-L1"]
     assert sweep.spec.search.learning_rate.bounds == (1e-3, 6e-2)
@@ -66,29 +66,29 @@ SWEEPS = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "largest"])
 def test_every_shipped_sweep_loads_at_every_scale(name: str, scale: str) -> None:
     largest = "source" if name == "cs182" else "paper"
-    sweep = load_sweep(name, largest if scale == "largest" else scale)
+    sweep = load_sweep_file(name, largest if scale == "largest" else scale)
     cells = cells_of(sweep)
     assert len(cells) >= 4
     assert declared(sweep, cells)
 
 
 def test_paper_scale_holds_the_sources_sizes() -> None:
-    base = cells_of(load_sweep("spectrum", "paper"))[0].template
+    base = cells_of(load_sweep_file("spectrum", "paper"))[0].template
     assert (base.task.num_states, base.task.num_actions, base.task.num_demos) == (5, 5, 3)
     assert (base.model.d_model, base.model.num_layers) == (256, 2)
-    assert load_sweep("spectrum", "paper").spec.search.repeats == 5
+    assert load_sweep_file("spectrum", "paper").spec.search.repeats == 5
     for name, axis, values in (("capacity", "d_model", [256, 512, 1024]), ("depth", "num_layers", [2, 5, 16])):
-        rnns = [c for c in cells_of(load_sweep(name, "paper")) if c.fields["arch"] == "rnn"]
+        rnns = [c for c in cells_of(load_sweep_file(name, "paper")) if c.fields["arch"] == "rnn"]
         assert sorted({c.fields[axis] for c in rnns}) == values
         assert len(rnns) % len(values) == 0
 
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_the_specification_in_a_manifest_is_a_sweep_file_of_the_same_trials(tmp_path: Path, name: str) -> None:
-    ran = load_sweep(name, "smoke", ["search.num_trials=5"])
+    ran = load_sweep_file(name, "smoke", ["search.num_trials=5"])
     path = tmp_path / "mine.yaml"
     path.write_text(json.dumps(ran.spec.model_dump(mode="json", exclude_none=True)))
-    again = load_sweep(str(path))
+    again = load_sweep_file(str(path))
     assert again.spec == ran.spec
     assert [cell.key for cell in cells_of(again)] == [cell.key for cell in cells_of(ran)]  # seeds derive from it
     assert declared(again, cells_of(again)) == declared(ran, cells_of(ran))
@@ -96,7 +96,7 @@ def test_the_specification_in_a_manifest_is_a_sweep_file_of_the_same_trials(tmp_
 
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "paper"])
 def test_the_narrow_lstm_has_the_rnns_parameters(scale: str) -> None:
-    cells = {c.label: c.template for c in cells_of(load_sweep("spectrum", scale))}
+    cells = {c.label: c.template for c in cells_of(load_sweep_file("spectrum", scale))}
     rnn, *_, narrow = (t.model.num_params(t.task.num_tokens, t.task.num_classes) for t in cells.values())
     assert narrow == pytest.approx(rnn, rel=0.1)
 
@@ -107,7 +107,7 @@ def test_a_scale_merges_mappings_replaces_lists_and_merges_hypotheses_by_name(tm
         "scales:\n  big:\n    grid: {arch: [rnn, gru], d_model: 16}\n    search: {num_trials: 3}\n"
         "    hypotheses: [{name: h, a: {d_model: 16}}]\n"
     )
-    sweep = load_sweep(write(tmp_path, text), "big")
+    sweep = load_sweep_file(write(tmp_path, text), "big")
     assert sweep.spec.search.num_trials == 3
     assert sweep.spec.search.learning_rate.bounds == (1e-3, 6e-2)
     assert [c.label for c in cells_of(sweep)] == ["rnn-d16-L1", "gru-d16-L1"]
@@ -116,13 +116,13 @@ def test_a_scale_merges_mappings_replaces_lists_and_merges_hypotheses_by_name(tm
 
 def test_a_grid_may_be_a_list_and_loses_its_duplicates(tmp_path: Path) -> None:
     grid = "grid=[{arch: [rnn, gru], d_model: [8, 16]}, {arch: gru, d_model: 16}, {arch: lstm}]"
-    labels = [c.label for c in cells_of(load_sweep(write(tmp_path, MINIMAL), None, [grid]))]
+    labels = [c.label for c in cells_of(load_sweep_file(write(tmp_path, MINIMAL), None, [grid]))]
     assert labels == ["rnn-d8-L1", "rnn-d16-L1", "gru-d8-L1", "gru-d16-L1", "lstm-d64-L1"]
 
 
 def test_a_grid_may_vary_task_and_budget(tmp_path: Path) -> None:
     grid = "grid={arch: rnn, task.num_states: [3, 4], budget.steps: 900}"
-    cells = cells_of(load_sweep(write(tmp_path, MINIMAL), None, [grid]))
+    cells = cells_of(load_sweep_file(write(tmp_path, MINIMAL), None, [grid]))
     assert [c.template.task.num_states for c in cells] == [3, 4]
     assert cells[1].label == "rnn-d64-L1-num_states=4-steps=900"
 
@@ -139,7 +139,7 @@ def test_a_grid_may_vary_task_and_budget(tmp_path: Path) -> None:
     ids=str,
 )
 def test_a_rate_is_fixed_in_every_natural_spelling(tmp_path: Path, sets: list[str]) -> None:
-    sweep = load_sweep(write(tmp_path, MINIMAL), None, sets)
+    sweep = load_sweep_file(write(tmp_path, MINIMAL), None, sets)
     for cell in cells_of(sweep):
         assert not cell.ranges
         assert cell.template.optimizer.learning_rate == 0.01
@@ -152,7 +152,7 @@ def test_a_rate_is_fixed_in_every_natural_spelling(tmp_path: Path, sets: list[st
 
 def test_a_fixed_rate_is_one_cell_however_it_is_spelled(tmp_path: Path) -> None:
     spelled = (["search.learning_rate=0.01"], ["grid.learning_rate=0.01"], ["grid.optimizer.learning_rate=0.01"])
-    keys = {cells_of(load_sweep(write(tmp_path, MINIMAL), None, sets))[0].key for sets in spelled}
+    keys = {cells_of(load_sweep_file(write(tmp_path, MINIMAL), None, sets))[0].key for sets in spelled}
     assert len(keys) == 1
 
 
@@ -160,7 +160,7 @@ def test_a_list_in_the_grid_is_compared_and_a_range_is_searched_in_its_entry(tmp
     grid = (
         "grid=[{arch: rnn, learning_rate: {log: [3e-4, 3e-2]}}, {arch: gru}, {arch: lstm, learning_rate: [0.01, 0.02]}]"
     )
-    sweep = load_sweep(write(tmp_path, MINIMAL), None, [grid])
+    sweep = load_sweep_file(write(tmp_path, MINIMAL), None, [grid])
     found = [(c.template.model.arch, {n: r.bounds for n, r in c.ranges.items()}) for c in cells_of(sweep)]
     assert found == [
         ("rnn", {"learning_rate": (3e-4, 3e-2)}),
@@ -174,7 +174,8 @@ def test_a_list_in_the_grid_is_compared_and_a_range_is_searched_in_its_entry(tmp
 def test_another_range_moves_proposals_but_no_seed(tmp_path: Path) -> None:
     """The range is no part of a cell's content: what both searches propose is the same trial."""
     plain, ranged = (
-        load_sweep(write(tmp_path, MINIMAL), None, sets) for sets in ([], ["grid.learning_rate={log: [3e-4, 3e-2]}"])
+        load_sweep_file(write(tmp_path, MINIMAL), None, sets)
+        for sets in ([], ["grid.learning_rate={log: [3e-4, 3e-2]}"])
     )
     assert [c.key for c in cells_of(plain)] == [c.key for c in cells_of(ranged)]
     proposals = [CellPlan(s.spec, cells_of(s)[0], {}).searches[0].proposals[0] for s in (plain, ranged)]
@@ -190,22 +191,24 @@ def test_one_cell_has_one_range(tmp_path: Path) -> None:
 
 def test_steps_are_a_coordinate_and_reports_follow_them(tmp_path: Path) -> None:
     sets = ["grid={arch: rnn, steps: [750, 3000, 8000]}", "budget.report_every=auto"]
-    cells = cells_of(load_sweep(write(tmp_path, MINIMAL), None, sets))
+    cells = cells_of(load_sweep_file(write(tmp_path, MINIMAL), None, sets))
     assert [c.label for c in cells] == [f"rnn-d64-L1-steps={n}" for n in (750, 3000, 8000)]
     assert [c.template.budget.report_every for c in cells] == [30, 120, 320]
-    dotted = cells_of(load_sweep(write(tmp_path, MINIMAL), None, ["grid={arch: rnn, budget.steps: 750}"]))
+    dotted = cells_of(load_sweep_file(write(tmp_path, MINIMAL), None, ["grid={arch: rnn, budget.steps: 750}"]))
     assert [(c.key, c.fields) for c in dotted] == [(cells[0].key, cells[0].fields)]
 
 
 def test_a_claim_picks_cells_by_steps_also_where_the_grid_does_not_vary_them(tmp_path: Path) -> None:
-    sweep = load_sweep(write(tmp_path, MINIMAL + CLAIM), None, ["grid=[{arch: rnn, steps: [300, 900]}, {arch: gru}]"])
+    sweep = load_sweep_file(
+        write(tmp_path, MINIMAL + CLAIM), None, ["grid=[{arch: rnn, steps: [300, 900]}, {arch: gru}]"]
+    )
     (claim,) = declared(sweep, cells_of(sweep))
     assert claim.cells == {"a": "gru-d64-L1", "b": "rnn-d64-L1-steps=900"}
 
 
 def test_a_cells_seeds_do_not_depend_on_its_place_in_the_grid(tmp_path: Path) -> None:
-    one = cells_of(load_sweep(write(tmp_path, MINIMAL)))
-    other = cells_of(load_sweep(write(tmp_path, MINIMAL), None, ["grid.arch=[lstm, gru, rnn]"]))
+    one = cells_of(load_sweep_file(write(tmp_path, MINIMAL)))
+    other = cells_of(load_sweep_file(write(tmp_path, MINIMAL), None, ["grid.arch=[lstm, gru, rnn]"]))
     assert {c.label: c.key for c in one}.items() <= {c.label: c.key for c in other}.items()
 
 
@@ -345,7 +348,7 @@ WIDTHS = "grid=[{arch: rnn, d_model: [8, 32, 16]}, {arch: gru, d_model: 8}]"
 
 def test_an_axis_names_its_far_and_its_near_end(tmp_path: Path) -> None:
     text = MINIMAL + "hypotheses:\n  - {name: h, claim: c, axis: d_model, along: {arch: rnn}, threshold: 0.1}\n"
-    sweep = load_sweep(write(tmp_path, text), None, [WIDTHS])
+    sweep = load_sweep_file(write(tmp_path, text), None, [WIDTHS])
     (found,) = declared(sweep, cells_of(sweep))
     assert (found.cells, found.axis) == ({"a": "rnn-d32-L1", "b": "rnn-d8-L1"}, "d_model")
 
@@ -398,7 +401,7 @@ DOTTED = "hypotheses:\n  - {name: a. b, claim: c, a: {arch: gru}, b: {arch: rnn}
 def test_set_changes_one_field_of_a_hypothesis_by_its_name(tmp_path: Path) -> None:
     path = write(tmp_path, MINIMAL + DOTTED + DOTTED.partition("\n")[2].replace("a. b", "a"))
     sets = ["hypotheses.a. b.threshold=0.2", "hypotheses.a.b.d_model=8", "hypotheses.a.direction=less"]
-    dotted, plain = load_sweep(path, None, sets).spec.hypotheses
+    dotted, plain = load_sweep_file(path, None, sets).spec.hypotheses
     assert (dotted.threshold, dotted.direction, dotted.b) == (0.2, "greater", {"arch": "rnn"})
     assert (plain.threshold, plain.direction, plain.b) == (0.1, "less", {"arch": "rnn", "d_model": 8})
 
@@ -437,13 +440,13 @@ def test_set_is_checked_like_the_file(tmp_path: Path, setting: str, message: str
 
 def test_unknown_names_and_scales(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="did you mean 'spectrum'"):
-        load_sweep("spectrm")
+        load_sweep_file("spectrm")
     with pytest.raises(SpecError, match="did you mean 'laptop'"):
-        load_sweep("spectrum", "laptp")
+        load_sweep_file("spectrum", "laptp")
     with pytest.raises(SpecError, match="no `scales:`"):
-        load_sweep(write(tmp_path, MINIMAL), "laptop")
+        load_sweep_file(write(tmp_path, MINIMAL), "laptop")
     with pytest.raises(SpecError, match="cannot be read"):
-        load_sweep(str(tmp_path / "absent.yaml"))
+        load_sweep_file(str(tmp_path / "absent.yaml"))
 
 
 def test_the_schema_in_the_repository_is_current_and_every_file_points_to_it() -> None:
@@ -472,7 +475,7 @@ def test_a_typo_in_a_scale_that_is_not_run_is_told_all_the_same(tmp_path: Path) 
 
 def test_what_is_wrong_with_the_cells_of_another_scale_names_the_scale(tmp_path: Path) -> None:
     scales = "scales:\n  smoke:\n  laptop:\n    optimizer: {warmup: 0.5}\n"
-    loaded = load_sweep(write(tmp_path, MINIMAL + scales), "smoke", ["optimizer.warmup=0.01"])
+    loaded = load_sweep_file(write(tmp_path, MINIMAL + scales), "smoke", ["optimizer.warmup=0.01"])
     assert cells_of(loaded)
     with pytest.raises(SpecError, match=r"search.rungs: the first rung .* \(scale laptop\)"):
         check_other_scales(loaded)
@@ -520,10 +523,10 @@ def test_a_device_or_folder_is_no_sweep_file(tmp_path: Path) -> None:
     (tmp_path / "device.yaml").symlink_to("/dev/zero")
     for name in ("folder.yaml", "device.yaml"):
         with pytest.raises(SpecError, match="is not a file"):
-            load_sweep(str(tmp_path / name))
+            load_sweep_file(str(tmp_path / name))
 
 
 def test_control_characters_never_reach_the_terminal(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
-        load_sweep("\x1b[2J\nspectrum")
+        load_sweep_file("\x1b[2J\nspectrum")
     assert str(caught.value).isprintable()

@@ -8,7 +8,7 @@ import pytest
 
 from fsm_icl.sweep.file import load
 from fsm_icl.sweep.file.cells import cells_of
-from fsm_icl.sweep.file.load import load_sweep
+from fsm_icl.sweep.file.load import load_sweep_file
 from fsm_icl.sweep.file.yaml import SpecError
 
 RANGE = "search: {learning_rate: {log: [0.001, 0.1]}}"
@@ -19,7 +19,7 @@ COMPARED = "grid: {learning_rate: [0.001, 0.1]} compares values"
 def refusal(tmp_path: Path, text: str) -> list[str]:
     (tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(SpecError) as caught:
-        cells_of(load_sweep(str(tmp_path / "mine.yaml")))
+        cells_of(load_sweep_file(str(tmp_path / "mine.yaml")))
     return [problem.replace(f"{tmp_path}/mine.yaml:", "") for problem in caught.value.problems]
 
 
@@ -219,8 +219,8 @@ def test_a_file_that_an_editor_keeps_is_no_sweep(tmp_path: Path, name: str, monk
     monkeypatch.setattr(load, "SHIPPED", tmp_path)
     for each in ("mine.yaml", name):
         (tmp_path / each).write_text(GOOD)
-    assert len(cells_of(load_sweep(str(tmp_path / "mine.yaml")))) == 2
+    assert len(cells_of(load_sweep_file(str(tmp_path / "mine.yaml")))) == 2
     with pytest.raises(SpecError, match=r"is no sweep; did you mean 'mine\.yaml'\?"):
-        load_sweep(str(tmp_path / name))
+        load_sweep_file(str(tmp_path / name))
     with pytest.raises(SpecError, match=r"^no sweep named 'x': known: mine \(or"):
-        load_sweep("x")
+        load_sweep_file("x")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from fsm_icl.sweep.file.cells import cells_of
-from fsm_icl.sweep.file.load import load_sweep
+from fsm_icl.sweep.file.load import load_sweep_file
 from fsm_icl.sweep.file.yaml import SpecError, read_yaml
 
 LINES = "  one\n  two\n\n  three\n"
@@ -158,7 +158,7 @@ search:
 def test_what_cannot_be_seen_is_shown_on_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
     (tmp_path / "mine.yaml").write_text(SPOILT.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(SpecError) as caught:
-        cells_of(load_sweep(str(tmp_path / "mine.yaml")))
+        cells_of(load_sweep_file(str(tmp_path / "mine.yaml")))
     assert str(caught.value).replace(f"{tmp_path}/", "").startswith(message)
 
 
@@ -166,19 +166,19 @@ def test_a_value_of_a_wrong_kind_is_told_on_its_own_line(tmp_path: Path) -> None
     text = SPOILT.replace("  num_states: 3\n  num_actions: 3\n", "  # three\n  num_states\uff1a 3\n")
     (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(SpecError, match=r"mine.yaml:4: task: expected a mapping, found 'num_states\\uff1a 3'"):
-        load_sweep(str(tmp_path / "mine.yaml"))
+        load_sweep_file(str(tmp_path / "mine.yaml"))
 
 
 def test_wide_and_unseen_characters_are_fine_in_a_text(tmp_path: Path) -> None:
     text = SPOILT.replace("Is it?", "宽度\uff1a够\u00a0吗\uff1f")
     (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
-    assert load_sweep(str(tmp_path / "mine.yaml")).spec.question == "宽度\uff1a够\u00a0吗\uff1f"
+    assert load_sweep_file(str(tmp_path / "mine.yaml")).spec.question == "宽度\uff1a够\u00a0吗\uff1f"
 
 
 def test_a_file_that_windows_has_written_in_its_own_encoding(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(SPOILT, encoding="utf-16")
     with pytest.raises(SpecError, match=r"mine\.yaml:1: is not UTF-8 text but UTF-16"):
-        load_sweep(str(tmp_path / "mine.yaml"))
+        load_sweep_file(str(tmp_path / "mine.yaml"))
 
 
 def test_half_a_pair_of_escapes_is_no_character() -> None:

@@ -13,7 +13,7 @@ from analysis.statistics import estimates
 from fsm_icl.cli import app
 from fsm_icl.results.records import TaskEntry
 from fsm_icl.sweep.file.cells import cells_of
-from fsm_icl.sweep.file.load import load_sweep
+from fsm_icl.sweep.file.load import load_sweep_file
 from fsm_icl.sweep.protocol import claim_checks
 from fsm_icl.sweep.protocol.claim_checks import bounds_of, doubts
 from fsm_icl.sweep.protocol.manifest import task_key
@@ -99,7 +99,7 @@ def test_points_where_a_fraction_is_meant_are_refused_with_their_line(
     assert list(Path().iterdir()) == [Path("mine.yaml")]
     mended = to_copy(done.stderr)
     assert plan(*mended).exit_code == 0
-    assert load_sweep("mine.yaml", None, mended[1:]).spec.hypotheses[0].threshold == fraction
+    assert load_sweep_file("mine.yaml", None, mended[1:]).spec.hypotheses[0].threshold == fraction
 
 
 @pytest.mark.parametrize("text", ["1.25\n    metric: steps_to_threshold", "0.99", "-0.5"])
@@ -188,7 +188,7 @@ def test_a_sweep_without_claims_needs_no_seeds() -> None:
 
 def test_the_ceiling_counts_once_it_is_known() -> None:
     write(("0.1", "0.5"))
-    loaded = load_sweep("mine.yaml")
+    loaded = load_sweep_file("mine.yaml")
     cells = cells_of(loaded)
     entry = TaskEntry(spec={}, ladder={"chance": 0.3}, ceiling=0.7, ceiling_exact=True)
     known = bounds_of(cells, {task_key(cell): entry for cell in cells})
@@ -199,7 +199,7 @@ def test_the_ceiling_counts_once_it_is_known() -> None:
 
 def test_a_change_that_will_be_marked_is_told_beforehand() -> None:
     write()
-    folders.write(Path("results/mine-default"), load_sweep("mine.yaml"), stop_after=3)
+    folders.write(Path("results/mine-default"), load_sweep_file("mine.yaml"), stop_after=3)
     assert said() == []
     changed = "gates: added after 3 of 24 trials had ended (changed: threshold 0.1 -> 0.05)"
     assert said("--set", "hypotheses.gates.threshold=0.05") == [changed]

@@ -14,7 +14,7 @@ from fsm_icl.results.claims import History, histories, other_versions
 from fsm_icl.results.files import as_folder
 from fsm_icl.results.reading import read_manifest
 from fsm_icl.results.records import sha256_of
-from fsm_icl.sweep.file.load import LoadedSweep, load_sweep
+from fsm_icl.sweep.file.load import LoadedSweep, load_sweep_file
 from fsm_icl.sweep.protocol.declarations import announcements, brought_up_to_date
 from fsm_icl.sweep.protocol.planner import Planner
 from fsm_icl.sweep.store import lock
@@ -54,7 +54,7 @@ def loaded(*sets: str, without: str = "", **edits: dict[str, object]) -> LoadedS
         for name, said in CLAIMS.items()
         if name != without
     ]
-    return load_sweep("mine.yaml", None, [f"hypotheses={json.dumps(claims)}", *sets])
+    return load_sweep_file("mine.yaml", None, [f"hypotheses={json.dumps(claims)}", *sets])
 
 
 def log_of(folder: Path) -> DeclarationLog:

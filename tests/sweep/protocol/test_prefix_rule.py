@@ -15,7 +15,7 @@ from fsm_icl.results.records import Report
 from fsm_icl.sweep.file.rungs import rung_steps
 from fsm_icl.sweep.file.spec import Range, SearchSpec
 from fsm_icl.sweep.protocol import prefix_rule
-from fsm_icl.sweep.protocol.prefix_rule import Seen
+from fsm_icl.sweep.protocol.prefix_rule import ObservedTrial
 from fsm_icl.training.config import BudgetSpec
 from tests.sweep import simulate
 
@@ -24,9 +24,11 @@ SEARCH = SearchSpec(learning_rate=RANGES["learning_rate"])
 BUDGET = BudgetSpec(steps=27, report_every=1)
 
 
-def seen(rate: float, outcome: str = "finished", accuracy: float = 0.5, loss: float = 1.0, **rungs: float) -> Seen:
+def seen(
+    rate: float, outcome: str = "finished", accuracy: float = 0.5, loss: float = 1.0, **rungs: float
+) -> ObservedTrial:
     at = {int(step.removeprefix("s")): value for step, value in rungs.items()}
-    return Seen({"learning_rate": rate}, outcome, at, accuracy, loss, 27)  # type: ignore[arg-type]
+    return ObservedTrial({"learning_rate": rate}, outcome, at, accuracy, loss, 27)  # type: ignore[arg-type]
 
 
 def test_a_rung_is_the_first_report_at_or_after_its_share() -> None:
@@ -70,7 +72,7 @@ def test_with_window_1_decisions_are_those_of_rays_asha() -> None:
     for stream in range(20):
         draw = random.Random(stream)
         asha = ASHAScheduler("t", "value", "max", max_t=27, grace_period=3, reduction_factor=3, brackets=1)
-        past: list[Seen] = []
+        past: list[ObservedTrial] = []
         for index in range(27):
             trial = FakeTrial(index)
             asha.on_trial_add(None, trial)  # type: ignore[arg-type]
@@ -86,7 +88,7 @@ def test_with_window_1_decisions_are_those_of_rays_asha() -> None:
                     decisions += 1
                 if ours:
                     break
-            past.append(Seen({}, "pruned" if ours else "finished", rungs, 0.0, 0.0, step))
+            past.append(ObservedTrial({}, "pruned" if ours else "finished", rungs, 0.0, 0.0, step))
     assert decisions > 500
 
 

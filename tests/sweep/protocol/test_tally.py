@@ -10,7 +10,7 @@ from fsm_icl.results.records import TrialRecord
 from fsm_icl.sweep.examine.status import begun
 from fsm_icl.sweep.file.load import LoadedSweep
 from fsm_icl.sweep.protocol.planner import Planner
-from fsm_icl.sweep.protocol.tally import Standing, num_new, planner_before, standings
+from fsm_icl.sweep.protocol.tally import CellTally, num_new, planner_before, tally
 from tests.sweep import folders, simulate
 
 TRIALS = 5 * (8 + 6)
@@ -26,14 +26,14 @@ def ended() -> dict[str, TrialRecord]:
 
 
 def test_a_fresh_sweep_is_all_to_run() -> None:
-    assert standings(planner_of(simulate.loaded()), {}).total == Standing(0, 0, TRIALS, 0, 0)
+    assert tally(planner_of(simulate.loaded()), {}).total == CellTally(0, 0, TRIALS, 0, 0)
 
 
 @pytest.mark.parametrize("stop", [1, 9, 23, 40, TRIALS])
 def test_each_trial_asked_for_is_in_one_category(stop: int) -> None:
     sweep = simulate.loaded()
     records = simulate.run(sweep, stop_after=stop)
-    found = standings(planner_of(sweep, records), {})
+    found = tally(planner_of(sweep, records), {})
     total = found.total
     failed = sum(record.end.outcome == "failed" for record in records.values())
     assert (total.failed, total.done, total.no_longer_wanted) == (failed, len(records) - failed, 0)
@@ -46,7 +46,7 @@ def test_a_checkpoint_without_a_record_is_to_resume() -> None:
     records = simulate.run(sweep, stop_after=9)
     planner = planner_of(sweep, records)
     going = [p.hash for plan in planner.plans[:2] for p in plan.missing()]
-    found = standings(planner, {*going, *records, "no trial's"})
+    found = tally(planner, {*going, *records, "no trial's"})
     assert found.total.to_resume == len(going) > 1
     assert [cell.to_resume > 0 for cell in found.cells] == [True, True, False, False, False]
     assert found.total.to_run == TRIALS - len(records) - len(going)
@@ -73,7 +73,7 @@ def test_a_changed_file_says_what_is_new_and_what_is_dropped(
     old = planner_before(tmp_path, now.spec, records)
     assert old is not None
     assert num_new(planner, old) == new
-    assert standings(planner, begun(tmp_path)).total.no_longer_wanted == dropped
+    assert tally(planner, begun(tmp_path)).total.no_longer_wanted == dropped
     assert planner_before(tmp_path, before.spec, records) is None
     assert planner_before(tmp_path / "nowhere", before.spec, records) is None
 
@@ -89,7 +89,7 @@ def test_what_is_new_does_not_depend_on_how_far_the_sweep_was(tmp_path: Path, st
 
 def test_dropped_records_are_counted_by_cell(ended: dict[str, TrialRecord]) -> None:
     smaller = simulate.loaded("grid={arch: [gru, lstm], d_model: 64}", "measure.num_seeds=4", "hypotheses=[]")
-    found = standings(planner_of(smaller, dict(ended)), {})
+    found = tally(planner_of(smaller, dict(ended)), {})
     assert [cell.no_longer_wanted for cell in found.cells] == [2, 2]
     assert found.elsewhere == {"lstm-d32-L1": 14, "rnn-d64-L1": 28}
     assert found.total.no_longer_wanted == 4 + 42
@@ -102,7 +102,7 @@ def test_records_after_a_gap_are_not_called_dropped(ended: dict[str, TrialRecord
     records = {h: record for h, record in ended.items() if h != first}
     planner = planner_of(sweep, records)
     assert len(planner.plans[0].wanted()) == 2
-    assert standings(planner, {}).total.no_longer_wanted == 0
+    assert tally(planner, {}).total.no_longer_wanted == 0
 
 
 def test_a_sweep_file_of_another_version_is_no_change(tmp_path: Path) -> None:

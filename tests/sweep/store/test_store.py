@@ -11,7 +11,7 @@ import pytest
 from fsm_icl.results.reading import read_records
 from fsm_icl.results.records import TrialEnd
 from fsm_icl.sweep.file.cells import cells_of
-from fsm_icl.sweep.file.load import load_sweep
+from fsm_icl.sweep.file.load import load_sweep_file
 from fsm_icl.sweep.file.planned import PlannedTrial
 from fsm_icl.sweep.protocol.planner import Planner
 from fsm_icl.sweep.store.store import Store, StoreError
@@ -88,7 +88,7 @@ def test_sweep_yaml_runs_as_it_is(tmp_path: Path) -> None:
     sweep = simulate.loaded("search.num_trials=5")
     with Store(tmp_path) as store:
         store.write_sweep_file(sweep.spec.model_dump(mode="json", exclude_none=True))
-    assert load_sweep(str(tmp_path / "sweep.yaml")).spec == sweep.spec
+    assert load_sweep_file(str(tmp_path / "sweep.yaml")).spec == sweep.spec
 
 
 def test_cells_are_called_the_same_when_sweep_yaml_runs(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_cells_are_called_the_same_when_sweep_yaml_runs(tmp_path: Path) -> None:
     sweep = simulate.loaded("grid={arch: rnn, nonlinearity: [tanh, relu], init: identity}", "hypotheses=[]")
     with Store(tmp_path) as store:
         store.write_sweep_file(sweep.spec.model_dump(mode="json", exclude_none=True))
-    again = load_sweep(str(tmp_path / "sweep.yaml"))
+    again = load_sweep_file(str(tmp_path / "sweep.yaml"))
     assert [cell.label for cell in cells_of(again)] == [cell.label for cell in cells_of(sweep)]
 
 

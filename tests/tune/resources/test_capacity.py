@@ -11,8 +11,8 @@ import yaml
 from fsm_icl.cluster.cluster_file import ROOT
 from fsm_icl.sweep.file.spec import ResourcesSpec
 from fsm_icl.tune.resources import capacity
-from fsm_icl.tune.resources.capacity import VARIABLE, cpu_doubt, of_cluster, of_this_machine, stated
-from fsm_icl.tune.resources.packing import Capacity, Packing
+from fsm_icl.tune.resources.capacity import VARIABLE, capacity_here, cpu_doubt, of_cluster, stated
+from fsm_icl.tune.resources.packing import Capacity, Hosts, Packing
 
 HEAD = {"CPU": 0.0, "GPU": 0.0, "memory": 1e9}
 WORKER = {"CPU": 4.0, "GPU": 1.0}
@@ -83,7 +83,7 @@ def test_without_the_file_it_is_what_is_there(monkeypatch: pytest.MonkeyPatch, t
 def test_this_machine_counts_what_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 3, 4})
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert of_this_machine() == Capacity(3, 0)
+    assert capacity_here() == Capacity(3, 0)
 
 
 @pytest.mark.parametrize("nodes", [[HEAD], []])
@@ -106,10 +106,45 @@ def test_what_is_said_of_a_cluster_counts_before_it_has_grown(monkeypatch: pytes
         cluster(monkeypatch, tmp_path, [HEAD], None)
 
 
-@pytest.mark.parametrize("text", ["", "8", "8,", "a,b", "0,1", "-1,2", "8,1,1", "1.5,1"])
+NO_CAPACITY = ["", "8", "8,", "a,b", "0,1", "-1,2", "8,1,1", "1.5,1", "8,1x", "8,1x0", "0,1x2", "8,1+", "+", "8x2"]
+
+
+@pytest.mark.parametrize("text", NO_CAPACITY)
 def test_what_is_no_capacity_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected CPUS,GPUS of the whole cluster, such as 32,8"):
         stated(text)
+
+
+def test_kinds_of_hosts_are_told_apart() -> None:
+    found = stated("4,1x8 + 64,0x2")
+    assert found == Capacity(160, 8)
+    assert found.hosts == (Hosts(4, 1, count=8), Hosts(64, 0, count=2))
+    assert stated("8,1+64,0").hosts == (Hosts(8, 1), Hosts(64, 0))
+    assert stated("32,8").hosts == (Hosts(32, 8),)
+
+
+def test_cpus_of_hosts_without_a_gpu_hold_no_trial_that_needs_one() -> None:
+    """In all there are 160 CPUs and 8 GPUs, as if of one host: 20 CPUs a GPU."""
+
+    def fit(text: str) -> int:
+        return Packing(ResourcesSpec(gpus_per_trial=0.01), stated(text)).fit(["cell"])
+
+    assert fit("160,8") == 160
+    assert fit("4,1x8+64,0x2") == 32
+    big = Packing(ResourcesSpec(cpus_per_trial=16), stated("4,1x8"))
+    assert "there are 4 on one host" in str(big.problem)
+
+
+def test_hosts_that_were_said_count_until_a_cluster_has_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said = "4,1x8+64,0x2"
+    assert cluster(monkeypatch, tmp_path, [HEAD, WORKER], None, said).hosts == stated(said).hosts
+    monkeypatch.setenv(VARIABLE, said)
+    assert cluster(monkeypatch, tmp_path, [HEAD], None).hosts == stated(said).hosts
+    grown = cluster(monkeypatch, tmp_path, [HEAD, *40 * [WORKER]], None)
+    assert grown == Capacity(160, 40)
+    assert {(kind.cpus, kind.gpus) for kind in grown.hosts} == {(4, 1)}
+    mixed = cluster(monkeypatch, tmp_path, [HEAD, *10 * [WORKER]], None)  # more GPUs than were said, fewer CPUs
+    assert mixed.hosts == (Hosts(160, 10),)
 
 
 def test_a_cluster_without_gpus_is_never_silently_the_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -125,15 +160,15 @@ def test_a_cluster_without_gpus_is_never_silently_the_cpu(monkeypatch: pytest.Mo
 
 def test_on_this_machine_what_is_said_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert of_this_machine(cpus=3, gpus=2) == Capacity(3, 2)
-    assert of_this_machine(gpus=1).gpus == 1
+    assert capacity_here(cpus=3, gpus=2) == Capacity(3, 2)
+    assert capacity_here(gpus=1).gpus == 1
     monkeypatch.setattr(capacity, "driver_gpus", lambda: 1)
     with pytest.raises(ValueError, match="--gpus 2: the driver lists 1; name MIG slices"):
-        of_this_machine(gpus=2)
+        capacity_here(gpus=2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-a,MIG-b")
-    assert of_this_machine(gpus=2).gpus == 2
+    assert capacity_here(gpus=2).gpus == 2
     with pytest.raises(ValueError, match="CUDA_VISIBLE_DEVICES='MIG-a,MIG-b' shows 2"):
-        of_this_machine(gpus=3)
+        capacity_here(gpus=3)
 
 
 def test_cpus_beside_no_gpu_do_not_count_for_trials_on_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

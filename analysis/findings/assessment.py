@@ -1,9 +1,9 @@
 """One declared claim and its cells -> what their measure seeds say of it, before its family is looked at.
 
-Every finding has two one-sided p-values: that the claim holds (`p_value`), and that the truth lies wholly on the other
-side of its threshold (`against`). Both come from the resamples of the interval that is shown, so that one is at most
-ALPHA exactly where the interval lies wholly beyond, or wholly short of, the threshold. verdicts.py corrects them for
-the claim's family and decides.
+Every assessment has two one-sided p-values: that the claim holds (`p_value`), and that the truth lies wholly on the
+other side of its threshold (`against`). Both come from the resamples of the interval that is shown, so that one is at
+most ALPHA exactly where the interval lies wholly beyond, or wholly short of, the threshold. verdicts.py corrects them
+for the claim's family and decides.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ GAP = 0.05
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What the data say of a claim."""
+class Assessment:
+    """What the data say of a claim, before its family is looked at."""
 
     quantity: Quantity
     """What was compared: a difference of IQM accuracies or of success rates, a share of a gap, a ratio of steps."""
@@ -56,7 +56,7 @@ class Finding:
     """The outcome and its reason where they depend on no p-value."""
 
 
-def find(sweep: Sweep, h: DeclaredHypothesis, cells: Mapping[str, CellSummary]) -> Finding:
+def assess(sweep: Sweep, h: DeclaredHypothesis, cells: Mapping[str, CellSummary]) -> Assessment:
     """What the cells in the claim's roles say of it."""
     quantity = _QUANTITIES[h.metric] if h.kind == "difference" else "share of the gap"
     if absent := [absence(cell) for cell in cells.values() if cell.score is None]:
@@ -65,16 +65,16 @@ def find(sweep: Sweep, h: DeclaredHypothesis, cells: Mapping[str, CellSummary]) 
         given = summary.difference(cells["a"], cells["b"]) if quantity == "accuracy" else None
         return _nothing(quantity, _too_few(sweep, cells.values()), given)
     if h.kind == "share":
-        finding = _share(h, cells["low"], cells["mid"], cells["high"])
+        assessed = _share(h, cells["low"], cells["mid"], cells["high"])
     elif quantity == "steps to threshold":
-        finding = _steps(h, cells["a"], cells["b"])
+        assessed = _steps(h, cells["a"], cells["b"])
     elif quantity == "success rate":
-        finding = _success_rates(h, cells["a"], cells["b"])
+        assessed = _success_rates(h, cells["a"], cells["b"])
     else:
-        finding = _accuracies(sweep, h, cells["a"], cells["b"])
+        assessed = _accuracies(sweep, h, cells["a"], cells["b"])
     if reason := _not_learnt(cells.values()):
-        return replace(finding, p_value=None, against=None, ruled=("not learnt", reason))
-    return finding
+        return replace(assessed, p_value=None, against=None, ruled=("not learnt", reason))
+    return assessed
 
 
 _QUANTITIES: dict[str, Quantity] = {
@@ -84,8 +84,8 @@ _QUANTITIES: dict[str, Quantity] = {
 }
 
 
-def _nothing(quantity: Quantity, reason: str, estimate: Estimate | None = None) -> Finding:
-    return Finding(quantity, estimate, None, None, "", "", "", ruled=("inconclusive", reason))
+def _nothing(quantity: Quantity, reason: str, estimate: Estimate | None = None) -> Assessment:
+    return Assessment(quantity, estimate, None, None, "", "", "", ruled=("inconclusive", reason))
 
 
 def _too_few(sweep: Sweep, cells: Iterable[CellSummary]) -> str:
@@ -105,7 +105,7 @@ def _not_learnt(cells: Iterable[CellSummary]) -> str | None:
     return f"none of the compared cells clears {listed(dict.fromkeys(named))} {within(compared)}"
 
 
-def _accuracies(sweep: Sweep, h: DeclaredHypothesis, a: CellSummary, b: CellSummary) -> Finding:
+def _accuracies(sweep: Sweep, h: DeclaredHypothesis, a: CellSummary, b: CellSummary) -> Assessment:
     why = f"{mixed((a, b))}, so success rates are compared; " if a.groups or b.groups else ""
     if h.direction == "within":
         return _equal_accuracies(h, a, b, why)
@@ -116,15 +116,15 @@ def _accuracies(sweep: Sweep, h: DeclaredHypothesis, a: CellSummary, b: CellSumm
     against = rates_above(other, better, -margin) if why else gap.p_value(h.threshold, "less" if up else "greater")
     if found.spread is None:
         why = why or "success rates are compared; "
-        finding = _difference(h, "success rate", summary.rate_difference(a, b), summary.rate(b).value, (0, 1), why)
+        assessed = _difference(h, "success rate", summary.rate_difference(a, b), summary.rate(b).value, (0, 1), why)
         if rates_above(better, other, margin) is None:
-            finding = replace(finding, between=f"{why}{_not_worth(better, other, margin)}")
+            assessed = replace(assessed, between=f"{why}{_not_worth(better, other, margin)}")
     else:
         shown = found.spread if up else found.spread.negative()
         bounds = sweep.task(b.label).ladder.get("chance", METRICS[h.metric].low), _ceiling(b)
         note = f"{_lowered(better, found.level, gap)}{straddling((a, b))}"
-        finding = _difference(h, "accuracy", shown.estimate(), summary.value(b), bounds, note=note)
-    return replace(finding, p_value=found.p_value, against=against)
+        assessed = _difference(h, "accuracy", shown.estimate(), summary.value(b), bounds, note=note)
+    return replace(assessed, p_value=found.p_value, against=against)
 
 
 def _ceiling(cell: CellSummary) -> float:
@@ -147,24 +147,24 @@ def _lowered(better: CellSummary, level: float | None, gap: Spread) -> str:
     return f", with the better seeds of {better.label} counted as no more than {short(level)}{as_is}"
 
 
-def _equal_accuracies(h: DeclaredHypothesis, a: CellSummary, b: CellSummary, why: str) -> Finding:
+def _equal_accuracies(h: DeclaredHypothesis, a: CellSummary, b: CellSummary, why: str) -> Assessment:
     """Equivalence of accuracies; where a cell is mixed, of success rates that are worth as much."""
     if why:
         return _equal(h, "success rate", summary.rate_difference(a, b), _sided(a, b, rates_above), why)
     gap = summary.gap(a, b)
-    finding = _equal(h, "accuracy", gap.estimate(), gap.p_value, note=straddling((a, b)))
+    assessed = _equal(h, "accuracy", gap.estimate(), gap.p_value, note=straddling((a, b)))
     if _ceiling(b) - summary.value(b) >= h.threshold:
-        return finding
-    return replace(finding, beyond=f"{finding.beyond}, but the base is that near to its ceiling anyway")
+        return assessed
+    return replace(assessed, beyond=f"{assessed.beyond}, but the base is that near to its ceiling anyway")
 
 
-def _success_rates(h: DeclaredHypothesis, a: CellSummary, b: CellSummary) -> Finding:
+def _success_rates(h: DeclaredHypothesis, a: CellSummary, b: CellSummary) -> Assessment:
     estimate, p_value = summary.rate_difference(a, b), _sided(a, b, summary.rate_p)
     if h.direction == "within":
         return _equal(h, "success rate", estimate, p_value)
     sides: tuple[Side, Side] = ("greater", "less") if h.direction == "greater" else ("less", "greater")
-    finding = _difference(h, "success rate", estimate, summary.rate(b).value, (0, 1))
-    return replace(finding, p_value=p_value(h.threshold, sides[0]), against=p_value(h.threshold, sides[1]))
+    assessed = _difference(h, "success rate", estimate, summary.rate(b).value, (0, 1))
+    return replace(assessed, p_value=p_value(h.threshold, sides[0]), against=p_value(h.threshold, sides[1]))
 
 
 def _sided(a: CellSummary, b: CellSummary, test: Callable[[CellSummary, CellSummary, float], float | None]) -> PValue:
@@ -180,12 +180,12 @@ def _difference(
     bounds: tuple[float, float],
     why: str = "",
     note: str = "",
-) -> Finding:
+) -> Assessment:
     """The words for a - b against a threshold, and whether the base left room to go beyond it; no p-values yet."""
     up, at = h.direction == "greater", amount(h.threshold)
     room, threshold = (bounds[1] - base, h.threshold) if up else (base - bounds[0], -h.threshold)
     left = f"the base has {amount(max(room, 0.0))} to {'its ceiling' if up else 'its floor'}"
-    return Finding(
+    return Assessment(
         quantity,
         estimate,
         None,
@@ -205,10 +205,10 @@ def _equal(
     p_value: PValue,
     why: str = "",
     note: str = "",
-) -> Finding:
+) -> Assessment:
     """Equivalence by two one-sided tests: the larger p-value of "above -threshold" and "below threshold"."""
     low, high, at = -h.threshold, h.threshold, f"{amount(h.threshold)} either way"
-    return Finding(
+    return Assessment(
         quantity,
         estimate,
         _both(p_value(low, "greater"), p_value(high, "less")),
@@ -229,7 +229,7 @@ def _either(*p_values: float | None) -> float | None:
     return min((p for p in p_values if p is not None), default=None)
 
 
-def _steps(h: DeclaredHypothesis, a: CellSummary, b: CellSummary) -> Finding:
+def _steps(h: DeclaredHypothesis, a: CellSummary, b: CellSummary) -> Assessment:
     """A ratio of steps; a seed that never arrives enters with its budget, which bounds the ratio from one side.
 
     If such seeds are a's, the true ratio lies above what is found, and only that it lies above a bound can be said.
@@ -254,7 +254,7 @@ def _steps(h: DeclaredHypothesis, a: CellSummary, b: CellSummary) -> Finding:
         against = _either(p_value(high, "greater"), p_value(low, "less"))
         inside, outside = f"the interval lies wholly within {at}", f"the interval lies wholly outside {at}"
         between = f"the interval reaches from inside to outside of {at}"
-        return Finding(quantity, estimate, supported, against, inside, outside, between, note)
+        return Assessment(quantity, estimate, supported, against, inside, outside, between, note)
     return _beyond(h, quantity, estimate, p_value, f"a ratio of {h.threshold:g}", note)
 
 
@@ -277,16 +277,16 @@ def _beyond(
     p_value: PValue,
     at: str,
     note: str = "",
-) -> Finding:
+) -> Assessment:
     """On which side of the threshold the truth lies, where there is no bound that could be in the way."""
     sides: tuple[Side, Side] = ("greater", "less") if h.direction == "greater" else ("less", "greater")
     words = {"greater": f"the interval lies wholly above {at}", "less": f"the interval lies wholly below {at}"}
     supported, against = (p_value(h.threshold, side) for side in sides)
     included = f"the interval includes {at}"
-    return Finding(quantity, estimate, supported, against, words[sides[0]], words[sides[1]], included, note)
+    return Assessment(quantity, estimate, supported, against, words[sides[0]], words[sides[1]], included, note)
 
 
-def _share(h: DeclaredHypothesis, low: CellSummary, mid: CellSummary, high: CellSummary) -> Finding:
+def _share(h: DeclaredHypothesis, low: CellSummary, mid: CellSummary, high: CellSummary) -> Assessment:
     quantity: Quantity = "share of the gap"
     if any(cell.groups for cell in (low, mid, high)):
         return _nothing(quantity, f"{mixed((low, mid, high))}, and a share of accuracies would hide that")

@@ -1,4 +1,6 @@
-"""What every task family must keep, as a test class that its author inherits. Needs pytest.
+"""What every task family must keep, as a test class that its author inherits.
+
+    from fsm_icl.testing import TaskContract
 
     class TestParity(TaskContract):
         variants = [ParityTask(length=12)]
@@ -33,8 +35,8 @@ B, SEED, EVALUATION_SEED = 16, 7, 3
 SPLITS: tuple[EvaluationSplit, ...] = ("val", "test")
 DIGEST = """
 import base64, pickle
-from fsm_icl import testing_tasks
-print(testing_tasks.digest(pickle.loads(base64.b64decode("{spec}"))))
+from fsm_icl.testing.tasks import digest
+print(digest(pickle.loads(base64.b64decode("{spec}"))))
 """
 
 
