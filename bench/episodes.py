@@ -1,4 +1,4 @@
-"""Time an episode: `TrainingStream` against plain Python that does the same job one episode at a time.
+"""Time an episode: `TransitionsStream` against plain Python that does the same job one episode at a time.
 
     python -m bench.episodes --num-states 3 --num-actions 3 --length 12
 
@@ -18,8 +18,8 @@ from collections.abc import Callable
 
 import torch
 
-from fsm_icl.task.transitions.episodes import BLOCK_EPISODES, TrainingStream
-from fsm_icl.task.transitions.spec import TaskSpec
+from fsm_icl.task.transitions.episodes import BLOCK_EPISODES, TransitionsStream
+from fsm_icl.task.transitions.spec import TransitionsTask
 
 Machine = list[list[int]]
 
@@ -52,7 +52,7 @@ def canonical_form(machine: Machine) -> tuple[tuple[int, ...], ...]:
     return min(forms)
 
 
-def plain_train_machine(task: TaskSpec, rng: random.Random) -> Machine:
+def plain_train_machine(task: TransitionsTask, rng: random.Random) -> Machine:
     """A machine of a 60 % share of the classes, by the hash of its canonical form."""
     while True:
         machine = plain_machine(task.num_states, task.num_actions, rng)
@@ -61,7 +61,7 @@ def plain_train_machine(task: TaskSpec, rng: random.Random) -> Machine:
             return machine
 
 
-def plain_walk(task: TaskSpec, machine: Machine, start: int, nominal: int, rng: random.Random) -> list[int]:
+def plain_walk(task: TransitionsTask, machine: Machine, start: int, nominal: int, rng: random.Random) -> list[int]:
     """Tokens `s0 a0 s1 ... sL <eos>` of one walk."""
     low, high = nominal * (1 - task.length_jitter), nominal * (1 + task.length_jitter)
     tokens = [start]
@@ -71,14 +71,12 @@ def plain_walk(task: TaskSpec, machine: Machine, start: int, nominal: int, rng: 
     return [*tokens, task.eos]
 
 
-def plain_episode(task: TaskSpec, machine: Machine, rng: random.Random) -> list[int]:
+def plain_episode(task: TransitionsTask, machine: Machine, rng: random.Random) -> list[int]:
     """Tokens of one episode, without padding."""
     states = range(task.num_states)
     few = task.num_demos <= task.num_states
     starts = rng.sample(states, task.num_demos) if few else rng.choices(states, k=task.num_demos)
-    demo_length, query_length = (
-        task.auto_length if length == "auto" else length for length in (task.demo_length, task.query_length)
-    )
+    demo_length, query_length = task.nominal(task.demo_length), task.nominal(task.query_length)
     tokens = []
     for start in starts:
         tokens += plain_walk(task, machine, start, demo_length, rng)
@@ -106,7 +104,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    task = TaskSpec.model_validate(
+    task = TransitionsTask.model_validate(
         {
             "num_states": args.num_states,
             "num_actions": args.num_actions,
@@ -119,7 +117,7 @@ def main() -> None:
     machines = [plain_train_machine(task, rng) for _ in range(100)]
     split = microseconds(lambda _: [plain_train_machine(task, rng) for _ in range(100)], 100, args.repeats)
     walks = microseconds(lambda _: [plain_episode(task, machine, rng) for machine in machines], 100, args.repeats)
-    stream = TrainingStream(task, 0, args.batch_size, 0)
+    stream = TransitionsStream(task, 0, args.batch_size, 0)
     steps = 2 * BLOCK_EPISODES // args.batch_size
     vectorised = microseconds(
         lambda repeat: [stream.batch(repeat * steps + i) for i in range(steps)],
@@ -131,7 +129,7 @@ def main() -> None:
         f"microseconds an episode, median of {args.repeats}"
     )
     print(f"plain Python     {split + walks:9.1f}   (machine within the split {split:.1f}, walks {walks:.1f})")
-    print(f"TrainingStream   {vectorised:9.1f}   (goal: at most {GOAL_US:g})")
+    print(f"TransitionsStream   {vectorised:9.1f}   (goal: at most {GOAL_US:g})")
     print(f"ratio            {(split + walks) / vectorised:9.1f}   (to 1.3 ms: {1300 / vectorised:.0f})")
 
 

@@ -41,8 +41,6 @@ def ended(planned: PlannedTrial) -> TrialRecord:
     score = TestScore(
         accuracy=0.5,
         loss=0.5,
-        by_query_step=[],
-        by_times_shown=[],
         machine_correct=[6] * MACHINES,
         machine_total=[12] * MACHINES,
         machine_class=list(range(MACHINES)),

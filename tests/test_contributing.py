@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 import tempfile
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +32,7 @@ def example(path: str, folder: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where annotations are looked up
     spec.loader.exec_module(module)
     return module
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
@@ -16,7 +17,7 @@ from analysis.statistics.estimates import Rate
 
 @dataclass(frozen=True)
 class ScaledCell:
-    """One cell: its width over the entries S x A of its machines' tables, and its success rate."""
+    """One cell: its width over the entries of its machines' tables, and its success rate."""
 
     label: str
     series: str
@@ -32,19 +33,23 @@ class ScaledCell:
 
 
 def picture(findings: Findings) -> Picture | NotDrawn:
-    """The figure of success against width / (S x A)."""
-    sweep, cells = findings.sweep, []
+    """The figure of success against width over entries."""
+    sweep = findings.sweep
+    cells: list[ScaledCell] = []
+    units: dict[str, None] = {}
     for label, summary in findings.cells.items():
-        spec, fields = sweep.task(label).spec, summary.cell.fields
-        if summary.score and summary.score.success and "num_states" in spec:
-            entries = int(spec["num_states"]) * int(spec["num_actions"])
-            series = f"{fields['arch']} L{fields['num_layers']} {spec['num_states']}x{spec['num_actions']}"
-            cells.append(ScaledCell(label, series, int(fields["d_model"]), entries, summary.score.success))
+        sides, fields = sweep.task(label).dimensions, summary.cell.fields
+        if summary.score and summary.score.success and sides:
+            series = f"{fields['arch']} L{fields['num_layers']} {'x'.join(map(str, sides.values()))}"
+            width, entries = int(fields["d_model"]), math.prod(sides.values())
+            cells.append(ScaledCell(label, series, width, entries, summary.score.success))
+            units[" x ".join(sides)] = None
     if len({cell.x for cell in cells}) < 2:
         return NotDrawn("collapse", "it needs measured cells that differ in d_model or in the machines' size")
+    unit = " or ".join(units)
     text = (
-        "Success rate (Wilson's 95 % interval) against d_model over the number of entries of a machine's table, "
-        "states x actions. Lines join cells of one architecture, depth and machine size: where they fall on one "
+        f"Success rate (Wilson's 95 % interval) against d_model over the number of entries of a machine's table, "
+        f"{unit}. Lines join cells of one architecture, depth and machine size: where they fall on one "
         "another, width matters only relative to what must be remembered."
     )
     rows = [
@@ -53,10 +58,10 @@ def picture(findings: Findings) -> Picture | NotDrawn:
         for c in cells
     ]
     looks = cell_looks(sweep.manifest.cells, {cell.label for cell in cells})
-    return Picture("collapse", "Scaling collapse", text, pd.DataFrame(rows), lambda: draw(cells, looks))
+    return Picture("collapse", "Scaling collapse", text, pd.DataFrame(rows), lambda: draw(cells, looks, unit))
 
 
-def draw(cells: list[ScaledCell], looks: dict[str, Look]) -> Figure:
+def draw(cells: list[ScaledCell], looks: dict[str, Look], unit: str) -> Figure:
     """One panel."""
     figure, (ax,) = sheet(1, 1, 3.2)
     names = list(dict.fromkeys(cell.series for cell in cells))
@@ -74,7 +79,7 @@ def draw(cells: list[ScaledCell], looks: dict[str, Look]) -> Figure:
     values = [cell.x for cell in cells]
     log_axis(ax, values, values, room=0.07)
     ax.set_ylim(-0.03, 1.03)
-    ax.set_xlabel("d_model / (states x actions), log scale")
+    ax.set_xlabel(f"d_model / ({unit}), log scale")
     ax.set_ylabel("share of seeds that succeed")
     cell_legend(figure, looks, line=False)
     return figure

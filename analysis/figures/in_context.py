@@ -1,8 +1,8 @@
-"""In-context curves: accuracy by how often the (state, action) was shown, and by query step."""
+"""In-context curves: accuracy by each slicing of the task, e.g. by how often an entry was shown before."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,8 @@ from analysis.figures.style import Look, cell_looks
 from analysis.findings.findings import Findings
 from fsm_icl.results.records import Slice, TaskEntry, TestScore
 
-_SHOWN = ("unigram", "per-action", "naive Bayes", "look-up")
-"""Rungs of the ladder that are drawn: what is known of states or actions alone, and of both."""
+_LEFT_OUT = ("chance", "per-state")
+"""Rungs of the ladder that are not drawn: close to others, or far below."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,11 @@ class Point:
 
 @dataclass(frozen=True)
 class InContext:
-    """By cell its points by times shown and by query step."""
+    """By slicing and cell its points."""
 
-    by_times_shown: dict[str, list[Point]]
-    by_query_step: dict[str, list[Point]]
+    slices: dict[str, dict[str, list[Point]]]
+    axes: dict[str, str]
+    """What the labels of each slicing count."""
     task: TaskEntry | None
     """None where cells have different tasks, whose ladders differ."""
 
@@ -45,7 +46,7 @@ class InContext:
         """One row a cell and slice."""
         rows = [
             {"by": by, "cell": cell} | {"slice" if k == "label" else k: v for k, v in point.__dict__.items()}
-            for by, cells in (("times_shown", self.by_times_shown), ("query_step", self.by_query_step))
+            for by, cells in self.slices.items()
             for cell, points in cells.items()
             for point in points
         ]
@@ -75,23 +76,24 @@ def picture(findings: Findings) -> Picture | NotDrawn:
     scores: dict[str, list[TestScore]] = {}
     for label in sweep.cells:
         tests = [record.end.test for record in sweep.ended(label, "measure") if record.end.test]
-        if any(test.by_query_step or test.by_times_shown for test in tests):
+        if any(found for test in tests for found in test.slices.values()):
             scores[label] = tests
     if not scores:
         known = "the imported results have no accuracy by query step" if sweep.manifest.imported else None
         return NotDrawn("in_context", known or "no measure trial has finished")
     tasks = {sweep.cells[label].task for label in scores}
-    task = sweep.manifest.tasks[tasks.pop()] if len(tasks) == 1 else None
+    names = list(dict.fromkeys(name for tests in scores.values() for test in tests for name in test.slices))
+    known_axes = {name: axis for task in sorted(tasks) for name, axis in sweep.manifest.tasks[task].slices.items()}
+    axes = {name: known_axes.get(name, name) for name in names}
     info = InContext(
-        by_times_shown=_pooled(scores, lambda test: test.by_times_shown),
-        by_query_step=_pooled(scores, lambda test: test.by_query_step),
-        task=task,
+        slices={name: _pooled(scores, name) for name in names},
+        axes=axes,
+        task=sweep.manifest.tasks[tasks.pop()] if len(tasks) == 1 else None,
     )
     text = (
-        "Test accuracy of finished measure trials, left by how often the step's (state, action) was shown before it, "
-        "right by query step; lines pool all seeds, bars and bands reach from the lowest to the highest seed. A model "
-        "that reads its context rises on the left from 0 times shown, where it can only guess. Dotted: what "
-        "fixed strategies and the ceiling score over all query steps."
+        f"Test accuracy of finished measure trials by {' and by '.join(axes.values())}; lines pool all seeds, bars and "
+        "bands reach from the lowest to the highest seed. A model that reads its context rises with what it was shown; "
+        "where that is nothing, it can only guess. Dotted: what fixed strategies and the ceiling score over all steps."
     )
     looks = ends(cell_looks(sweep.manifest.cells, scores))
     if len(looks) < len(scores):
@@ -99,25 +101,25 @@ def picture(findings: Findings) -> Picture | NotDrawn:
     return Picture("in_context", "How context is used", text, info.table(), lambda: draw(info, looks))
 
 
-def _pooled(scores: dict[str, list[TestScore]], part: Callable[[TestScore], list[Slice]]) -> dict[str, list[Point]]:
-    return {label: pooled(part(test) for test in tests) for label, tests in scores.items()}
+def _pooled(scores: dict[str, list[TestScore]], name: str) -> dict[str, list[Point]]:
+    return {label: pooled(test.slices.get(name, []) for test in tests) for label, tests in scores.items()}
 
 
 def draw(info: InContext, looks: dict[str, Look]) -> Figure:
-    """Times shown on the left, query steps on the right."""
-    figure, (left, right) = sheet(1, 2, 3.3, sharey=True)
-    labels = list(dict.fromkeys(point.label for points in info.by_times_shown.values() for point in points))
-    for number, (cell, look) in enumerate(looks.items()):
-        aside, points = 0.5 * ((number + 0.5) / len(looks) - 0.5), info.by_times_shown[cell]
-        _draw(left, [labels.index(point.label) + aside for point in points], points, look, bars=True)
-        steps = info.by_query_step[cell]
-        _draw(right, [int(point.label) + 1 for point in steps], steps, look, bars=False)
-    left.set_xticks(range(len(labels)), labels)
-    left.set_xlabel("times (state, action) was shown before")
-    left.set_ylabel("test accuracy")
-    right.set_xlabel("query step")
-    for ax in (left, right):
-        _ladder(ax, info.task, named=ax is right)
+    """A panel for each slicing: a curve where its labels are numbers, else one place per label."""
+    figure, panels = sheet(1, len(info.slices), 3.3, sharey=True)
+    for ax, (name, cells) in zip(panels, info.slices.items(), strict=True):
+        labels = list(dict.fromkeys(point.label for points in cells.values() for point in points))
+        counted = all(label.isdecimal() for label in labels)
+        for number, (cell, look) in enumerate(looks.items()):
+            aside, points = 0.5 * ((number + 0.5) / len(looks) - 0.5), cells[cell]
+            places = [int(p.label) + 1 if counted else labels.index(p.label) + aside for p in points]
+            _draw(ax, places, points, look, bars=not counted)
+        if not counted:
+            ax.set_xticks(range(len(labels)), labels)
+        ax.set_xlabel(info.axes[name])
+        _ladder(ax, info.task, named=ax is panels[-1])
+    panels[0].set_ylabel("test accuracy")
     cell_legend(figure, looks)
     return figure
 
@@ -135,7 +137,7 @@ def _draw(ax: Axes, places: Sequence[float], points: Sequence[Point], look: Look
 
 def _ladder(ax: Axes, task: TaskEntry | None, named: bool) -> None:
     for name, value in task.ladder.items() if task else ():
-        if name in _SHOWN:
+        if name not in _LEFT_OUT:
             reference(ax, value, name if named and name != "look-up" else "")
     if task and task.ceiling is not None:
         reference(ax, task.ceiling, "ceiling" if named else "", style.CEILING)

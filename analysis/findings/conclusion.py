@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from analysis.findings.settings import Roles
 from analysis.findings.summary import CellSummary
@@ -50,7 +50,7 @@ def not_tested(sweep: Sweep, cells: Iterable[CellSummary], roles: Roles) -> list
     found = [f"{name} other than {', '.join(map(str, values))}" for name, values in open_ended.items()]
     if held := roles.fixed_model:
         found.append(f"other values of model fields held fixed: {', '.join(f'{n} {text}' for n, text in held.items())}")
-    sizes = {_size(entry.spec) for entry in manifest.tasks.values()} - {""}
+    sizes = {_size(entry.dimensions) for entry in manifest.tasks.values()} - {""}
     found += [f"machines other than {' and '.join(sorted(sizes))}"] if sizes else []
     budgets = sorted({cell.steps for cell in manifest.cells})
     if len(budgets) > 1:
@@ -72,8 +72,8 @@ def not_tested(sweep: Sweep, cells: Iterable[CellSummary], roles: Roles) -> list
     return found
 
 
-def _size(spec: dict[str, object]) -> str:
-    return f"{spec['num_states']} states x {spec['num_actions']} actions" if "num_states" in spec else ""
+def _size(dimensions: Mapping[str, int]) -> str:
+    return " x ".join(f"{number} {name}" for name, number in dimensions.items())
 
 
 def _listed(labels: Sequence[str], most: int = 6) -> str:

@@ -10,7 +10,6 @@ from fsm_icl.results.compact import Compactor, Curve, Rows
 from fsm_icl.results.records import Slice, TestScore, TrialRecord
 
 _COUNTS = ("machine_correct", "machine_total", "machine_class")
-_SLICES = ("by_query_step", "by_times_shown")
 _WIDTHS = {"B": 2**8, "H": 2**16, "I": 2**32, "q": 2**63}
 """Typecodes of arrays, and what is too large for each; numpy takes all of them for whole numbers."""
 
@@ -52,7 +51,8 @@ class Packer:
 
     def _score(self, test: TestScore) -> TestScore:
         counts = {name: self._column(found) for name in _COUNTS if (found := getattr(test, name)) is not None}
-        return test.model_copy(update={**counts, **{name: self._slices(getattr(test, name)) for name in _SLICES}})
+        slices = {name: self._slices(found) for name, found in test.slices.items()}
+        return test.model_copy(update={**counts, "slices": slices})
 
     def _slices(self, found: Sequence[Slice]) -> Slices:
         labels = tuple(each.label for each in found)
@@ -73,7 +73,8 @@ def unpacked(record: TrialRecord) -> TrialRecord:
     """The record with plain lists, as it was read; for what writes records."""
     test = record.end.test
     if test is not None:
-        lists = {name: list(found) for name in (*_COUNTS, *_SLICES) if (found := getattr(test, name)) is not None}
-        test = test.model_copy(update=lists)
+        lists = {name: list(found) for name in _COUNTS if (found := getattr(test, name)) is not None}
+        slices = {name: list(found) for name, found in test.slices.items()}
+        test = test.model_copy(update={**lists, "slices": slices})
     end = record.end.model_copy(update={"test": test})
     return record.model_copy(update={"reports": list(record.reports), "end": end})

@@ -29,7 +29,7 @@ _TEXT, _WHOLE, _REAL = pa.string(), pa.int64(), pa.float64()
 _SLICES = pa.list_(pa.struct({"label": _TEXT, "correct": _WHOLE, "total": _WHOLE}))
 _MACHINES = pa.list_(pa.int32())
 _TEST = pa.struct(
-    {"accuracy": _REAL, "loss": _REAL, "by_query_step": _SLICES, "by_times_shown": _SLICES}
+    {"accuracy": _REAL, "loss": _REAL, "slices": pa.map_(_TEXT, _SLICES)}
     | dict.fromkeys(("machine_correct", "machine_total", "machine_class"), _MACHINES)
 )
 _END = pa.struct(
@@ -45,7 +45,7 @@ SCHEMA = pa.schema(
     | {"format": _WHOLE, "commit": _TEXT, "dirty": pa.bool_(), "imported": _TEXT}
 )
 """One row a record, those no longer wanted too; `config` is JSON, because its fields differ by architecture, and so is
-`imported`. Snapshots of earlier versions lack `imported` and `place`."""
+`imported`. Snapshots of earlier versions lack `imported` and `place`, and have other columns for slices."""
 
 
 class Origin(FrozenModel):
@@ -105,7 +105,7 @@ def load_snapshot(folder: Path) -> Sweep:
     path, described = folder / "snapshot.parquet", folder / "snapshot.json"
     came_from = parse_json(described, described.read_bytes(), Origin)
     try:
-        table, pack = pq.read_table(path, schema=SCHEMA), Packer()
+        table, pack = pq.read_table(path, schema=_schema_of(path)), Packer()
         records = {record.hash: pack(record) for record in _records(table)}
     except (OSError, pa.ArrowException, ValidationError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: cannot be read as a snapshot: {str(error).splitlines()[0]}") from error
@@ -120,6 +120,12 @@ def is_snapshot(folder: Path) -> bool:
 def _row(record: TrialRecord) -> dict[str, Any]:
     source = record.imported.model_dump_json() if record.imported is not None else None
     return unpacked(record).model_dump() | {"config": json.dumps(record.config, sort_keys=True), "imported": source}
+
+
+def _schema_of(path: Path) -> pa.Schema:
+    """SCHEMA, with `end` as the file has it."""
+    end = pq.read_schema(path).field("end")
+    return SCHEMA.set(SCHEMA.get_field_index("end"), end)
 
 
 def _records(table: pa.Table) -> Iterator[TrialRecord]:

@@ -71,7 +71,7 @@ METRICS = {
 
 
 class Slice(FrozenModel):
-    """Correct predictions among the `total` query steps that share `label`."""
+    """Correct predictions among the `total` scored places that share `label`."""
 
     label: str
     correct: Count
@@ -85,6 +85,10 @@ class Slice(FrozenModel):
         return self.correct / self.total
 
 
+EARLIER_SLICES = {"times_shown": "times (state, action) was shown before", "query_step": "query step"}
+"""TaskEntry.slices of results of earlier versions."""
+
+
 class TestScore(FrozenModel):
     """What one measure trial scored, once, on the test set. One entry a test machine in the three lists.
 
@@ -93,13 +97,22 @@ class TestScore(FrozenModel):
 
     accuracy: float = Field(ge=0, le=1)
     loss: float | None
-    by_query_step: list[Slice]
-    by_times_shown: list[Slice]
-    """Labels "0", "1", "2", "3+": how often the step's (state, action) was shown before it."""
+    slices: dict[str, list[Slice]] = {}
+    """By the names of the task's slicings (TaskEntry.slices)."""
     machine_correct: list[Count] | None
     machine_total: list[Count] | None
     machine_class: list[Count] | None
     """Number of the machine's class (machines up to relabelling) within this test set, from 0."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_versions(cls, plain: Any) -> Any:
+        """Slices were fields of their own while there was one task family."""
+        if not isinstance(plain, Mapping) or "slices" in plain:
+            return plain
+        slices = {name: plain[f"by_{name}"] for name in EARLIER_SLICES if f"by_{name}" in plain}
+        rest = {name: value for name, value in plain.items() if name.removeprefix("by_") not in slices}
+        return rest | {"slices": slices}
 
     @model_validator(mode="after")
     def _lists_agree(self) -> TestScore:
@@ -289,13 +302,27 @@ class TaskEntry(FrozenModel):
     """What fixed strategies score on the very test episodes that models are scored on."""
 
     spec: dict[str, Any]
+    dimensions: dict[str, Count] = {}
+    """What an episode's rule is made of, e.g. {"states": 3, "actions": 3}; their product is what has to be remembered.
+    Empty where that is unknown."""
+    slices: dict[str, str] = {}
+    """Slicings of test scores: name -> what the labels count."""
     ladder: dict[str, float]
-    """Accuracy by strategy, in rising order of cunning: chance, unigram, per-state, per-action,
-    naive Bayes, look-up."""
+    """Accuracy by strategy, in rising order of cunning; `chance` is the first."""
     ceiling: float | None
     """None where the task is not known well enough, as that of imported results."""
     ceiling_exact: bool
-    """False above 5 states, where the ceiling is a lower bound."""
+    """False where the ceiling is a lower bound."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_versions(cls, plain: Any) -> Any:
+        """There was one task family, whose spec said what has a name of its own now."""
+        spec = plain.get("spec", {}) if isinstance(plain, Mapping) else {}
+        if not isinstance(spec, Mapping) or "num_states" not in spec or "dimensions" in plain:
+            return plain
+        sides = {name: spec[f"num_{name}"] for name in ("states", "actions")}
+        return {"dimensions": sides, "slices": EARLIER_SLICES, **plain}
 
 
 HypothesisMetric = Literal["test/accuracy", "success_rate", "steps_to_threshold"]

@@ -72,8 +72,6 @@ def imported_record(run: SourceRun) -> TrialRecord:
     test = TestScore(
         accuracy=run.final_results["test_accuracy"],
         loss=None,
-        by_query_step=[],
-        by_times_shown=[],
         machine_correct=None,
         machine_total=None,
         machine_class=None,

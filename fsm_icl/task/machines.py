@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fsm_icl.seeding import torch_generator
-from fsm_icl.task.transitions.spec import TaskSpec
-
-Split = Literal["train", "val", "test"]
+from fsm_icl.task.base import Split
 
 SHARES: dict[Split, float] = {"train": 0.6, "val": 0.2, "test": 0.2}
 """Share of the classes in each split."""
@@ -29,6 +27,15 @@ _VAL_FROM, _TEST_FROM = (
 
 MIN_CLASSES, CLASS_DRAWS = 100, 20_000
 """A kind and size that shows fewer classes in this number of draws has too few for three splits."""
+
+
+class MachineSource(NamedTuple):
+    """What machines are drawn from."""
+
+    num_states: int
+    num_actions: int
+    kind: Literal["uniform"]
+
 
 _ODD = (-7046029254386353131, -4417276706812531889, 1609587929392839161)
 """Odd multipliers with well-mixed bits, signed: 2**64 over the golden ratio, two primes of xxHash64."""
@@ -122,18 +129,20 @@ def split_of(key: int, evaluation_seed: int) -> Split:
     return "train" if digest < _VAL_FROM else "val" if digest < _TEST_FROM else "test"
 
 
-def sample_machines(task: TaskSpec, split: Split, num: int, evaluation_seed: int, generator: torch.Generator) -> Tensor:
+def sample_machines(
+    source: MachineSource, split: Split, num: int, evaluation_seed: int, generator: torch.Generator
+) -> Tensor:
     """Draws from the generator, those outside the split thrown away: int64 (num, S, A).
 
     Raises:
         ValueError: machines of this size show too few classes to be split.
     """
-    check_splittable(task)
+    check_splittable(source)
     kept: list[Tensor] = []
     missing = num
     while missing > 0:
         draws = int(missing / SHARES[split] * 1.02) + 16
-        machines = uniform_machines(draws, task.num_states, task.num_actions, generator)
+        machines = uniform_machines(draws, source.num_states, source.num_actions, generator)
         keys = machine_key(machines).numpy()
         classes, member = np.unique(keys, return_inverse=True)  # small sizes draw the same few again and again
         inside = np.array([split_of(key, evaluation_seed) == split for key in classes.tolist()])
@@ -142,16 +151,16 @@ def sample_machines(task: TaskSpec, split: Split, num: int, evaluation_seed: int
     return torch.cat(kept)
 
 
-def check_splittable(task: TaskSpec) -> None:
-    """Raises ValueError where machines of the task's size show too few classes for three splits."""
-    states, actions = task.num_states, task.num_actions
+def check_splittable(source: MachineSource) -> None:
+    """Raises ValueError where the source's machines show too few classes for three splits."""
+    states, actions, kind = source
     found = _count_classes(states, actions)
     if found >= MIN_CLASSES:
         return
     larger = ((states, actions + more) for more in range(1, 64))
     enough = next(size for size in larger if _count_classes(*size) >= MIN_CLASSES)
     raise ValueError(
-        f"{task.machine_kind} machines of {states} states and {actions} actions show only {found} classes "
+        f"{kind} machines of {states} states and {actions} actions show only {found} classes "
         f"up to relabelling in {CLASS_DRAWS:,} draws; train, val and test need at least {MIN_CLASSES}: "
         f"take num_actions >= {enough[1]} with num_states = {states}, or more states"
     )

@@ -81,8 +81,8 @@ def summary_of(record: TrialRecord) -> dict[str, Any]:
     summary = {**last, **end, "reason": _reason(end["reason"] or "", record.end.node or "")}
     if (test := record.end.test) is not None:
         summary |= {"test/accuracy": test.accuracy, "test/loss": test.loss, _SCORE: _packed(test)}
-        for name, slices in (("by_query_step", test.by_query_step), ("by_times_shown", test.by_times_shown)):
-            summary |= {f"test/accuracy_{name}/{s.label}": s.accuracy for s in slices if s.total}
+        for name, slices in test.slices.items():
+            summary |= {f"test/accuracy_by_{name}/{s.label}": s.accuracy for s in slices if s.total}
     return summary
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, PositiveInt
 
 from fsm_icl.models.registry import ModelSpec, plugin_of
 from fsm_icl.results.records import RESULTS_VERSION, FrozenModel, Phase, sha256_of
-from fsm_icl.task.transitions.spec import TaskSpec
+from fsm_icl.task.registry import AnyTask
 
 if TYPE_CHECKING:
     from fsm_icl.results.files import Folder
@@ -43,7 +43,7 @@ class BudgetSpec(FrozenModel):
 class TrialConfig(FrozenModel):
     """One trial, fully resolved: two equal configs are the same experiment."""
 
-    task: TaskSpec
+    task: AnyTask
     model: ModelSpec
     optimizer: OptimizerSpec
     budget: BudgetSpec

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from fsm_icl.results.records import Report
 from fsm_icl.seeding import derive
-from fsm_icl.task.transitions.episodes import Batch, evaluation_set
+from fsm_icl.task.base import IGNORE, Batch
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.scoring import evaluate, places, predict
 from fsm_icl.training.state import TrainingState
@@ -77,7 +77,7 @@ def _next_report(config: TrialConfig, env: RunEnv, state: TrainingState) -> Repo
     train_loss = float(state.loss_sum) / (stop - (stop - 1) // every * every)
     if not math.isfinite(train_loss):
         raise DivergedError(stop, f"training loss is {train_loss} in the interval that ends at step {stop}")
-    validation = evaluation_set(config.task, "val", config.evaluation_seed)
+    validation = config.task.evaluation_set("val", config.evaluation_seed)
     scored = evaluate(state.model, validation.batch, config)
     if not math.isfinite(scored.loss):
         raise DivergedError(stop, f"validation loss is {scored.loss} at step {stop}")
@@ -103,7 +103,7 @@ def _steps(config: TrialConfig, state: TrainingState, stop: int, deadline: float
 
 def training_step(config: TrialConfig, state: TrainingState, batch: Batch) -> Tensor:
     """One optimiser step; the loss before it, a float scalar on the device."""
-    at = places(batch, config.task.loss_on)
+    at = places(batch.targets != IGNORE)
     with _dropout_from(config, state):
         logits, targets = predict(state.model, batch, at, config)
     loss = functional.cross_entropy(logits, targets)

@@ -1,14 +1,13 @@
 """Loss and accuracy on fixed episodes, and the test score of a measure trial.
 
-Letters: B batch, N episodes of a set, T time, C classes, M places where a next state is asked for. Only the
-query's steps count, whatever the training loss was on.
+Letters: B batch, N episodes of a set, T time, C classes, M places where a class is asked for. Only what the task
+scores counts, whatever the training loss was on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from torch.nn import functional
 
 from fsm_icl.models.shell import Model
 from fsm_icl.results.records import Slice, TestScore
-from fsm_icl.task.transitions.episodes import IGNORE, Batch, EvaluationSet
+from fsm_icl.task.base import Batch, EvaluationSet, Labels
 from fsm_icl.training.config import TrialConfig
 
 CHUNK_EPISODES = 128
@@ -29,39 +28,37 @@ class Predictions:
     """Predictions on one set of episodes, on the CPU."""
 
     loss: float
-    """Mean cross-entropy over the query steps, in nats."""
+    """Mean cross-entropy over the scored places, in nats."""
     counted: Tensor
-    """bool (N, T): the query steps."""
+    """bool (N, T): the scored places."""
     correct: Tensor
-    """bool (N, T): query steps whose next state has the largest logit."""
+    """bool (N, T): those whose prediction is right, as the task says."""
 
     @property
     def accuracy(self) -> float:
-        """Share of the query steps that are correct."""
+        """Share of the scored places that are correct."""
         return int(self.correct.sum()) / int(self.counted.sum())
 
 
 def evaluate(model: Model, batch: Batch, config: TrialConfig) -> Predictions:
-    """Predict every query step of `batch` on the model's device, in chunks that bound memory."""
+    """Predict every scored place of `batch` on the model's device, in chunks that bound memory."""
     loss, correct = 0.0, []
     was_training = model.training
     model.eval()
     with torch.inference_mode():
         for part in chunks(batch):
-            at = places(part, "query")
+            at = places(part.scored)
             logits, targets = predict(model, part, at, config)
             loss += float(functional.cross_entropy(logits, targets, reduction="none").sum(dtype=torch.float64))
             hits = torch.zeros(part.tokens.numel(), dtype=torch.bool)
-            hits[at] = (logits.argmax(1) == targets).cpu()
+            hits[at] = config.task.correct(logits, targets).cpu()
             correct.append(hits.view_as(part.tokens.t()).t())
     model.train(was_training)
-    counted = batch.query_step >= 0
-    return Predictions(loss / int(counted.sum()), counted, torch.cat(correct))
+    return Predictions(loss / int(batch.scored.sum()), batch.scored, torch.cat(correct))
 
 
-def places(batch: Batch, loss_on: Literal["query", "transitions"]) -> Tensor:
-    """Where in the flattened (T B) a next state is asked for, int64 (M,): in the query, or in the demos too."""
-    asked = batch.query_step >= 0 if loss_on == "query" else batch.targets != IGNORE
+def places(asked: Tensor) -> Tensor:
+    """Where in the flattened (T B) a class is asked for, int64 (M,), from bool (B, T)."""
     return asked.t().flatten().nonzero().squeeze(1)
 
 
@@ -81,28 +78,26 @@ def chunks(batch: Batch) -> Iterator[Batch]:
     """`batch` in parts of CHUNK_EPISODES."""
     for start in range(0, len(batch.tokens), CHUNK_EPISODES):
         part = slice(start, start + CHUNK_EPISODES)
-        yield Batch(batch.tokens[part], batch.targets[part], batch.query_step[part])
+        yield Batch(batch.tokens[part], batch.targets[part], batch.scored[part])
 
 
 def score_test(model: Model, evaluation: EvaluationSet, config: TrialConfig) -> TestScore:
-    """The score of a measure trial on the test set. Slices that no step belongs to are left out."""
+    """The score of a measure trial on the test set. Slices that no place belongs to are left out."""
     scored = evaluate(model, evaluation.batch, config)
-    step = evaluation.batch.query_step
-    shown = evaluation.times_shown
     return TestScore(
         accuracy=scored.accuracy,
         loss=scored.loss,
-        by_query_step=_slices(scored, ((str(i), step == i) for i in range(int(step.max()) + 1))),
-        by_times_shown=_slices(scored, [("0", shown == 0), ("1", shown == 1), ("2", shown == 2), ("3+", shown >= 3)]),
+        slices={name: _slices(scored, labels) for name, labels in evaluation.slices.items()},
         machine_correct=scored.correct.sum(1).tolist(),
         machine_total=scored.counted.sum(1).tolist(),
-        machine_class=evaluation.machine_class.tolist(),
+        machine_class=evaluation.group.tolist(),
     )
 
 
-def _slices(scored: Predictions, members: Iterable[tuple[str, Tensor]]) -> list[Slice]:
+def _slices(scored: Predictions, labels: Labels) -> list[Slice]:
     found = []
-    for label, member in members:
+    for number, label in enumerate(labels.names):
+        member = labels.numbers == number
         total = int((member & scored.counted).sum())
         if total:
             found.append(Slice(label=label, correct=int((member & scored.correct).sum()), total=total))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fsm_icl.models.shell import Model, build_model, spectral_radii
 from fsm_icl.results.layout import TrialFolder
 from fsm_icl.results.records import Report
-from fsm_icl.task.transitions.episodes import TrainingStream
+from fsm_icl.task.base import TrainingStream
 from fsm_icl.training import checkpoint
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.resumable import problem_with
@@ -94,7 +94,7 @@ class TrainingState:
                 weight_decay=optimizer.weight_decay,
                 fused=True,  # one kernel for all tensors, on the CPU too
             ),
-            stream=TrainingStream(task, config.seed, config.budget.batch_size, config.evaluation_seed),
+            stream=task.training_stream(config.seed, config.budget.batch_size, config.evaluation_seed),
             loss_sum=torch.zeros((), dtype=torch.float64, device=env.device),
             spectral_radius=radii,
         )

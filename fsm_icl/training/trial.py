@@ -16,7 +16,6 @@ from fsm_icl.models.registry import plugin_of
 from fsm_icl.results.files import append
 from fsm_icl.results.layout import TrialFolder
 from fsm_icl.results.records import Outcome, Report, TestScore, TrialEnd
-from fsm_icl.task.transitions.episodes import evaluation_set
 from fsm_icl.training import host, weights
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.loop import DivergedError, train
@@ -92,7 +91,7 @@ class _Trial:
             return self.end("finished")
         assert self.state is not None
         with self.state.total:
-            test_set = evaluation_set(self.config.task, "test", self.config.evaluation_seed)
+            test_set = self.config.task.evaluation_set("test", self.config.evaluation_seed)
             test = score_test(self.state.model, test_set, self.config)
             if self.env.folder:
                 weights.save_weights(self.env.folder, self.state.fingerprint, self.state.model.state_dict())

@@ -25,8 +25,6 @@ from fsm_icl.sweep.protocol.declarations import brought_up_to_date
 from fsm_icl.sweep.protocol.manifest import manifest_of, task_key
 from fsm_icl.sweep.protocol.planner import Planner
 from fsm_icl.sweep.store.store import Store
-from fsm_icl.task.transitions.baselines import baselines
-from fsm_icl.task.transitions.episodes import evaluation_set
 from fsm_icl.tracking.tracker import Tracker
 from fsm_icl.tracking.trial_runs import TrialRuns
 from fsm_icl.tune.driver import Driver
@@ -64,9 +62,11 @@ class ManifestMaker:
 
 def _task_entry(cell: Cell, evaluation_seed: int) -> TaskEntry:
     task = cell.template.task
-    found = baselines(task, evaluation_set(task, "test", evaluation_seed))
+    found = task.baselines(task.evaluation_set("test", evaluation_seed))
     return TaskEntry(
         spec=task.model_dump(mode="json"),
+        dimensions=task.dimensions,
+        slices=task.slices,
         ladder=found.ladder,
         ceiling=found.ceiling,
         ceiling_exact=found.ceiling_exact,

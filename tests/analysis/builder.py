@@ -203,8 +203,10 @@ def test_score(accuracy: float, seed: int) -> TestScore:
     return TestScore(
         accuracy=int(correct.sum()) / total,
         loss=0.1,
-        by_query_step=_slices([str(i) for i in range(QUERY)], [1] * QUERY, int(correct.sum()), total),
-        by_times_shown=_slices(["0", "1", "2", "3+"], [1, 4, 9, 46], int(correct.sum()), total),
+        slices={
+            "times_shown": _slices(["0", "1", "2", "3+"], [1, 4, 9, 46], int(correct.sum()), total),
+            "query_step": _slices([str(i) for i in range(QUERY)], [1] * QUERY, int(correct.sum()), total),
+        },
         machine_correct=[int(x) for x in correct],
         machine_total=[QUERY] * MACHINES,
         machine_class=CLASSES,

@@ -25,8 +25,6 @@ def scored(record: TrialRecord) -> TrialRecord:
     test = kept_records.TestScore(
         accuracy=0.5,
         loss=1.0,
-        by_query_step=[],
-        by_times_shown=[],
         machine_correct=[6] * MACHINES,
         machine_total=[12] * MACHINES,
         machine_class=list(range(MACHINES)),

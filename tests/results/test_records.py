@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from fsm_icl.results import records
 from fsm_icl.results.lookup import default_scale, fresh_folder, sweep_folder, sweep_folders
-from fsm_icl.results.records import METRICS, Manifest, Report, Slice, TrialRecord
+from fsm_icl.results.records import METRICS, Manifest, Report, Slice, TaskEntry, TrialRecord
 from tests.analysis.builder import Plan, write_sweep
 
 
@@ -117,3 +118,26 @@ def test_counts_by_machine_are_all_there_or_none(tmp_path: Path) -> None:
     record["end"]["test"]["machine_class"] = None
     with pytest.raises(ValidationError, match="differ in length"):
         TrialRecord.model_validate(record)
+
+
+def test_slices_of_earlier_records_are_read() -> None:
+    counts = {"machine_correct": [1], "machine_total": [2], "machine_class": [0]}
+    slices = {"query_step": [{"label": "0", "correct": 1, "total": 2}], "times_shown": []}
+    earlier = {"accuracy": 0.5, "loss": 1.0, **counts} | {f"by_{name}": found for name, found in slices.items()}
+    now = records.TestScore.model_validate_json(json.dumps(earlier), strict=True)
+    assert now == records.TestScore(accuracy=0.5, loss=1.0, slices=slices, **counts)
+    assert json.loads(now.model_dump_json()) == {"accuracy": 0.5, "loss": 1.0, "slices": slices, **counts}
+    with pytest.raises(ValidationError, match="by_query_step"):
+        records.TestScore.model_validate(earlier | {"slices": {}})
+
+
+def test_earlier_manifests_know_the_sides_of_their_machines() -> None:
+    scores = {"ladder": {"chance": 0.5}, "ceiling": 1.0, "ceiling_exact": True}
+    earlier = TaskEntry.model_validate_json(
+        json.dumps({"spec": {"num_states": 3, "num_actions": 4}, **scores}), strict=True
+    )
+    assert earlier.dimensions == {"states": 3, "actions": 4}
+    assert list(earlier.slices) == ["times_shown", "query_step"]
+    assert TaskEntry.model_validate_json(earlier.model_dump_json(), strict=True) == earlier
+    other = TaskEntry.model_validate({"spec": {"family": "parity"}, **scores})
+    assert (other.dimensions, other.slices) == ({}, {})

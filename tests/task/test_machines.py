@@ -20,6 +20,7 @@ from fsm_icl.seeding import torch_generator
 from fsm_icl.task import machines as module
 from fsm_icl.task.machines import (
     SHARES,
+    MachineSource,
     Split,
     check_splittable,
     machine_key,
@@ -27,7 +28,6 @@ from fsm_icl.task.machines import (
     split_of,
     uniform_machines,
 )
-from fsm_icl.task.transitions.spec import TaskSpec
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 
@@ -153,9 +153,9 @@ def test_machines_have_the_probabilities_of_the_stated_choices() -> None:
 
 
 def test_splits_are_disjoint_up_to_relabelling() -> None:
-    task = TaskSpec(num_states=3, num_actions=3)
+    source = MachineSource(3, 3, "uniform")
     forms = {
-        split: {canonical_form(m) for m in sample_machines(task, split, 600, 0, generator(i)).tolist()}
+        split: {canonical_form(m) for m in sample_machines(source, split, 600, 0, generator(i)).tolist()}
         for i, split in enumerate(SPLITS)
     }
     assert not forms["train"] & forms["val"] | forms["train"] & forms["test"] | forms["val"] & forms["test"]
@@ -182,8 +182,8 @@ GOLDEN_SPLITS = ["test", "val", "test", "train"]
 
 def test_nothing_depends_on_the_hash_seed() -> None:
     code = (
-        "import torch; from fsm_icl.task.machines import *; from fsm_icl.task.transitions.spec import TaskSpec; "
-        "print(sample_machines(TaskSpec(num_states=3, num_actions=3), 'val', 5, 0, "
+        "import torch; from fsm_icl.task.machines import *; "
+        "print(sample_machines(MachineSource(3, 3, 'uniform'), 'val', 5, 0, "
         "torch.Generator().manual_seed(0)).flatten().tolist())"
     )
     outputs = {
@@ -196,25 +196,24 @@ def test_nothing_depends_on_the_hash_seed() -> None:
         ).stdout
         for seed in ("0", "1")
     }
-    here = sample_machines(TaskSpec(num_states=3, num_actions=3), "val", 5, 0, generator())
+    here = sample_machines(MachineSource(3, 3, "uniform"), "val", 5, 0, generator())
     assert outputs == {f"{here.flatten().tolist()}\n"}
 
 
 @pytest.mark.parametrize(("num_states", "num_actions", "found"), [(2, 2, 6), (3, 2, 63), (4, 1, 4)])
 def test_too_few_classes_are_refused_with_what_would_do(num_states: int, num_actions: int, found: int) -> None:
-    task = TaskSpec(num_states=num_states, num_actions=num_actions)
+    source = MachineSource(num_states, num_actions, "uniform")
     with pytest.raises(ValueError, match=rf"{num_states} states and {num_actions} actions show only {found} ") as e:
-        check_splittable(task)
+        check_splittable(source)
     advised = int(str(e.value).split("num_actions >= ")[1].split()[0])
-    check_splittable(task.model_copy(update={"num_actions": advised}))
+    check_splittable(source._replace(num_actions=advised))
     with pytest.raises(ValueError, match="show only"):
-        sample_machines(task, "val", 5, 0, generator())
+        sample_machines(source, "val", 5, 0, generator())
 
 
 def test_large_machines_are_drawn_and_split() -> None:
-    task = TaskSpec(num_states=64, num_actions=64)
     module._count_classes.cache_clear()
-    assert sample_machines(task, "test", 2, 0, generator()).shape == (2, 64, 64)
+    assert sample_machines(MachineSource(64, 64, "uniform"), "test", 2, 0, generator()).shape == (2, 64, 64)
 
 
 @pytest.mark.parametrize(("num_states", "num_actions"), [(4, 1), (7, 1), (5, 2)])

@@ -35,8 +35,10 @@ def scored() -> TrialRecord:
     score = records.TestScore(
         accuracy=0.5,
         loss=1.0,
-        by_query_step=[Slice(label="0", correct=1, total=2)],
-        by_times_shown=[Slice(label="0", correct=0, total=0), Slice(label="3+", correct=1, total=2)],
+        slices={
+            "query_step": [Slice(label="0", correct=1, total=2)],
+            "times_shown": [Slice(label="0", correct=0, total=0), Slice(label="3+", correct=1, total=2)],
+        },
         machine_correct=[1, 12],
         machine_total=[2, 24],
         machine_class=[0, 1],

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from fsm_icl.task.transitions.episodes import IGNORE, Batch, TrainingStream
+from fsm_icl.task.base import IGNORE, Batch
+from fsm_icl.task.transitions.episodes import TransitionsStream
 from fsm_icl.training import loop as train_module
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.loop import DivergedError, learning_rate_at, train, training_step
@@ -66,8 +67,7 @@ def test_loss_is_the_mean_over_the_steps_it_is_on(loss_on: str) -> None:
     losses = []
     for row in range(4):
         for t, target in enumerate(batch.targets[row].tolist()):
-            asked = target != IGNORE if loss_on == "transitions" else batch.query_step[row, t] >= 0
-            if asked:
+            if target != IGNORE:
                 total = sum(math.exp(logit) for logit in logits[row][t])
                 losses.append(math.log(total) - logits[row][t][target])
     assert float(training_step(config, state, batch)) == pytest.approx(sum(losses) / len(losses), rel=1e-5)
@@ -98,15 +98,15 @@ def test_gradient_is_clipped() -> None:
 def test_batches_do_not_depend_on_the_architecture(monkeypatch: pytest.MonkeyPatch) -> None:
     def batches(**model: Any) -> list[torch.Tensor]:
         seen: list[torch.Tensor] = []
-        draw = TrainingStream.batch
+        draw = TransitionsStream.batch
 
-        def spy(stream: TrainingStream, step: int) -> Batch:
+        def spy(stream: TransitionsStream, step: int) -> Batch:
             batch = draw(stream, step)
             seen.append(batch.tokens.clone())
             return batch
 
         with monkeypatch.context() as patch:
-            patch.setattr(TrainingStream, "batch", spy)
+            patch.setattr(TransitionsStream, "batch", spy)
             list(train(tiny(model=model), RunEnv()))
         return seen
 

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from fsm_icl.results.records import Report
-from fsm_icl.task.transitions.episodes import Batch, TrainingStream
+from fsm_icl.task.base import Batch
+from fsm_icl.task.transitions.episodes import TransitionsStream
 from fsm_icl.training import checkpoint
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.loop import train
@@ -39,15 +40,15 @@ def to_the_end(config: TrialConfig, env: RunEnv) -> tuple[list[Report], Training
 
 def kill_at(step: int, config: TrialConfig, env: RunEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     """Train until the batch of `step` is asked for."""
-    draw = TrainingStream.batch
+    draw = TransitionsStream.batch
 
-    def batch(stream: TrainingStream, asked: int) -> Batch:
+    def batch(stream: TransitionsStream, asked: int) -> Batch:
         if asked == step:
             raise Killed
         return draw(stream, asked)
 
     with monkeypatch.context() as patch:
-        patch.setattr(TrainingStream, "batch", batch)
+        patch.setattr(TransitionsStream, "batch", batch)
         with pytest.raises(Killed):
             list(train(config, env))
 
@@ -85,10 +86,10 @@ def test_an_ended_trial_only_replays(tmp_path: Path, monkeypatch: pytest.MonkeyP
     config, env = tiny(), RunEnv(folder=tmp_path)
     reports, _ = to_the_end(config, env)
 
-    def never(stream: TrainingStream, step: int) -> Batch:
+    def never(stream: TransitionsStream, step: int) -> Batch:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(TrainingStream, "batch", never)
+    monkeypatch.setattr(TransitionsStream, "batch", never)
     assert list(train(config, env)) == reports
 
 

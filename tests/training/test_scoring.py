@@ -10,7 +10,8 @@ import torch
 
 from fsm_icl.models.shell import Model, build_model
 from fsm_icl.results import records
-from fsm_icl.task.transitions.episodes import EvaluationSet, evaluation_set
+from fsm_icl.task.base import EvaluationSet
+from fsm_icl.task.transitions.episodes import evaluation_set, times_shown
 from fsm_icl.training import scoring as evaluate_module
 from fsm_icl.training.config import TrialConfig
 from fsm_icl.training.scoring import chunks, evaluate, score_test
@@ -32,23 +33,25 @@ def test_set(config: TrialConfig) -> EvaluationSet:
     return evaluation_set(config.task, "test", 0)
 
 
-def by_hand(model: Model, evaluation: EvaluationSet) -> list[tuple[int, int, int, bool, float]]:
+def by_hand(config: TrialConfig, model: Model, evaluation: EvaluationSet) -> list[tuple[int, int, int, bool, float]]:
     """(episode, query step, times shown, correct, loss) of every query step."""
     found = []
+    shown = times_shown(config.task, evaluation.batch)
     with torch.no_grad():
         for n, tokens in enumerate(evaluation.batch.tokens):
+            step = -1
             for t, logits in enumerate(model(tokens[None])[0].tolist()):
-                step = int(evaluation.batch.query_step[n, t])
-                if step >= 0:
+                if evaluation.batch.scored[n, t]:
+                    step += 1
                     target = int(evaluation.batch.targets[n, t])
                     loss = math.log(sum(map(math.exp, logits))) - logits[target]
                     correct = max(range(3), key=logits.__getitem__) == target
-                    found.append((n, step, int(evaluation.times_shown[n, t]), correct, loss))
+                    found.append((n, step, int(shown[n, t]), correct, loss))
     return found
 
 
 def test_counts_the_query_only(config: TrialConfig, model: Model, test_set: EvaluationSet) -> None:
-    expected = by_hand(model, test_set)
+    expected = by_hand(config, model, test_set)
     scored = evaluate(model, test_set.batch, config)
     assert int(scored.counted.sum()) == len(expected)
     assert scored.accuracy == sum(correct for *_, correct, _ in expected) / len(expected)
@@ -57,30 +60,30 @@ def test_counts_the_query_only(config: TrialConfig, model: Model, test_set: Eval
 
 
 def test_score_is_counted_by_slice_and_machine(config: TrialConfig, model: Model, test_set: EvaluationSet) -> None:
-    expected = by_hand(model, test_set)
+    expected = by_hand(config, model, test_set)
     result = score_test(model, test_set, config)
     steps = Counter(str(step) for _, step, *_ in expected)
     shown = Counter("3+" if times > 2 else str(times) for _, _, times, *_ in expected)
     correct_steps = Counter(str(step) for _, step, _, correct, _ in expected if correct)
     correct_shown = Counter("3+" if n > 2 else str(n) for _, _, n, correct, _ in expected if correct)
-    assert {s.label: (s.correct, s.total) for s in result.by_query_step} == {
+    assert {s.label: (s.correct, s.total) for s in result.slices["query_step"]} == {
         label: (correct_steps[label], total) for label, total in steps.items()
     }
-    assert {s.label: (s.correct, s.total) for s in result.by_times_shown} == {
+    assert {s.label: (s.correct, s.total) for s in result.slices["times_shown"]} == {
         label: (correct_shown[label], total) for label, total in shown.items()
     }
     machines = range(config.task.test_machines)
     assert result.machine_total == [sum(n == m for n, *_ in expected) for m in machines]
     assert result.machine_correct == [sum(n == m and ok for n, _, _, ok, _ in expected) for m in machines]
-    assert result.machine_class == test_set.machine_class.tolist()
+    assert result.machine_class == test_set.group.tolist()
     assert result.accuracy == sum(result.machine_correct) / sum(result.machine_total)
     assert records.TestScore.model_validate_json(result.model_dump_json()) == result
 
 
 def test_slices_stand_in_order(config: TrialConfig, model: Model, test_set: EvaluationSet) -> None:
     result = score_test(model, test_set, config)
-    assert [s.label for s in result.by_query_step] == [str(i) for i in range(7)]  # 5 steps + 40 %
-    assert [s.label for s in result.by_times_shown] == ["0", "1", "2", "3+"]
+    assert [s.label for s in result.slices["query_step"]] == [str(i) for i in range(7)]  # 5 steps + 40 %
+    assert [s.label for s in result.slices["times_shown"]] == ["0", "1", "2", "3+"]
 
 
 @pytest.mark.parametrize("episodes", [1, 5, 24])

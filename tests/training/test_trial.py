@@ -15,7 +15,9 @@ import pytest
 import torch
 
 from fsm_icl.results.records import Report, TrialEnd
-from fsm_icl.task.transitions.episodes import Batch, EvaluationSet, TrainingStream, evaluation_set
+from fsm_icl.task.base import Batch, EvaluationSet
+from fsm_icl.task.transitions.episodes import TransitionsStream, evaluation_set
+from fsm_icl.task.transitions.spec import TransitionsTask
 from fsm_icl.training import loop as train_module
 from fsm_icl.training import scoring as evaluate_module
 from fsm_icl.training import state as state_module
@@ -40,14 +42,14 @@ def ended(config: TrialConfig, env: RunEnv) -> tuple[list[Report], TrialEnd]:
 
 
 def break_at(step: int, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
-    draw = TrainingStream.batch
+    draw = TransitionsStream.batch
 
-    def batch(stream: TrainingStream, asked: int) -> Batch:
+    def batch(stream: TransitionsStream, asked: int) -> Batch:
         if asked == step:
             raise error
         return draw(stream, asked)
 
-    monkeypatch.setattr(TrainingStream, "batch", batch)
+    monkeypatch.setattr(TransitionsStream, "batch", batch)
 
 
 class TestFinished:
@@ -76,8 +78,7 @@ class TestFinished:
             assert split == "val"
             return evaluation_set(task, "val", seed)
 
-        for module in (run_module, train_module):
-            monkeypatch.setattr(module, "evaluation_set", only_val)
+        monkeypatch.setattr(TransitionsTask, "evaluation_set", only_val)
         assert ended(config, RunEnv())[1].test is None
 
     def test_a_measure_trial_sees_it_once(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -87,8 +88,7 @@ class TestFinished:
             splits.append(split)
             return evaluation_set(task, split, seed)
 
-        for module in (run_module, train_module):
-            monkeypatch.setattr(module, "evaluation_set", spy)
+        monkeypatch.setattr(TransitionsTask, "evaluation_set", spy)
         ended(MEASURE, RunEnv(folder=tmp_path))
         assert splits == ["val", "val", "val", "test"]
 

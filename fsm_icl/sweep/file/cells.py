@@ -20,7 +20,7 @@ from fsm_icl.sweep.file.other_tools import written_here
 from fsm_icl.sweep.file.rungs import rung_steps
 from fsm_icl.sweep.file.spec import PARAMETERS, Range, Scalar, SweepSpec
 from fsm_icl.sweep.file.yaml import KeyPath, SpecError, nearest, shortened, shown
-from fsm_icl.task.machines import check_splittable
+from fsm_icl.task.registry import FAMILIES
 from fsm_icl.training.config import TrialConfig, identity
 
 MAX_CELLS, MAX_PLANNED_TRIALS = 10_000, 200_000
@@ -134,7 +134,7 @@ def _check_key(loaded: LoadedSweep, entry: int, key: str) -> None:
         *_MODEL_FIELDS,
         *LONG,
         "precision",
-        *(f"{s}.{f}" for s in _SECTIONS for f in fields_at(SweepSpec, (s,))),
+        *(f"{s}.{f}" for s in _SECTIONS for f in fields_at(SweepSpec, (s,), {loaded.spec.task.family})),
     ]
     path: KeyPath = ("grid", entry, key)
     if key not in known:
@@ -167,7 +167,7 @@ def _settings(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar]) -> 
 
 
 def _field_of(key: str) -> str:
-    """`task.num_states` -> `num_states`."""
+    """`optimizer.beta1` -> `beta1`."""
     return key.rpartition(".")[2]
 
 
@@ -197,7 +197,7 @@ def _cell(loaded: LoadedSweep, entry: int, fields: dict[str, Scalar]) -> Cell:
     _check_model(loaded, entry, fields, plain["model"])
     try:
         template = strictly(TrialConfig, plain)
-        check_splittable(template.task)
+        template.task.check()
     except ValidationError as error:
         raise SpecError([_complaint(loaded, entry, fields, item) for item in error.errors()]) from None
     except ValueError as error:
@@ -263,7 +263,7 @@ def _check_model(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], 
 
 
 def _complaint(loaded: LoadedSweep, entry: int, fields: Mapping[str, Scalar], item: Any) -> str:
-    loc = [part for part in item["loc"] if part not in ARCHITECTURES]
+    loc = [part for part in item["loc"] if part not in (*ARCHITECTURES, *FAMILIES)]
     name = ".".join(str(p) for p in loc).removeprefix("model.")
     name = SHORT.get(name, name)
     path: KeyPath = tuple(loc)

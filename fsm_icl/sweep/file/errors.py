@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Container, Iterator
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from fsm_icl.sweep.file.other_tools import ALIASES, key_elsewhere, nested, written_here
 from fsm_icl.sweep.file.spec import PARAMETERS, Range
 from fsm_icl.sweep.file.yaml import VALUE, KeyPath, LocatedValue, nearest, shortened, shown
+from fsm_icl.task.registry import FAMILIES
 
 
 def explain(error: ValidationError, located: LocatedValue, model: type[BaseModel]) -> list[str]:
@@ -46,6 +48,8 @@ def _field(item: Any, value: Any) -> KeyPath:
         if inside or (isinstance(value, dict) and part in value):
             value = value[part]
             path += (part,)
+    if item["type"] == "union_tag_invalid":
+        return (*path, item["ctx"]["discriminator"].strip("'"))
     return (*path, item["loc"][-1]) if item["type"] == "missing" else path
 
 
@@ -86,14 +90,14 @@ def _foreign_key(path: KeyPath, value: Any, model: type[BaseModel]) -> str | Non
         return None
     if len(path) == 1 and (said := key_elsewhere(key, value)):
         return said
-    return _stands_elsewhere(ALIASES.get(key, key), value, model)
+    return _stands_elsewhere(ALIASES.get(key, key), value, model, path[0])
 
 
 _SECTIONS = ("search", "task", "optimizer", "budget", "measure")
 
 
-def _stands_elsewhere(name: str, value: Any, model: type[BaseModel]) -> str | None:
-    sections = [section for section in _SECTIONS if name in fields_at(model, (section,))]
+def _stands_elsewhere(name: str, value: Any, model: type[BaseModel], here: str | int) -> str | None:
+    sections = [section for section in _SECTIONS if section != here and name in fields_at(model, (section,))]
     if name in ("arch", "d_model", "num_layers") or (sections and isinstance(value, list)):
         written = name if not sections or name in PARAMETERS else f"{sections[0]}.{name}"
         return f"unknown key; it stands in the grid: {nested(('grid', written), value)}"
@@ -138,7 +142,10 @@ def as_written(path: KeyPath, located: LocatedValue) -> KeyPath:
     return ("grid", *path[2:]) if path[:1] == ("grid",) and ("grid", 0) not in located.origin else path
 
 
-_EXPECTED = {"model_type": "a mapping", "dict_type": "a mapping", "list_type": "a list", "tuple_type": "a list"}
+_EXPECTED = {
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "a mapping"),
+    **dict.fromkeys(("list_type", "tuple_type"), "a list"),
+}
 _RANGES = Range.model_fields.keys()
 _RANGE_ENDS = {(name,) for name in _RANGES}
 _GRID = "a mapping from fields to the values to compare, such as {arch: [rnn, gru], d_model: [32, 64]}"
@@ -154,8 +161,10 @@ def _wrong_length(item: Any) -> str:
 def _message(item: Any, path: KeyPath, model: type[BaseModel]) -> str:
     kind = item["type"]
     if kind == "extra_forbidden":
-        known = fields_at(model, path[:-1])
+        known = fields_at(model, path[:-1], item["loc"])
         return f"unknown key; {suggestion(str(path[-1]), known)}" if known else "unknown key"
+    if kind == "union_tag_invalid":
+        return f"input should be {item['ctx']['expected_tags'].replace(', ', ' or ')}"
     if kind == "missing":
         return "is missing"
     if path[-1:] in _RANGE_ENDS and kind in ("tuple_type", "too_short", "too_long"):
@@ -177,23 +186,32 @@ def _given(item: Any) -> str:
     """What was found; empty where a key itself is wrong or missing, and where a whole section was checked."""
     whole = isinstance(item["input"], dict | list) and item["type"] == "value_error"
     told = item["type"] in ("extra_forbidden", "missing", "too_short", "too_long")
-    return "" if whole or told else f", found {shown(item['input'])}"
+    found = item["ctx"]["tag"] if item["type"] == "union_tag_invalid" else item["input"]
+    return "" if whole or told else f", found {shown(found)}"
 
 
-def fields_at(model: type[BaseModel], path: KeyPath) -> list[str]:
-    """Names of the fields a mapping at `path` may have, empty where any are allowed."""
-    current: Any = model
+def fields_at(model: type[BaseModel], path: KeyPath, branches: Container[object] = FAMILIES) -> list[str]:
+    """Names of the fields a mapping at `path` may have, empty where any are allowed.
+
+    A task's are those of the families in `branches`.
+    """
+    current = [model]
     if path[:1] == ("grid",) and len(path) > 2:  # a grid's entries have no model: what stands in one is a range
         return list(Range.model_fields)
     for step in path:
-        if isinstance(step, int) or current is None:
-            continue
-        info = current.model_fields.get(step)
-        current = _model_in(info.annotation) if info is not None else None
-    return list(current.model_fields) if current is not None else []
+        if not isinstance(step, int):
+            current = [m for outer in current if step in outer.model_fields for m in _models_in(outer, step)]
+    chosen = [m for m in current if "family" in m.model_fields and m.model_fields["family"].default in branches]
+    return list(dict.fromkeys(name for m in chosen or current for name in m.model_fields))
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((m for a in typing.get_args(annotation) if (m := _model_in(a)) is not None), None)
+def _models_in(model: type[BaseModel], field: str) -> list[type[BaseModel]]:
+    return [m for m in _parts(model.model_fields[field].annotation) if issubclass(m, BaseModel)]
+
+
+def _parts(annotation: Any) -> Iterator[type]:
+    """The classes that a type is made of."""
+    if isinstance(annotation, type) and not typing.get_args(annotation):
+        yield annotation
+    for argument in typing.get_args(annotation):
+        yield from _parts(argument)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 from fsm_icl.sweep.file.load import LoadedSweep
 from fsm_icl.sweep.file.yaml import KeyPath
-from fsm_icl.task.transitions.walks import sequence_length
 from fsm_icl.training.config import TrialConfig
 
 MAX_SET_NUMBERS = 2**25
@@ -23,32 +21,15 @@ MAX_STEPS, MAX_REPORTS = 10**9, 1000
 """Of a trial. Each report becomes a row of its record and of W&B."""
 
 
-_longest = functools.lru_cache(maxsize=1024)(sequence_length)
-
-
 def check_memory(loaded: LoadedSweep, entry: int, config: TrialConfig) -> None:
     """Refuse what no machine could hold."""
     task, budget, model = config.task, config.budget, config.model
-    length = _longest(task)
-    table = task.num_states * task.num_actions
+    length = task.sequence_length
     reports = -(-budget.steps // budget.report_every)
     params = model.num_params(task.num_tokens, task.num_classes)
     floats = budget.batch_size * length * model.d_model * model.num_layers
     for what, amount, most, keys in (
-        (
-            f"episodes of up to {count(length)} tokens",
-            length,
-            MAX_SET_NUMBERS,
-            ("task.demo_length", "task.query_length", "task.num_demos"),
-        ),
-        ("validation tokens", task.val_machines * max(length, table), MAX_SET_NUMBERS, ("task.val_machines",)),
-        ("test tokens", task.test_machines * max(length, table), MAX_SET_NUMBERS, ("task.test_machines",)),
-        (
-            "entries of training machines",
-            (task.num_train_machines or 0) * table,
-            MAX_SET_NUMBERS,
-            ("task.num_train_machines",),
-        ),
+        *((s.what, s.amount, MAX_SET_NUMBERS, [f"task.{name}" for name in s.fields]) for s in task.sizes()),
         ("tokens in a batch", budget.batch_size * length, MAX_SET_NUMBERS, ("budget.batch_size",)),
         ("parameters", params, MAX_PARAMS, ("d_model", "num_layers")),
         (

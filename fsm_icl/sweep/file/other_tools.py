@@ -66,7 +66,7 @@ def written_here(name: str, value: Any, in_grid: bool) -> str | None:
     """How the `value` that another tool has for the field `name` is written here; None where it is no such form.
 
     Args:
-        name: as a grid names it, e.g. "learning_rate" or "task.num_states".
+        name: as a grid names it, e.g. "learning_rate" or "optimizer.weight_decay".
         value: what was found.
         in_grid: whether it stands in the grid already.
     """

@@ -15,6 +15,9 @@ def json_schema() -> dict[str, Any]:
     value["anyOf"].append({"$ref": "#/$defs/Range"})
     entry = {"type": "object", "additionalProperties": value, "minProperties": 1}
     schema["properties"]["grid"] = {"anyOf": [entry, {"type": "array", "items": entry, "minItems": 1}]}
+    task = schema["properties"]["task"]  # its family may be left out, so that several may fit
+    task["anyOf"] = task.pop("oneOf")
+    del task["discriminator"]
     definitions = schema.pop("$defs")
     partial = {f"{name}Partial": _partial(d) for name, d in definitions.items()}
     scale = _partial({k: v for k, v in schema.items() if k not in ("title", "description")})

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, PositiveInt, Tag, model_validator
 
 from fsm_icl.results.records import Direction, FrozenModel, HypothesisMetric
-from fsm_icl.task.transitions.spec import TaskSpec
+from fsm_icl.task.registry import DEFAULT, AnyTask
 from fsm_icl.training.config import BudgetSpec, OptimizerSpec
 
 PARAMETERS = {
@@ -193,7 +193,7 @@ class SweepSpec(FrozenModel):
     evaluation_seed: int = Field(0, ge=0)
     success_margin: float = Field(0.02, gt=0, lt=1)
     """A seed succeeds when its test accuracy is within this distance of the ceiling."""
-    task: TaskSpec = TaskSpec()
+    task: AnyTask = DEFAULT
     model: dict[str, Scalar] = Field(default_factory=dict)
     """Model fields for every cell that the grid does not name."""
     optimizer: OptimizerSpec = OptimizerSpec()

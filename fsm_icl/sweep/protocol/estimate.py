@@ -34,10 +34,8 @@ def _seconds_per_step(records: Iterable[TrialRecord]) -> float | None:
 def _rough_seconds(cell: Cell) -> float:
     config = cell.template
     task, budget = config.task, config.budget
-    demo = task.auto_length if task.demo_length == "auto" else task.demo_length
-    query = task.auto_length if task.query_length == "auto" else task.query_length
-    length = task.num_demos * (2 * demo + 2) + 2 * query + 3
-    validation = budget.steps / budget.report_every * task.val_machines / 3  # forward only: a third of a step
+    length = task.usual_length
+    validation = budget.steps / budget.report_every * task.num_episodes("val") / 3  # forward only: a third of a step
     sequences = budget.steps * budget.batch_size + validation
     flops = 3 * config.model.flops_per_token(task.num_classes) * length * sequences
     return flops / FLOPS_PER_SECOND + budget.steps * length * config.model.num_layers * SECONDS_PER_TOKEN_STEP
@@ -57,6 +55,6 @@ def bytes_needed(planner: Planner, concurrent: int) -> int:
         weights = 4 * model.num_params(task.num_tokens, task.num_classes)
         left = plan.total() - plan.num_searched - plan.num_measured
         measures = plan.spec.measure.num_seeds - plan.num_measured
-        total += weights * measures + (RECORD_BYTES + 40 * task.test_machines) * left
+        total += weights * measures + (RECORD_BYTES + 40 * task.num_episodes("test")) * left
         largest = max(largest, 3 * weights)  # a checkpoint has AdamW's two moments, too
     return total + 2 * largest * concurrent  # the one there is, and the next one until it has replaced it

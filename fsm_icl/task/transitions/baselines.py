@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from fsm_icl.task.transitions.episodes import EvaluationSet, Transitions, transitions_of
-from fsm_icl.task.transitions.spec import TaskSpec
+from fsm_icl.task.base import Baselines, EvaluationSet
+from fsm_icl.task.transitions.episodes import Transitions, times_shown, transitions_of
+from fsm_icl.task.transitions.spec import TransitionsTask
 
 MAX_EXACT_STATES = 5
 """The exact ceiling sums over S ** (S - 2) spanning trees and their attachment orders."""
@@ -23,30 +23,18 @@ CASES = 4096
 """Cases worked on at a time: memory."""
 
 
-@dataclass(frozen=True)
-class Baselines:
-    """Accuracies on the query steps of one evaluation set."""
-
-    ladder: dict[str, float]
-    """chance, unigram, per-state, per-action, naive Bayes, look-up, in this order."""
-    ceiling: float
-    """The Bayes predictor's, under the prior of the machine generator."""
-    ceiling_exact: bool
-    """False above 5 states: there `ceiling` is look-up's accuracy, a lower bound."""
-
-
-def baselines(task: TaskSpec, evaluation: EvaluationSet) -> Baselines:
+def baselines(task: TransitionsTask, evaluation: EvaluationSet) -> Baselines:
     """Score every strategy on these very episodes; a strategy has seen all before the step it predicts.
 
     Equally good answers share the point (1 / k each), so nothing depends on how states are numbered.
     """
     steps = transitions_of(task, evaluation.batch)
-    query = (steps.query_step >= 0) & steps.real
+    query = steps.scored
     total = int(query.sum())
     ladder = {"chance": 1 / task.num_states}
     for name, points in _counting(task, steps, query).items():
         ladder[name] = points / total
-    before = evaluation.times_shown.gather(1, steps.places)
+    before = times_shown(task, evaluation.batch).gather(1, steps.places)
     unseen = query & (before == 0)
     num_unseen = int(unseen.sum())
     ladder["look-up"] = (total - num_unseen + num_unseen / task.num_states) / total
@@ -55,7 +43,7 @@ def baselines(task: TaskSpec, evaluation: EvaluationSet) -> Baselines:
     return Baselines(ladder, (total - num_unseen + _points_on_unseen(task, steps, unseen)) / total, ceiling_exact=True)
 
 
-def _counting(task: TaskSpec, steps: Transitions, query: Tensor) -> dict[str, float]:
+def _counting(task: TransitionsTask, steps: Transitions, query: Tensor) -> dict[str, float]:
     """Points of the strategies that count next states n: overall, by state, by action, and naive Bayes."""
     num = len(query)
     overall = torch.zeros((num, task.num_states), dtype=torch.float64)
@@ -76,7 +64,7 @@ def _counting(task: TaskSpec, steps: Transitions, query: Tensor) -> dict[str, fl
     return points
 
 
-def _naive_bayes(task: TaskSpec, overall: Tensor, by_state: Tensor, by_action: Tensor) -> Tensor:
+def _naive_bayes(task: TransitionsTask, overall: Tensor, by_state: Tensor, by_action: Tensor) -> Tensor:
     """p(n) p(s | n) p(a | n) up to a factor, counts + .5: for each next state n, (N, S)."""
     given = (by_state + 0.5) / (overall + 0.5 * task.num_states)
     return (overall + 0.5) * given * (by_action + 0.5) / (overall + 0.5 * task.num_actions)
@@ -89,7 +77,7 @@ def _share(scores: Tensor, target: Tensor) -> Tensor:
     return best.gather(1, target.unsqueeze(1)).squeeze(1) / best.sum(1)
 
 
-def _points_on_unseen(task: TaskSpec, steps: Transitions, unseen: Tensor) -> float:
+def _points_on_unseen(task: TransitionsTask, steps: Transitions, unseen: Tensor) -> float:
     """Points of the Bayes predictor on `unseen` (N, M), query steps whose entry was never shown before."""
     episode, m = unseen.nonzero(as_tuple=True)
     points = 0.0
@@ -101,7 +89,7 @@ def _points_on_unseen(task: TaskSpec, steps: Transitions, unseen: Tensor) -> flo
     return points
 
 
-def _shown_before(task: TaskSpec, steps: Transitions, rows: Tensor, column: Tensor) -> Tensor:
+def _shown_before(task: TransitionsTask, steps: Transitions, rows: Tensor, column: Tensor) -> Tensor:
     """What episode rows[i] showed before its transition column[i]: (C, S, A), -1 where nothing."""
     entries = steps.states[rows] * task.num_actions + steps.actions[rows]
     size = task.num_states * task.num_actions

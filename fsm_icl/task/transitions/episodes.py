@@ -10,10 +10,10 @@ and a query of 3 steps. Targets stand at the actions; nothing has shown `2 b` wh
 
     tokens         2 a 1 c 2 c 2 c 2 <eos> 1 b 0 a 0 a 0 <eos> <query> 1 c 2 c 2 b 1 <eos> <pad> ...
     targets        . 1 . 2 . 2 . 2 .   .   . 0 . 0 . 0 .   .      .    . 2 . 2 . 1 .   .     .
-    query_step     . . . . . . . . .   .   . . . . . . .   .      .    . 0 . 1 . 2 .   .     .
+    scored         . . . . . . . . .   .   . . . . . . .   .      .    . x . x . x .   .     .
     times_shown    . 0 . 0 . 0 . 1 .   .   . 0 . 0 . 1 .   .      .    . 1 . 2 . 0 .   .     .
 
-A dot is IGNORE in targets, -1 in the other two.
+A dot is IGNORE in targets, -1 in times_shown. With `loss_on: query`, training has targets in the query alone.
 """
 
 from __future__ import annotations
@@ -27,48 +27,34 @@ import torch
 from torch import Tensor
 
 from fsm_icl.seeding import torch_generator
-from fsm_icl.task.machines import check_splittable, machine_key, sample_machines
-from fsm_icl.task.transitions.spec import TaskSpec
-from fsm_icl.task.transitions.walks import draw_tokens, sequence_length
+from fsm_icl.task.base import IGNORE, Batch, EvaluationSet, EvaluationSplit, Labels
+from fsm_icl.task.machines import machine_key, sample_machines
+from fsm_icl.task.transitions.spec import TransitionsTask
+from fsm_icl.task.transitions.walks import draw_tokens
 
-IGNORE = -100
-"""Target where nothing is to be predicted; torch's cross-entropy leaves it out by default."""
+TIMES_SHOWN = ("0", "1", "2", "3+")
+"""How often a (state, action) was shown, as slices are labelled."""
 
 BLOCK_EPISODES, BLOCK_TOKENS = 2048, 2**20
 """A training block's size at most: many episodes share the cost of a torch call, too many leave the cache."""
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Episodes of one task, all of the same padded length T (`sequence_length`)."""
-
-    tokens: Tensor
-    """int64 (B, T)."""
-    targets: Tensor
-    """int64 (B, T): the next state at each action, in demos and query; IGNORE elsewhere."""
-    query_step: Tensor
-    """int64 (B, T): number of the query step at the query's actions, from 0; -1 elsewhere."""
+def episodes_of(task: TransitionsTask, machines: Tensor, generator: torch.Generator) -> Batch:
+    """One episode on each of `machines`, int64 (N, S, A), with targets in the demos too."""
+    return _with_targets(task, draw_tokens(task, machines, generator), "transitions")
 
 
-def episodes_of(task: TaskSpec, machines: Tensor, generator: torch.Generator) -> Batch:
-    """One episode on each of `machines`, int64 (N, S, A)."""
-    return _with_targets(task, draw_tokens(task, machines, generator))
-
-
-def _with_targets(task: TaskSpec, drawn: Tensor) -> Batch:
+def _with_targets(task: TransitionsTask, drawn: Tensor, asked: Literal["query", "transitions"]) -> Batch:
     """The batch of drawn tokens (B, T + 1). In NumPy, whose comparisons and `where` are several times faster."""
     tokens, after = drawn[:, :-1].numpy(), drawn[:, 1:].numpy()
     is_action = (tokens >= task.num_states) & (tokens < task.eos)
     query = (tokens == task.query).argmax(1)[:, None]
-    step = np.maximum((np.arange(tokens.shape[1]) - query - 1) >> 1, -1)
-    return Batch(
-        drawn[:, :-1].long(),
-        torch.from_numpy(np.where(is_action, after, np.int64(IGNORE))),
-        torch.from_numpy(np.where(is_action, step, -1)),
-    )
+    scored = is_action & (np.arange(tokens.shape[1]) > query)
+    targets = np.where(scored if asked == "query" else is_action, after, np.int64(IGNORE))
+    return Batch(drawn[:, :-1].long(), torch.from_numpy(targets), torch.from_numpy(scored))
 
 
-class TrainingStream:
+class TransitionsStream:
     """Training batches, each a pure function of (task, seed, batch_size, evaluation_seed) and its step.
 
     Machines come from the train split: an endless stream or, with `num_train_machines`, a fixed set that
@@ -78,19 +64,19 @@ class TrainingStream:
         ValueError: machines of the task's size show too few classes to be split.
     """
 
-    def __init__(self, task: TaskSpec, seed: int, batch_size: int, evaluation_seed: int) -> None:
+    def __init__(self, task: TransitionsTask, seed: int, batch_size: int, evaluation_seed: int) -> None:
         """Draw the fixed training set, if there is one, and nothing else yet."""
-        check_splittable(task)
+        task.check()
         self._task, self._seed = task, seed
         self._batch_size, self._evaluation_seed = batch_size, evaluation_seed
-        episodes = min(BLOCK_EPISODES, BLOCK_TOKENS // sequence_length(task))
+        episodes = min(BLOCK_EPISODES, BLOCK_TOKENS // task.sequence_length)
         self._steps = max(1, episodes // batch_size)
         self._block: tuple[int, Tensor] | None = None
         self._machines: Tensor | None = None
         if task.num_train_machines is not None:
             generator = torch_generator(evaluation_seed, "train machines")
             num = task.num_train_machines
-            self._machines = sample_machines(task, "train", num, evaluation_seed, generator)
+            self._machines = sample_machines(task.machines, "train", num, evaluation_seed, generator)
 
     def batch(self, step: int) -> Batch:
         """The batch of optimiser step `step`, from 0. Steps in order are fast: a block of them is kept."""
@@ -98,49 +84,48 @@ class TrainingStream:
         if self._block is None or self._block[0] != index:
             self._block = index, self._draw(index)
         rows = slice(within * self._batch_size, (within + 1) * self._batch_size)
-        return _with_targets(self._task, self._block[1][rows])
+        return _with_targets(self._task, self._block[1][rows], self._task.loss_on)
 
     def _draw(self, index: int) -> Tensor:
         generator = torch_generator(self._seed, "train", index)
         num = self._steps * self._batch_size
         if self._machines is None:
-            machines = sample_machines(self._task, "train", num, self._evaluation_seed, generator)
+            machines = sample_machines(self._task.machines, "train", num, self._evaluation_seed, generator)
         else:
             machines = self._machines[torch.randint(len(self._machines), (num,), generator=generator)]
         return draw_tokens(self._task, machines, generator)
 
 
 @dataclass(frozen=True)
-class EvaluationSet:
-    """Episodes that every trial is scored on, one a machine, N in all."""
+class TransitionsSet(EvaluationSet):
+    """One episode on each of its machines. A group is a class: machines up to relabelling."""
 
-    batch: Batch
     machines: Tensor
     """int64 (N, S, A)."""
-    machine_class: Tensor
-    """int64 (N,): number of the machine's class (machines up to relabelling) within this set, from 0."""
-    times_shown: Tensor
-    """int64 (N, T): at each action, how often its (state, action) was shown before it; -1 elsewhere."""
 
 
 @lru_cache(maxsize=8)
-def evaluation_set(task: TaskSpec, split: Literal["val", "test"], evaluation_seed: int) -> EvaluationSet:
+def evaluation_set(task: TransitionsTask, split: EvaluationSplit, evaluation_seed: int) -> TransitionsSet:
     """The `val_machines` or `test_machines` episodes of the split, a function of the arguments alone.
 
     Raises:
         ValueError: machines of the task's size show too few classes to be split.
     """
     generator = torch_generator(evaluation_seed, split)
-    num = task.val_machines if split == "val" else task.test_machines
-    machines = sample_machines(task, split, num, evaluation_seed, generator)
+    machines = sample_machines(task.machines, split, task.num_episodes(split), evaluation_seed, generator)
     return evaluation_set_of(task, machines, generator)
 
 
-def evaluation_set_of(task: TaskSpec, machines: Tensor, generator: torch.Generator) -> EvaluationSet:
+def evaluation_set_of(task: TransitionsTask, machines: Tensor, generator: torch.Generator) -> TransitionsSet:
     """An evaluation set of one episode on each of `machines`, int64 (N, S, A), whatever their split."""
     batch = episodes_of(task, machines, generator)
-    machine_class = torch.unique(machine_key(machines), return_inverse=True)[1]
-    return EvaluationSet(batch, machines, machine_class, _times_shown(task, batch))
+    group = torch.unique(machine_key(machines), return_inverse=True)[1]
+    step = batch.scored.cumsum(1) - 1
+    slices = {
+        "times_shown": Labels(TIMES_SHOWN, times_shown(task, batch).clamp(max=len(TIMES_SHOWN) - 1)),
+        "query_step": Labels(tuple(map(str, range(int(step.max()) + 1))), step),
+    }
+    return TransitionsSet(batch, group, slices, machines)
 
 
 @dataclass(frozen=True)
@@ -152,13 +137,13 @@ class Transitions:
     states: Tensor
     actions: Tensor
     targets: Tensor
-    query_step: Tensor
-    """int64 (N, M); 0 where not real, query_step -1."""
+    """int64 (N, M); 0 where not real."""
+    scored: Tensor
     real: Tensor
     """bool (N, M)."""
 
 
-def transitions_of(task: TaskSpec, batch: Batch) -> Transitions:
+def transitions_of(task: TransitionsTask, batch: Batch) -> Transitions:
     """What the episodes show, without the tokens between."""
     shown = batch.targets != IGNORE
     most = int(shown.sum(1).max())
@@ -167,10 +152,11 @@ def transitions_of(task: TaskSpec, batch: Batch) -> Transitions:
     states = batch.tokens.gather(1, (places - 1).clamp(min=0)).where(real, 0)
     actions = (batch.tokens.gather(1, places) - task.num_states).where(real, 0)
     targets = batch.targets.gather(1, places).where(real, 0)
-    return Transitions(places, states, actions, targets, batch.query_step.gather(1, places), real)
+    return Transitions(places, states, actions, targets, batch.scored.gather(1, places), real)
 
 
-def _times_shown(task: TaskSpec, batch: Batch) -> Tensor:
+def times_shown(task: TransitionsTask, batch: Batch) -> Tensor:
+    """int64 (N, T): at each action, how often its (state, action) was shown before it; -1 elsewhere."""
     steps = transitions_of(task, batch)
     size = task.num_states * task.num_actions
     entries = (steps.states * task.num_actions + steps.actions).where(steps.real, size)

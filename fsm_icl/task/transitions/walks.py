@@ -5,42 +5,25 @@ Letters: N episodes, W walks an episode (the demos, then the query), T tokens, S
 
 from __future__ import annotations
 
-from fractions import Fraction
-from typing import Literal
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from fsm_icl.task.transitions.spec import TaskSpec
+from fsm_icl.task.transitions.spec import TransitionsTask
 
 
-def length_range(length: int | Literal["auto"], task: TaskSpec) -> tuple[int, int]:
-    """Shortest and longest walk, in steps, of nominal length `length`: both ends can occur."""
-    nominal = task.auto_length if length == "auto" else length
-    slack = int(nominal * Fraction(str(task.length_jitter)))  # exact: as floats, 100 * .29 < 29
-    return nominal - slack, nominal + slack
-
-
-def sequence_length(task: TaskSpec) -> int:
-    """T, tokens of the longest possible episode; every batch of the task is padded to it."""
-    longest = task.num_demos * (length_range(task.demo_length, task)[1] + 1)
-    longest += length_range(task.query_length, task)[1] + 1
-    return 2 * longest + 1
-
-
-def draw_tokens(task: TaskSpec, machines: Tensor, generator: torch.Generator) -> Tensor:
+def draw_tokens(task: TransitionsTask, machines: Tensor, generator: torch.Generator) -> Tensor:
     """One episode a machine, int16 (N, T + 1); the last column is a `<pad>` that batches leave out."""
     num, walks = len(machines), task.num_demos + 1
     starts = _starts(task, num, generator)
-    ranges = [length_range(task.demo_length, task)] * task.num_demos + [length_range(task.query_length, task)]
+    ranges = [task.length_range(task.demo_length)] * task.num_demos + [task.length_range(task.query_length)]
     lengths = [torch.randint(low, high + 1, (num,), generator=generator) for low, high in ranges]
     steps = max(high for _, high in ranges)
     actions = torch.randint(task.num_actions, (steps, num, walks), generator=generator, dtype=torch.int32)
     return _lay_out(task, _walk(machines, starts, actions), actions, torch.stack(lengths, dim=1))
 
 
-def _starts(task: TaskSpec, num: int, generator: torch.Generator) -> Tensor:
+def _starts(task: TransitionsTask, num: int, generator: torch.Generator) -> Tensor:
     """First states of the walks, int64 (num, num_demos + 1); demos start apart if there are states enough."""
     states, demos = task.num_states, task.num_demos
     if demos > states:
@@ -61,7 +44,7 @@ def _walk(machines: Tensor, starts: Tensor, actions: Tensor) -> Tensor:
     return torch.stack(states)
 
 
-def _lay_out(task: TaskSpec, states: Tensor, actions: Tensor, lengths: Tensor) -> Tensor:
+def _lay_out(task: TransitionsTask, states: Tensor, actions: Tensor, lengths: Tensor) -> Tensor:
     """Write walks (steps, N, W) of `lengths` (N, W) one after the other, `<query>` before the last.
 
     Tokens move in pairs, `s a` or `s <eos>` in demos, then `<query> q0`, `a q` or `<eos> <pad>`: two int16 seen
@@ -82,7 +65,7 @@ def _lay_out(task: TaskSpec, states: Tensor, actions: Tensor, lengths: Tensor) -
     query[..., 1].scatter_(2, ends[:, -1:] + 1, task.pad)
     spans = lengths.numpy().astype(np.int32) + 1
     spans[:, -1] += 1
-    tokens = torch.full((num, sequence_length(task) + 1), task.pad, dtype=torch.int16)
+    tokens = torch.full((num, task.sequence_length + 1), task.pad, dtype=torch.int16)
     filled = np.arange(tokens.shape[1] // 2, dtype=np.int32) < spans.sum(1, keepdims=True, dtype=np.int32)
     kept = np.arange(steps + 2, dtype=np.int32) < spans[:, :, None]
     tokens.numpy().view(np.int32)[filled] = pairs.numpy().view(np.int32).squeeze(-1)[kept]

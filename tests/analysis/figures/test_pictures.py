@@ -1,6 +1,7 @@
 """The numbers of every figure, and that each can be drawn of every sweep."""
 
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,28 @@ def test_in_context_curves_of_every_finished_cell(tmp_path: Path) -> None:
     assert set(table["cell"]) == {plan.label for plan in spectrum()}
     assert set(table.query("by == 'times_shown'")["slice"]) == {"0", "1", "2", "3+"}
     assert len(table.query("by == 'query_step' and cell == 'gru-d64-L1'")) == 12
+
+
+def test_in_context_curves_of_another_task_family(tmp_path: Path) -> None:
+    folder = write_sweep(tmp_path / "sweep", [*spectrum()])
+    for path in (folder / "records").glob("*.json"):
+        content = json.loads(path.read_text())
+        if content["end"]["test"] is not None:
+            content["end"]["test"]["slices"] = {"depth": content["end"]["test"]["slices"]["query_step"]}
+        path.write_text(json.dumps(content))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for task in manifest["tasks"].values():
+        task |= {"spec": {"family": "brackets"}, "dimensions": {}, "slices": {"depth": "brackets open"}}
+        task["ladder"] = {"chance": 0.5, "last bracket": 0.6}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    sweep = load_sweep(folder)
+    found = drawn(in_context.picture(sweep))
+    assert set(found.table["by"]) == {"depth"}
+    assert "by brackets open; lines" in found.text
+    (panel,) = found.draw().axes
+    assert panel.get_xlabel() == "brackets open"
+    assert {"last bracket", "ceiling"} <= {text.get_text() for text in panel.texts}
+    assert isinstance(collapse.picture(sweep), NotDrawn)
 
 
 def test_proposals_with_their_winner(tmp_path: Path) -> None:

@@ -42,8 +42,7 @@ def learner(planned: PlannedTrial) -> TrialRecord:
     test = records.TestScore(
         accuracy=sum(correct) / 240,
         loss=0.1,
-        by_query_step=slices,
-        by_times_shown=slices,
+        slices={"times_shown": slices, "query_step": slices},
         machine_correct=correct,
         machine_total=[12] * 20,
         machine_class=CLASSES,

@@ -50,7 +50,7 @@ def test_a_count_of_any_size_is_kept(folder: Path, largest: int) -> None:
     record = next(r for r in read_records(folder).values() if r.end.test is not None)
     slices = [Slice(label="0", correct=largest - 1, total=largest)]
     counts = {"machine_correct": [largest - 1], "machine_total": [largest], "machine_class": [0]}
-    test = kept_records.TestScore(accuracy=0.5, loss=1.0, by_query_step=slices, by_times_shown=[], **counts)
+    test = kept_records.TestScore(accuracy=0.5, loss=1.0, slices={"query_step": slices, "times_shown": []}, **counts)
     changed = record.model_copy(update={"end": record.end.model_copy(update={"test": test})})
     assert unpacked(Packer()(changed)).model_dump_json() == changed.model_dump_json()
 

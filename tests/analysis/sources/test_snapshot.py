@@ -9,6 +9,7 @@ from analysis.findings.findings import findings_of
 from analysis.report.files import tables_of
 from analysis.sources.snapshot import Origin, load_snapshot, origin, write_snapshot
 from analysis.sources.sweep import Sweep, load_sweep
+from fsm_icl.results.records import EARLIER_SLICES
 from tests.analysis.builder import Plan, around, hypothesis, share_hypothesis, spectrum, write_sweep
 
 
@@ -85,3 +86,12 @@ def test_a_snapshot_from_before_there_were_imports(sweep: Sweep, tmp_path: Path)
     path = folder / "snapshot.parquet"
     pq.write_table(pq.read_table(path).drop_columns(["imported"]), path)
     assert load_snapshot(folder).records == sweep.records
+
+
+def test_a_snapshot_whose_slices_have_columns_of_their_own() -> None:
+    again = load_snapshot(Path(__file__).parents[3] / "docs" / "findings" / "budget")
+    tests = [record.end.test for record in again.records.values() if record.end.test is not None]
+    assert len(tests) > 10
+    for test in tests:
+        assert list(test.slices) == list(EARLIER_SLICES)
+        assert {sum(each.total for each in found) for found in test.slices.values()} == {sum(test.machine_total)}

@@ -8,23 +8,24 @@ import numpy as np
 import pytest
 import torch
 
+from fsm_icl.task.base import Baselines, Batch, EvaluationSet
 from fsm_icl.task.machines import uniform_machines
-from fsm_icl.task.transitions.baselines import Baselines, baselines, prior_weight
-from fsm_icl.task.transitions.episodes import EvaluationSet, evaluation_set, evaluation_set_of
-from fsm_icl.task.transitions.spec import TaskSpec
+from fsm_icl.task.transitions.baselines import baselines, prior_weight
+from fsm_icl.task.transitions.episodes import evaluation_set, evaluation_set_of, times_shown
+from fsm_icl.task.transitions.spec import TransitionsTask
 from tests.task.test_machines import exact_prior
 
 NAMES = ["chance", "unigram", "per-state", "per-action", "naive Bayes", "look-up"]
-LAPTOP = TaskSpec(num_states=3, num_actions=3, demo_length=12, query_length=12, length_jitter=0)
+LAPTOP = TransitionsTask(num_states=3, num_actions=3, demo_length=12, query_length=12, length_jitter=0)
 
 
-def draw(task: TaskSpec, num: int, seed: int = 0) -> EvaluationSet:
+def draw(task: TransitionsTask, num: int, seed: int = 0) -> EvaluationSet:
     """Episodes on draws from the whole generator, without the split."""
     generator = torch.Generator().manual_seed(seed)
     return evaluation_set_of(task, uniform_machines(num, task.num_states, task.num_actions, generator), generator)
 
 
-def check_row(task: TaskSpec, num: int, row: list[float], ceiling: float, unseen: float, within: float) -> None:
+def check_row(task: TransitionsTask, num: int, row: list[float], ceiling: float, unseen: float, within: float) -> None:
     evaluation = draw(task, num)
     found = baselines(task, evaluation)
     assert list(found.ladder) == NAMES
@@ -32,7 +33,7 @@ def check_row(task: TaskSpec, num: int, row: list[float], ceiling: float, unseen
         assert found.ladder[name] == pytest.approx(expected, abs=0.005), name
     assert found.ceiling == pytest.approx(ceiling, abs=within)
     assert found.ceiling_exact
-    shown = evaluation.times_shown[evaluation.batch.query_step >= 0]
+    shown = times_shown(task, evaluation.batch)[evaluation.batch.scored]
     assert float((shown == 0).double().mean()) == pytest.approx(unseen, abs=0.001)
 
 
@@ -41,29 +42,29 @@ def test_the_table_at_laptop_scale() -> None:
 
 
 def test_the_table_at_5x5() -> None:
-    check_row(TaskSpec(), 4000, [0.2, 0.307, 0.446, 0.476, 0.705, 0.9991], 0.9991, 0.0011, within=0.005)
+    check_row(TransitionsTask(), 4000, [0.2, 0.307, 0.446, 0.476, 0.705, 0.9991], 0.9991, 0.0011, within=0.005)
 
 
 @pytest.mark.slow
 def test_the_table_at_3x3_with_walks_of_20() -> None:
-    task = TaskSpec(num_states=3, num_actions=3, demo_length=20, query_length=20)
+    task = TransitionsTask(num_states=3, num_actions=3, demo_length=20, query_length=20)
     check_row(task, 60_000, [1 / 3, 0.494, 0.612, 0.655, 0.860, 0.9971], 0.9976, 0.0044, within=0.001)
 
 
 @pytest.mark.slow
 def test_the_table_in_large() -> None:
     check_row(LAPTOP, 200_000, [1 / 3, 0.485, 0.599, 0.642, 0.842, 0.9893], 0.9910, 0.0161, within=0.0005)
-    check_row(TaskSpec(), 20_000, [0.2, 0.307, 0.446, 0.476, 0.705, 0.9991], 0.9991, 0.0011, within=0.0005)
+    check_row(TransitionsTask(), 20_000, [0.2, 0.307, 0.446, 0.476, 0.705, 0.9991], 0.9991, 0.0011, within=0.0005)
 
 
-def plain_ladder(task: TaskSpec, evaluation: EvaluationSet) -> dict[str, float]:
+def plain_ladder(task: TransitionsTask, evaluation: EvaluationSet) -> dict[str, float]:
     """The counting strategies and look-up, one token at a time, in exact order of their definition."""
     points, total = Counter[str](), 0
     states = range(task.num_states)
-    for tokens, targets, query_step in zip(
+    for tokens, targets, scored in zip(
         evaluation.batch.tokens.tolist(),
         evaluation.batch.targets.tolist(),
-        evaluation.batch.query_step.tolist(),
+        evaluation.batch.scored.tolist(),
         strict=True,
     ):
         seen: list[tuple[int, int, int]] = []
@@ -71,7 +72,7 @@ def plain_ladder(task: TaskSpec, evaluation: EvaluationSet) -> dict[str, float]:
             if target < 0:
                 continue
             s, a = tokens[place - 1], tokens[place]
-            if query_step[place] >= 0:
+            if scored[place]:
                 total += 1
                 c_n = [sum(z == n for _, _, z in seen) for n in states]
                 c_s = [sum((x, z) == (s, n) for x, _, z in seen) for n in states]
@@ -93,7 +94,7 @@ def plain_ladder(task: TaskSpec, evaluation: EvaluationSet) -> dict[str, float]:
 
 @pytest.mark.parametrize(("num_states", "num_actions", "length"), [(3, 3, 6), (4, 2, 3), (6, 2, 9), (2, 1, 2)])
 def test_the_ladder_equals_plain_counting(num_states: int, num_actions: int, length: int) -> None:
-    task = TaskSpec(
+    task = TransitionsTask(
         num_states=num_states,
         num_actions=num_actions,
         demo_length=length,
@@ -108,7 +109,7 @@ def test_the_ladder_equals_plain_counting(num_states: int, num_actions: int, len
 def test_the_ceiling_equals_enumeration_of_all_machines(num_states: int, num_actions: int, num: int) -> None:
     prior = exact_prior(num_states, num_actions)
     tables, weights = np.array(list(prior)), np.array(list(prior.values()))
-    task = TaskSpec(
+    task = TransitionsTask(
         num_states=num_states,
         num_actions=num_actions,
         num_demos=2,
@@ -119,15 +120,15 @@ def test_the_ceiling_equals_enumeration_of_all_machines(num_states: int, num_act
     evaluation = draw(task, num)
     batch = evaluation.batch
     points, total = 0.0, 0
-    for tokens, targets, query_step in zip(
-        batch.tokens.tolist(), batch.targets.tolist(), batch.query_step.tolist(), strict=True
+    for tokens, targets, scored in zip(
+        batch.tokens.tolist(), batch.targets.tolist(), batch.scored.tolist(), strict=True
     ):
         possible = np.ones(len(tables), dtype=bool)
         for place, target in enumerate(targets):
             if target < 0:
                 continue
             column = tables[:, tokens[place - 1] * num_actions + tokens[place] - num_states]
-            if query_step[place] >= 0:
+            if scored[place]:
                 posterior = np.array([weights[possible & (column == n)].sum() for n in range(num_states)])
                 best = np.flatnonzero(posterior > posterior.max() * (1 - 1e-9))
                 points, total = points + (target in best) / len(best), total + 1
@@ -152,7 +153,7 @@ def test_prior_weights_are_the_generators_probabilities(num_states: int, num_act
 
 
 def test_above_five_states_the_ceiling_is_a_lower_bound() -> None:
-    task = TaskSpec(num_states=6, num_actions=2, demo_length=6, query_length=6)
+    task = TransitionsTask(num_states=6, num_actions=2, demo_length=6, query_length=6)
     found = baselines(task, draw(task, 50))
     assert not found.ceiling_exact
     assert found.ceiling == found.ladder["look-up"]
@@ -164,12 +165,7 @@ def test_nothing_depends_on_how_states_are_numbered() -> None:
     batch = evaluation.batch
     rename = torch.tensor([2, 0, 1, *range(3, task.num_tokens)])
     targets = rename[batch.targets.clamp(min=0)].where(batch.targets >= 0, batch.targets)
-    renamed = EvaluationSet(
-        type(batch)(rename[batch.tokens], targets, batch.query_step),
-        evaluation.machines,
-        evaluation.machine_class,
-        evaluation.times_shown,
-    )
+    renamed = EvaluationSet(Batch(rename[batch.tokens], targets, batch.scored), evaluation.group, evaluation.slices)
     assert baselines(task, renamed).ladder == pytest.approx(baselines(task, evaluation).ladder)
 
 
