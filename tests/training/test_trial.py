@@ -234,7 +234,7 @@ class TestFailed:
         def score(*_: object) -> None:
             raise ZeroDivisionError("no query")
 
-        monkeypatch.setattr(run_module, "score", score)
+        monkeypatch.setattr(run_module, "score_test", score)
         reports, end = ended(MEASURE, RunEnv())
         assert [report.step for report in reports] == [4, 8, 10]
         assert (end.outcome, end.steps) == ("failed", 10)
