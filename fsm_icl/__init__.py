@@ -25,7 +25,7 @@ to bottom, and a file imports its own room and those below. The rooms of `analys
     seeding.py       one seed -> named independent generators
     output.py        printing that no closed pipe stops
     plugins.py       what installed packages add
-    testing.py       contract tests that authors of plug-ins inherit
+    testing/         contract tests that authors of plug-ins inherit
 
 The way of the data: YAML -> SweepSpec -> TrialConfig -> train() -> Report -> TrialRecord -> Sweep -> figure.
 

@@ -97,12 +97,12 @@ measure: {num_seeds: 1}
 RUN = """
 import json, sys
 from fsm_icl.sweep.file.cells import cells_of
-from fsm_icl.sweep.file.load import load_sweep
+from fsm_icl.sweep.file.load import load_sweep_file
 from fsm_icl.sweep.file.yaml import SpecError
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.trial import run_trial
 
-loaded = load_sweep(sys.argv[1])
+loaded = load_sweep_file(sys.argv[1])
 found = {"cells": {}, "refused": []}
 for cell in cells_of(loaded):
     trial = cell.trial(loaded.spec, {"learning_rate": 0.01}, "measure", 0, 0)
@@ -113,7 +113,7 @@ for cell in cells_of(loaded):
     found["cells"][cell.label] = {"reason": end.reason, "ladder": ladder, **end.test.model_dump()}
 for change in json.loads(sys.argv[2]):
     try:
-        cells_of(load_sweep(sys.argv[1], None, [change]))
+        cells_of(load_sweep_file(sys.argv[1], None, [change]))
     except SpecError as error:
         found["refused"].append(str(error))
 print(json.dumps(found))

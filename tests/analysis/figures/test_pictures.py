@@ -115,14 +115,14 @@ def test_in_context_curves_of_another_task_family(tmp_path: Path) -> None:
         task |= {"spec": {"family": "brackets"}, "dimensions": {}, "slices": {"depth": "brackets open"}}
         task["ladder"] = {"chance": 0.5, "last bracket": 0.6}
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    sweep = load_sweep(folder)
-    found = drawn(in_context.picture(sweep))
+    findings = findings_of(load_sweep(folder))
+    found = drawn(in_context.picture(findings))
     assert set(found.table["by"]) == {"depth"}
     assert "by brackets open; lines" in found.text
     (panel,) = found.draw().axes
     assert panel.get_xlabel() == "brackets open"
     assert {"last bracket", "ceiling"} <= {text.get_text() for text in panel.texts}
-    assert isinstance(collapse.picture(sweep), NotDrawn)
+    assert isinstance(collapse.picture(findings), NotDrawn)
 
 
 def test_proposals_with_their_winner(tmp_path: Path) -> None:
