@@ -29,23 +29,31 @@ to bottom, and a file imports its own room and those below. The rooms of `analys
 
 The way of the data: YAML -> SweepSpec -> TrialConfig -> train() -> Report -> TrialRecord -> Sweep -> figure.
 
-`fsm_icl.load(results, cell, seed)` gives a trained model back.
+`load(results, cell, seed)` gives a trained model back; `run_trial(TrialConfig(...))` trains one.
 """
 
 from __future__ import annotations
 
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fsm_icl.sweep.examine.weights import load as load
+    from fsm_icl.training.config import RunEnv as RunEnv
+    from fsm_icl.training.config import TrialConfig as TrialConfig
+    from fsm_icl.training.trial import run_trial as run_trial
 
-__all__ = ["load"]
+__all__ = ["RunEnv", "TrialConfig", "load", "run_trial"]
+_HOMES = {
+    "RunEnv": "fsm_icl.training.config",
+    "TrialConfig": "fsm_icl.training.config",
+    "load": "fsm_icl.sweep.examine.weights",
+    "run_trial": "fsm_icl.training.trial",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """`load`, imported when it is first asked for: it needs torch, most of the package does not."""
-    if name == "load":
-        from fsm_icl.sweep.examine.weights import load
-
-        return load
+    """A public name, imported when it is first asked for: these need torch, and most of the package does not."""
+    if name in _HOMES:
+        return pkgutil.resolve_name(f"{_HOMES[name]}:{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,8 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
-import fsm_icl
-
+ROOT = Path(__file__).parents[1]
+"""The checkout, or the folder of an installed copy."""
 _SENT = "FSM_ICL_COMMIT"
 _DIRTY = "+"
 
@@ -19,12 +19,11 @@ def code_version() -> tuple[str | None, bool]:
 
     A checkout knows it; a copy without `.git`, as on a cluster, was told by whoever sent it, see `sent_along`.
     """
-    root = Path(fsm_icl.__file__).parent.parent
-    if not (root / ".git").exists():  # git itself would take the repository that an installed copy may lie in
+    if not (ROOT / ".git").exists():  # git itself would take the repository that an installed copy may lie in
         sent = os.environ.get(_SENT, "")
         return sent.removesuffix(_DIRTY) or None, sent.endswith(_DIRTY)
     try:
-        return _git(root, "rev-parse", "HEAD"), bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
+        return _git(ROOT, "rev-parse", "HEAD"), bool(_git(ROOT, "status", "--porcelain", "--untracked-files=no"))
     except (OSError, subprocess.CalledProcessError):
         return None, False
 

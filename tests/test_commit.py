@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import fsm_icl
+from fsm_icl import commit as commit_module
 from fsm_icl.commit import code_version, sent_along
 
 
@@ -22,7 +22,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
     for command in (("init", "--quiet"), ("add", "."), (*who, "commit", "--quiet", "--message", "One")):
         subprocess.run(["git", "-C", tmp_path, *command], check=True)
-    monkeypatch.setattr(fsm_icl, "__file__", str(package))
+    monkeypatch.setattr(commit_module, "ROOT", tmp_path)
     return tmp_path
 
 
@@ -45,7 +45,7 @@ def test_a_copy_without_its_repository_says_what_was_sent_along(
 ) -> None:
     commit = subprocess.run(["git", "-C", checkout, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
     if dirty:
-        Path(fsm_icl.__file__).write_text("changed")
+        (checkout / "fsm_icl" / "__init__.py").write_text("changed")
     assert fresh() == (commit, dirty)
     sent = sent_along()
     shutil.rmtree(checkout / ".git")

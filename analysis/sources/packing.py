@@ -20,11 +20,9 @@ class Slices(Rows[Slice]):
     __slots__ = ("_correct", "_labels", "_total")
 
     def __init__(self, labels: tuple[str, ...], correct: array[int], total: array[int]) -> None:
-        """Keep a column of each."""
         self._labels, self._correct, self._total = labels, correct, total
 
     def __len__(self) -> int:
-        """Number of slices."""
         return len(self._labels)
 
     def row(self, index: int) -> Slice:

@@ -31,11 +31,9 @@ class Rows(Sequence[Row]):
     @overload
     def __getitem__(self, index: slice) -> list[Row]: ...
     def __getitem__(self, index: int | slice) -> Row | list[Row]:
-        """A row, or several."""
         return [self.row(i) for i in range(*index.indices(len(self)))] if isinstance(index, slice) else self.row(index)
 
     def __iter__(self) -> Iterator[Row]:
-        """The rows in their order."""
         return map(self.row, range(len(self)))
 
     def __eq__(self, other: object) -> bool:
@@ -56,7 +54,6 @@ class Curve(Rows[Report]):
         self._columns = {name: array("d", [r.metrics.get(name, math.nan) for r in reports]) for name in names}
 
     def __len__(self) -> int:
-        """Number of reports."""
         return len(self._steps)
 
     def row(self, index: int) -> Report:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from fsm_icl.results.records import FrozenModel
 
@@ -89,6 +89,9 @@ class Size:
 
 class TaskSpec(FrozenModel):
     """A task as data. A subclass adds `family: Literal[...]` with its default, its own fields and what is below."""
+
+    results_version: ClassVar[int | None] = None
+    """Declared by families of installed packages, and raised when their results change meaning."""
 
     family: str
 

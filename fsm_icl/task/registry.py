@@ -1,11 +1,16 @@
-"""Which task families there are. A new one is one file or folder beside this one and one line below."""
+"""Which task families there are. One of ours is one file or folder beside this one and one line below.
+
+Or it is in a package of its own, whose entry point of the group `fsm_icl.tasks` is named as the family and refers to
+its spec; `fsm_icl.testing.TaskContract` tests it. Its module imports neither this one nor what stands above it.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Union
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args
 
 from pydantic import BeforeValidator, Field
 
+from fsm_icl.plugins import Plugin, plugins
 from fsm_icl.task.base import TaskSpec
 from fsm_icl.task.transitions.spec import TransitionsTask
 
@@ -14,12 +19,38 @@ FAMILIES: dict[str, type[TaskSpec]] = {
 }
 """`family` of a sweep file's `task:` -> its spec."""
 
+
+def _checked(family: str, found: Any) -> type[TaskSpec]:
+    """What a package's entry point refers to. Raises ValueError when it is no task family of this name."""
+    if not isinstance(found, type) or not issubclass(found, TaskSpec):
+        raise ValueError(f"expected a subclass of fsm_icl.task.base.TaskSpec, found {found!r}")
+    if "family" not in found.model_fields or get_args(found.model_fields["family"].annotation) != (family,):
+        raise ValueError(f'{found.__name__} needs the field `family: Literal["{family}"]`, as its entry point is named')
+    if type(found.results_version) is not int:
+        raise ValueError(f"{found.__name__} needs `results_version: ClassVar = 1`, raised when its results change")
+    return found
+
+
+_ADDED = plugins("fsm_icl.tasks", FAMILIES, _checked)
+FAMILIES |= {family: plugin.value for family, plugin in _ADDED.usable.items()}
+
+
+def family_plugin(spec: TaskSpec) -> Plugin[type[TaskSpec]] | None:
+    """The package that a task family comes from; None for ours."""
+    return _ADDED.usable.get(spec.family)
+
+
 DEFAULT = TransitionsTask()
 """The task of a sweep file that has no `task:`; its family where `task:` names none."""
 
 
 def _with_family(value: Any) -> Any:
-    return {"family": DEFAULT.family, **value} if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    named = {"family": DEFAULT.family, **value}
+    if named["family"] in _ADDED.unusable:
+        raise ValueError(_ADDED.unusable[named["family"]])
+    return named
 
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, PositiveInt
 
 from fsm_icl.models.registry import ModelSpec, plugin_of
 from fsm_icl.results.records import RESULTS_VERSION, FrozenModel, Phase, sha256_of
-from fsm_icl.task.registry import AnyTask
+from fsm_icl.task.registry import AnyTask, family_plugin
 
 if TYPE_CHECKING:
     from fsm_icl.results.files import Folder
@@ -61,6 +61,8 @@ class TrialConfig(FrozenModel):
         plain = {"results_version": RESULTS_VERSION, "trial": identity(self)}
         if (plugin := plugin_of(self.model)) is not None:
             plain["plugins"] = {plugin.distribution: self.model.results_version}
+        if (family := family_plugin(self.task)) is not None:
+            plain["task_plugins"] = {family.distribution: self.task.results_version}
         return sha256_of(plain)
 
 

@@ -33,12 +33,10 @@ class Stopwatch:
         return self._before + running
 
     def __enter__(self) -> Stopwatch:
-        """Start."""
         self._started = time.perf_counter()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop."""
         self._before, self._started = self.seconds, None
 
 

@@ -16,6 +16,7 @@ from fsm_icl.models.registry import plugin_of
 from fsm_icl.results.files import append
 from fsm_icl.results.layout import TrialFolder
 from fsm_icl.results.records import Outcome, Report, TestScore, TrialEnd
+from fsm_icl.task.registry import family_plugin
 from fsm_icl.training import host, weights
 from fsm_icl.training.config import RunEnv, TrialConfig
 from fsm_icl.training.loop import DivergedError, train
@@ -137,9 +138,9 @@ class _Trial:
 
 
 def _versions(config: TrialConfig) -> dict[str, str]:
-    """Of what computes the results, the package that the architecture comes from included."""
-    plugin = plugin_of(config.model)
-    return host.versions() | ({} if plugin is None else {plugin.distribution: plugin.version})
+    """Of what computes the results, the packages that architecture and task family come from included."""
+    found = (plugin_of(config.model), family_plugin(config.task))
+    return host.versions() | {plugin.distribution: plugin.version for plugin in found if plugin is not None}
 
 
 def _is_infrastructure(error: Exception) -> bool:

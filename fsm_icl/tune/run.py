@@ -54,7 +54,7 @@ class ManifestMaker:
                 self.tasks[key] = _task_entry(cell, loaded.spec.evaluation_seed)
 
     def __call__(self, planner: Planner) -> Manifest:
-        """The manifest."""
+        """The manifest as it stands."""
         log = self.store.declarations
         assert log is not None, "claims are declared before the manifest is made"
         return manifest_of(self.loaded, planner, self.store.id, self.hypotheses, self.tasks, log.declarations)

@@ -64,5 +64,4 @@ class StopWhenBroken(Stopper):  # type: ignore[misc]  # ray is untyped
         return self.driver is not None and self.driver.broken is not None
 
     def __getstate__(self) -> dict[str, Any]:
-        """As the searcher's."""
         return {"driver": None}

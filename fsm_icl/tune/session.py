@@ -19,7 +19,6 @@ import ray
 from ray._private import services, utils
 from ray.tune.execution import class_cache
 
-import fsm_icl
 from fsm_icl.results.files import os_error_text
 from fsm_icl.tune.scratch import scratch_folder
 
@@ -147,7 +146,7 @@ def _init(num_cpus: int, num_gpus: int | None, folder: Path) -> None:
 def _connect(address: str) -> None:
     """Join a cluster. Its workers get this code, unless this is a Ray job, whose code they have anyway."""
     in_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
-    code = {} if in_job else {"py_modules": [str(Path(fsm_icl.__file__).parent)]}
+    code = {} if in_job else {"py_modules": [str(Path(__file__).parents[1])]}
     with _keeping_our_sigterm():
         ray.init(address=address, runtime_env=code, **_QUIET)
 

@@ -51,11 +51,9 @@ class Watch:
             self._looking.clear()
 
     def __enter__(self) -> Watch:
-        """The watch."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """The run has ended by itself."""
         self._left.set()
 
     def _work(self) -> None:

@@ -16,6 +16,8 @@ from fsm_icl.task.machines import split_of
 class ParityTask(TaskSpec):
     """Tokens and classes: 0 and 1. The first bit is its own parity, so it is not scored. A group is a string."""
 
+    results_version: ClassVar = 1
+
     family: Literal["parity"] = "parity"
     length: int = Field(12, ge=8, le=62)
     num_strings: int = Field(60, ge=1)

@@ -21,10 +21,10 @@ from pathlib import Path
 from fsm_icl.tracking.account import destination
 from fsm_icl.tracking.tracker import Tracker
 from tests.tracking.test_tracker import trials
-from fsm_icl.tracking.trial_runs import Runs
+from fsm_icl.tracking.trial_runs import TrialRuns
 ended = trials(2)
 folder = Path(sys.argv[1])
-logged = Tracker(Runs(folder, "spectrum", "0123abcd", "laptop", sys.argv[2], to=destination()))
+logged = Tracker(TrialRuns(folder, "spectrum", "0123abcd", "laptop", sys.argv[2], to=destination()))
 logged.catch_up(ended)
 logged.close()
 expected = sorted(f"run-0123abcd-{planned.hash}" for planned, _ in ended)

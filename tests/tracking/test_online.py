@@ -23,9 +23,9 @@ import sys, time
 from pathlib import Path
 from fsm_icl.tracking.tracker import Tracker
 from tests.tracking.test_tracker import trials
-from fsm_icl.tracking.trial_runs import Runs
+from fsm_icl.tracking.trial_runs import TrialRuns
 ended = trials(6)
-logged = Tracker(Runs(Path(sys.argv[1]), "spectrum", "0123abcd", "laptop", "online"))
+logged = Tracker(TrialRuns(Path(sys.argv[1]), "spectrum", "0123abcd", "laptop", "online"))
 def rows(first, last):
     began = time.monotonic()
     for planned, record in ended:
@@ -189,9 +189,9 @@ from pathlib import Path
 from fsm_icl.tracking.tracker import Tracker
 from tests.tracking.test_tracker import trials
 local, results, mode, count = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-from fsm_icl.tracking.trial_runs import Runs
+from fsm_icl.tracking.trial_runs import TrialRuns
 (local / "wandb").mkdir(parents=True, exist_ok=True)
-logged = Tracker(Runs(local, "spectrum", "0123abcd", "laptop", mode, results))
+logged = Tracker(TrialRuns(local, "spectrum", "0123abcd", "laptop", mode, results))
 logged.catch_up(trials(count))
 logged.close()
 print(logged.problem)

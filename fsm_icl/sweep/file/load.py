@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-import fsm_icl
 from fsm_icl.results.files import as_folder, is_local, normal, os_error_text, refuse_dangling
 from fsm_icl.results.lookup import default_scale, refuse_sweep
 from fsm_icl.sweep.file.errors import as_written, dotted, explain
@@ -36,7 +35,7 @@ from fsm_icl.sweep.file.yaml import (
 if TYPE_CHECKING:
     from fsm_icl.results.files import Folder
 
-SHIPPED = Path(fsm_icl.__file__).parent.parent / "tune_configs"
+SHIPPED = Path(__file__).parents[3] / "tune_configs"
 
 
 M = TypeVar("M", bound=BaseModel)

@@ -119,7 +119,6 @@ class FileLock:
     """The kernel drops it with the process, so it can be neither lost nor left behind."""
 
     def __init__(self, folder: Path) -> None:
-        """As `lock`."""
         _refuse_special(SweepFolder(folder).lock)
         with contextlib.ExitStack() as undo:
             stream = undo.enter_context((SweepFolder(folder).lock).open("a+"))

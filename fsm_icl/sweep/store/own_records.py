@@ -16,6 +16,7 @@ from fsm_icl.results.reading import RETRAIN, each_record, first_problem, read_ma
 from fsm_icl.results.records import TrialRecord
 from fsm_icl.sweep.file.cells import Cell
 from fsm_icl.sweep.file.content import content_of
+from fsm_icl.task.registry import family_plugin
 from fsm_icl.training.config import TrialConfig
 
 if TYPE_CHECKING:
@@ -45,8 +46,9 @@ def _check_config(path: Folder, record: TrialRecord) -> None:
     except ValidationError as error:
         raise ValueError(f"{path}: {first_problem(error, 'config')}; {RETRAIN}") from None
     if (made := config.fingerprint()) != record.hash:
-        plugin = plugin_of(config.model)
-        too = "" if plugin is None else f", or the results_version of {plugin.distribution} was"
+        added = (plugin_of(config.model), family_plugin(config.task))
+        packages = " or ".join(dict.fromkeys(plugin.distribution for plugin in added if plugin is not None))
+        too = f", or the results_version of {packages} was" if packages else ""
         raise ValueError(f"{path}: config: its hash is {made[:12]}..., so it was changed{too}; {RETRAIN}")
 
 

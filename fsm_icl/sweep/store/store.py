@@ -75,11 +75,9 @@ class Store:
         self._lock.close()
 
     def __enter__(self) -> Store:
-        """The open store."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
         self.close()
 
     def _remove_left_overs(self) -> None:

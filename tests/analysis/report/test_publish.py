@@ -10,6 +10,7 @@ import fsm_icl
 from analysis.__main__ import main
 from analysis.findings.findings import findings_of
 from analysis.report.publish import BEGIN, END, around, computed, publish
+from analysis.sources.packing import unpacked
 from analysis.sources.snapshot import load_snapshot
 from analysis.sources.sweep import Sweep, load_sweep
 from fsm_icl.sweep.examine.replay import replay_spec
@@ -87,7 +88,7 @@ def test_a_sample_of_a_pages_trials_comes_out_again(page: Path) -> None:
     """The two finished trials that cost least, so that the sample takes a minute and not an hour."""
     published = load_snapshot(page.with_suffix(""))
     cells = {wanted.hash: cell.label for cell in published.manifest.cells for wanted in cell.wanted}
-    finished = [record for record in published.records.values() if record.end.outcome == "finished"]
+    finished = [unpacked(record) for record in published.records.values() if record.end.outcome == "finished"]
     for record in sorted(finished, key=lambda record: record.end.seconds or 0.0)[:2]:
         cell = cells[record.hash]
         found = verify_trial(TrialSample(cell, record, replay_spec(record, cell)))
