@@ -1,4 +1,4 @@
-"""SweepSpec: what the fields of a sweep file mean. From file to spec: loading.py; then cells.py, hypotheses.py."""
+"""SweepSpec: what the fields of a sweep file mean. load.py makes it from a file; cells.py goes on from it."""
 
 from __future__ import annotations
 
