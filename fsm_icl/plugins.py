@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
+
+from pydantic import BaseModel
 
 T = TypeVar("T")
+S = TypeVar("S", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,23 @@ class Plugins(Generic[T]):
     usable: dict[str, Plugin[T]] = field(default_factory=dict)
     unusable: dict[str, str] = field(default_factory=dict)
     """Name -> why. An error where the name is used, so that a broken package stops no sweep that does without it."""
+
+
+def spec_check(base: type[S], tag: str) -> Callable[[str, Any], type[S]]:
+    """The check of specs that packages add: subclasses of `base` whose field `tag` has the entry point's name."""
+
+    def check(name: str, found: Any) -> type[S]:
+        if not isinstance(found, type) or not issubclass(found, base):
+            raise ValueError(f"expected a subclass of {base.__module__}.{base.__name__}, found {found!r}")
+        if tag not in found.model_fields or get_args(found.model_fields[tag].annotation) != (name,):
+            raise ValueError(
+                f'{found.__name__} needs the field `{tag}: Literal["{name}"]`, as its entry point is named'
+            )
+        if type(getattr(found, "results_version", None)) is not int:
+            raise ValueError(f"{found.__name__} needs `results_version: ClassVar = 1`, raised when its results change")
+        return found
+
+    return check
 
 
 def plugins(group: str, ours: Collection[str], check: Callable[[str, Any], T]) -> Plugins[T]:

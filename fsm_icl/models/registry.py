@@ -7,7 +7,7 @@ stands above it, which import it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args
+from typing import TYPE_CHECKING, Annotated, Union
 
 from pydantic import Field
 
@@ -16,7 +16,7 @@ from fsm_icl.models.lstm import LSTMSpec
 from fsm_icl.models.mi_rnn import MIRNNSpec
 from fsm_icl.models.rnn import RNNSpec
 from fsm_icl.models.spec import CoreSpec
-from fsm_icl.plugins import Plugin, plugins
+from fsm_icl.plugins import Plugin, plugins, spec_check
 
 ARCHITECTURES: dict[str, type[CoreSpec]] = {
     "rnn": RNNSpec,
@@ -26,19 +26,7 @@ ARCHITECTURES: dict[str, type[CoreSpec]] = {
 }
 """`arch` in a sweep file -> its spec."""
 
-
-def _checked(arch: str, found: Any) -> type[CoreSpec]:
-    """What a package's entry point refers to. Raises ValueError when it is no architecture of this name."""
-    if not isinstance(found, type) or not issubclass(found, CoreSpec):
-        raise ValueError(f"expected a subclass of fsm_icl.models.CoreSpec, found {found!r}")
-    if "arch" not in found.model_fields or get_args(found.model_fields["arch"].annotation) != (arch,):
-        raise ValueError(f'{found.__name__} needs the field `arch: Literal["{arch}"]`, as its entry point is named')
-    if type(found.results_version) is not int:
-        raise ValueError(f"{found.__name__} needs `results_version: ClassVar = 1`, raised when its results change")
-    return found
-
-
-_ADDED = plugins("fsm_icl.architectures", ARCHITECTURES, _checked)
+_ADDED = plugins("fsm_icl.architectures", ARCHITECTURES, spec_check(CoreSpec, "arch"))
 ARCHITECTURES |= {arch: plugin.value for arch, plugin in _ADDED.usable.items()}
 UNUSABLE = _ADDED.unusable
 """Architectures that installed packages were to provide, and why they can't."""

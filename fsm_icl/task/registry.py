@@ -6,11 +6,11 @@ its spec; `fsm_icl.testing.TaskContract` tests it. Its module imports neither th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import BeforeValidator, Field
 
-from fsm_icl.plugins import Plugin, plugins
+from fsm_icl.plugins import Plugin, plugins, spec_check
 from fsm_icl.task.base import TaskSpec
 from fsm_icl.task.transitions.spec import TransitionsTask
 
@@ -19,19 +19,7 @@ FAMILIES: dict[str, type[TaskSpec]] = {
 }
 """`family` of a sweep file's `task:` -> its spec."""
 
-
-def _checked(family: str, found: Any) -> type[TaskSpec]:
-    """What a package's entry point refers to. Raises ValueError when it is no task family of this name."""
-    if not isinstance(found, type) or not issubclass(found, TaskSpec):
-        raise ValueError(f"expected a subclass of fsm_icl.task.base.TaskSpec, found {found!r}")
-    if "family" not in found.model_fields or get_args(found.model_fields["family"].annotation) != (family,):
-        raise ValueError(f'{found.__name__} needs the field `family: Literal["{family}"]`, as its entry point is named')
-    if type(found.results_version) is not int:
-        raise ValueError(f"{found.__name__} needs `results_version: ClassVar = 1`, raised when its results change")
-    return found
-
-
-_ADDED = plugins("fsm_icl.tasks", FAMILIES, _checked)
+_ADDED = plugins("fsm_icl.tasks", FAMILIES, spec_check(TaskSpec, "family"))  # type: ignore[type-abstract]  # never made
 FAMILIES |= {family: plugin.value for family, plugin in _ADDED.usable.items()}
 
 
@@ -48,8 +36,8 @@ def _with_family(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     named = {"family": DEFAULT.family, **value}
-    if named["family"] in _ADDED.unusable:
-        raise ValueError(_ADDED.unusable[named["family"]])
+    if isinstance(family := named["family"], str) and family in _ADDED.unusable:
+        raise ValueError(_ADDED.unusable[family])
     return named
 
 

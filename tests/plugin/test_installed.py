@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from fsm_icl.models import registry
-from fsm_icl.models.registry import ARCHITECTURES, _checked
+from fsm_icl.models.registry import ARCHITECTURES
 from fsm_icl.models.rnn import RNNSpec
-from fsm_icl.plugins import plugins
+from fsm_icl.models.spec import CoreSpec
+from fsm_icl.plugins import plugins, spec_check
 from fsm_icl.sweep.file.cells import cells_of
 from fsm_icl.sweep.file.load import load_sweep_file
 from fsm_icl.sweep.file.yaml import SpecError
@@ -134,7 +135,7 @@ def test_what_is_wrong_with_a_package_is_said(
 ) -> None:
     install(tmp_path, "broken", "1.0", **{name: target})
     monkeypatch.syspath_prepend(tmp_path)
-    found = plugins(GROUP, (), _checked)
+    found = plugins(GROUP, (), spec_check(CoreSpec, "arch"))
     assert found.usable == {}
     assert re.fullmatch(f"broken 1.0 can't provide '{name}': .*{why}.*; mend or uninstall it", found.unusable[name])
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from fsm_icl.sweep.file.load import load_sweep_file
+from fsm_icl.sweep.file.yaml import SpecError
 from fsm_icl.task.base import Batch, EvaluationSet, TaskSpec
 from fsm_icl.task.transitions.spec import TransitionsTask
 from fsm_icl.testing import TaskContract
@@ -177,3 +179,12 @@ def test_a_family_is_one_file_and_one_line(program: Path) -> None:
 
 def test_its_sweep_is_planned(program: Path) -> None:
     assert "gru-d8-L1-length=9" in run(program, "-m", "fsm_icl.tune", "ones.yaml", "--plan")
+
+
+def test_a_family_that_is_no_word_is_refused_with_its_field(tmp_path: Path) -> None:
+    text = SWEEP.replace("family: parity, length: 8, num_strings: 30", "family: [transitions]")
+    (tmp_path / "ones.yaml").write_text(text)
+    with pytest.raises(
+        SpecError, match=r"ones\.yaml:3: task\.family: grid: {task\.family: \[transitions\]} compares values"
+    ):
+        load_sweep_file(str(tmp_path / "ones.yaml"))
