@@ -72,7 +72,8 @@ def sweep_files(folder: Folder) -> dict[str, bytes]:
         ValueError: the sweep can't be read.
         OSError: a file can't be read or written.
     """
-    kept = {name: read_bytes(folder / name) for name in ("manifest.json", "sweep.yaml")}
+    sweep = SweepFolder(folder)
+    kept = {path.name: read_bytes(path) for path in (sweep.manifest, sweep.sweep_file)}
     return kept | files_to_share(findings_of(load_sweep(folder)))
 
 

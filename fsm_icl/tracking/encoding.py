@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
 from fsm_icl.results.records import METRICS, Manifest, Report, TestScore, TrialEnd, TrialPlace, TrialRecord
 from fsm_icl.tracking.limits import CONFIG, NAME, REASON, VALUE, artifact_name, cut, shortened_value
 
@@ -42,8 +44,8 @@ class TrackedTrial:
     fields: Mapping[str, Any]
     """The cell's coordinates, arch among them."""
     place: TrialPlace
-    config: Mapping[str, Any]
-    """The TrialConfig as JSON."""
+    config: BaseModel
+    """The TrialConfig; it becomes JSON when the run opens, and not with each report."""
 
 
 def group_of(sweep: str, sweep_id: str) -> str:

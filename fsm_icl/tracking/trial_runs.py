@@ -216,12 +216,12 @@ class TrialRuns:
         return run
 
     def _arguments(self, trial: TrackedTrial, answer: float) -> dict[str, Any]:
-        at = trial.place
+        at, config = trial.place, trial.config.model_dump(mode="json")
         place: dict[str, Any] = {"sweep": self.sweep, "sweep_id": self.sweep_id, "scale": self.scale}
         place |= {"cell": trial.cell, "repeat": at.repeat, "index": at.index, "hash": trial.hash}
         place |= {"cell_key": at.cell} if at.cell else {}
         seed = f"seed{at.index}" if at.phase == "measure" else f"proposal{at.index}"
-        ending = f" lr={trial.config['optimizer']['learning_rate']:g} {seed}"
+        ending = f" lr={config['optimizer']['learning_rate']:g} {seed}"
         return {
             "entity": self.to.entity,
             "project": self.to.project,
@@ -229,7 +229,7 @@ class TrialRuns:
             "job_type": at.phase,
             "name": cut(trial.cell, NAME - len(ending)) + ending,
             "tags": tags([trial.cell, str(trial.fields["arch"]), self.scale, at.phase]),
-            "config": run_config(trial.config, place),
+            "config": run_config(config, place),
             "dir": str(self.folder.parent),
             "mode": self.mode,
             "reinit": "create_new",

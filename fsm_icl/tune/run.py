@@ -124,9 +124,8 @@ def _slots(driver: Driver) -> int:
 def _tune(driver: Driver, options: RunOptions, console: Console) -> None:
     """Let Ray run what the driver hands out."""
     packing = driver.packing
-    cpus = max(
-        packing.capacity.cpus, _slots(driver) * packing.resources.cpus_per_trial
-    )  # --max-concurrent may ask more
+    # --max-concurrent may ask for more than there are.
+    cpus = max(packing.capacity.cpus, _slots(driver) * packing.resources.cpus_per_trial)
     with (
         Watch(driver.silence, options.stall_limit, driver.last_words) as watch,
         session(options.address, cpus, packing.capacity.gpus) as folder,

@@ -88,7 +88,7 @@ def test_a_trial_is_a_run_with_config_history_and_tags(folder: Path) -> None:
     assert head["job_type"] == "search"
     assert len(rows(run)) == len(record.reports)
     assert str(record.reports[-1].metric("val/accuracy")) in text
-    assert str(planned.config["optimizer"]["learning_rate"]) in text
+    assert str(planned.config.optimizer.learning_rate) in text
     for tag in (planned.cell, "laptop", record.end.outcome):
         assert tag in text
     assert (folder / "wandb" / f"{planned.hash}.done").exists()

@@ -120,8 +120,7 @@ def _ended(manifest: Manifest, records: Mapping[str, TrialRecord]) -> Iterator[t
 def _tracked(cell: ManifestCell, wanted: WantedTrial, record: TrialRecord) -> TrackedTrial:
     key = record.place.cell if record.place else ""
     place = TrialPlace(cell=key, phase=wanted.phase, repeat=wanted.repeat, index=wanted.index)
-    config = TrialConfig.model_validate(record.config).model_dump(mode="json")
-    return TrackedTrial(wanted.hash, cell.label, cell.fields, place, config)
+    return TrackedTrial(wanted.hash, cell.label, cell.fields, place, TrialConfig.model_validate(record.config))
 
 
 def _missing(results: Folder, manifest: Manifest, markers: Markers) -> list[tuple[TrackedTrial, TrialRecord]]:

@@ -31,8 +31,7 @@ class PlannedTrial:
     @property
     def tracked(self) -> TrackedTrial:
         """What W&B is told of it."""
-        config = self.config.model_dump(mode="json")
-        return TrackedTrial(self.hash, self.cell.label, self.cell.fields, self.place, config)
+        return TrackedTrial(self.hash, self.cell.label, self.cell.fields, self.place, self.config)
 
 
 def plan_trial(
