@@ -189,6 +189,6 @@ def _counted(sweep: Sweep, cell: ManifestCell, phase: str, gone: Counter[tuple[s
 
 
 def _belongs(sweep: Sweep, record: TrialRecord) -> tuple[str, str]:
-    """Cell and phase of a record that is no longer wanted."""
+    """Cell and phase of a record of a trial that the manifest no longer names."""
     home = cell_of(record.config, record.place, sweep.manifest)
     return home.label if home else ELSEWHERE, record.phase

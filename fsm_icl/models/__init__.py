@@ -12,7 +12,7 @@ file is checked in milliseconds.
     core.py            what every recurrent network offers the shell
     shell.py           embedding -> core -> dropout -> readout, the same for all
     stack.py           layers one above the other, with norm, residual connection, dropout
-    scan.py            runs a step along time
+    scan.py            applies a step to one token after another
     torch_layers.py    torch's own recurrent layers as cores
     state_dropout.py   the vanilla network whose carried state is dropped out
     initialisation.py  how recurrent matrices start

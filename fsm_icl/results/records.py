@@ -90,7 +90,7 @@ EARLIER_SLICES = {"times_shown": "times (state, action) was shown before", "quer
 
 
 class TestScore(FrozenModel):
-    """What one measure trial scored, once, on the test set. One entry a test machine in the three lists.
+    """What one measure trial scored, once, on the test set. One entry per test machine in the three lists.
 
     What is None here, and in TrialEnd, is unknown; only an imported record may lack it.
     """
@@ -134,7 +134,7 @@ class TrialEnd(FrozenModel):
     state_size: Count | None
     """Floats carried from step to step."""
     flops_per_token: Count | None
-    """Forward floating-point operations a token, two a multiply-add, matrix products only."""
+    """Forward floating-point operations per token, two per multiply-add, matrix products only."""
     spectral_radius: list[float] | None = None
     """Largest absolute eigenvalue of each recurrent matrix before the first step, by layer and gate; None in records
     of earlier versions and where the trial failed before it had weights."""
@@ -143,7 +143,7 @@ class TrialEnd(FrozenModel):
     seconds: float | None
     """Wall-clock seconds of the trial's own work, building and evaluating included."""
     steps_per_second: float | None
-    """Optimiser steps a second of training alone, evaluation left out."""
+    """Optimiser steps per second of training alone, evaluation left out."""
     tokens_per_second: float | None
     peak_memory_bytes: Count | None
     started_at: float | None
@@ -406,7 +406,7 @@ class Manifest(FrozenModel):
     evaluation_seed: int | None
     success_margin: float | None
     repeats: int
-    """Independent searches a cell; with 1, every interval is conditional on the chosen hyperparameters."""
+    """Independent searches per cell; with 1, every interval is conditional on the chosen hyperparameters."""
     spec: dict[str, Any]
     """The sweep file with the scale and --set applied."""
     hypotheses: list[DeclaredHypothesis]

@@ -21,6 +21,7 @@ from fsm_icl.plugins import plugins, spec_check
 from fsm_icl.sweep.file.cells import cells_of
 from fsm_icl.sweep.file.load import load_sweep_file
 from fsm_icl.sweep.file.yaml import SpecError
+from tests.plugin.site import install
 
 HERE = Path(__file__).parent
 GROUP = "fsm_icl.architectures"
@@ -69,15 +70,6 @@ print(json.dumps(found))
 """
 
 
-def install(site: Path, name: str, version: str, **points: str) -> None:
-    """Lay down in `site` what pip would, for a package with these entry points."""
-    info = site / f"{name.replace('-', '_')}-{version}.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-    lines = [f"{arch} = {target}" for arch, target in points.items()]
-    (info / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *lines]))
-
-
 @pytest.fixture
 def sweep(tmp_path: Path) -> Path:
     (tmp_path / "leaks.yaml").write_text(SWEEP)
@@ -86,7 +78,7 @@ def sweep(tmp_path: Path) -> Path:
 
 def test_it_is_named_in_a_sweep_and_trained_and_its_record_says_where_it_is_from(tmp_path: Path, sweep: Path) -> None:
     project = tomllib.loads((HERE / "pyproject.toml").read_text())["project"]
-    install(tmp_path / "site", project["name"], project["version"], **project["entry-points"][GROUP])
+    install(tmp_path / "site", project["name"], project["version"], GROUP, **project["entry-points"][GROUP])
     paths = [str(tmp_path / "site"), str(HERE), str(HERE.parent.parent)]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     command = [sys.executable, "-c", TRAIN, str(sweep), str(tmp_path)]
@@ -133,7 +125,7 @@ class Undeclared(RNNSpec):
 def test_what_is_wrong_with_a_package_is_said(
     name: str, target: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(tmp_path, "broken", "1.0", **{name: target})
+    install(tmp_path, "broken", "1.0", GROUP, **{name: target})
     monkeypatch.syspath_prepend(tmp_path)
     found = plugins(GROUP, (), spec_check(CoreSpec, "arch"))
     assert found.usable == {}
@@ -142,8 +134,8 @@ def test_what_is_wrong_with_a_package_is_said(
 
 def test_a_name_that_two_provide_is_nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = "tests.plugin.fsm_icl_leaky:LeakySpec"
-    install(tmp_path, "one", "1.0", leaky=target, gru=target)
-    install(tmp_path, "two", "2.0", leaky=target)
+    install(tmp_path, "one", "1.0", GROUP, leaky=target, gru=target)
+    install(tmp_path, "two", "2.0", GROUP, leaky=target)
     monkeypatch.syspath_prepend(tmp_path)
     found = plugins(GROUP, ARCHITECTURES, lambda name, value: value)
     assert found.usable == {}

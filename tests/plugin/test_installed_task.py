@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugin.site import install
+
 HERE = Path(__file__).parent
 SWEEP = """
 question: Who counts ones?
@@ -37,10 +39,7 @@ print(json.dumps(found | {"later hash": trial.fingerprint()}))
 
 
 def run(tmp_path: Path, target: str) -> subprocess.CompletedProcess[str]:
-    info = tmp_path / "site" / "fsm_icl_parity-0.4.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fsm-icl-parity\nVersion: 0.4.0\n")
-    (info / "entry_points.txt").write_text(f"[fsm_icl.tasks]\nparity = {target}\n")
+    install(tmp_path / "site", "fsm-icl-parity", "0.4.0", "fsm_icl.tasks", parity=target)
     sweep = tmp_path / "ones.yaml"
     sweep.write_text(SWEEP)
     paths = [str(tmp_path / "site"), str(HERE.parent / "task"), str(HERE.parent.parent)]

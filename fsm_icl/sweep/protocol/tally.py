@@ -11,7 +11,7 @@ from fsm_icl.results.files import exists
 from fsm_icl.results.layout import SweepFolder
 from fsm_icl.results.records import Phase, TrialRecord
 from fsm_icl.sweep.file.cells import cells_of
-from fsm_icl.sweep.file.content import content_of
+from fsm_icl.sweep.file.content import CellIndex
 from fsm_icl.sweep.file.load import LoadedSweep, load_sweep_file
 from fsm_icl.sweep.file.planned import Records
 from fsm_icl.sweep.file.spec import PARAMETERS, Range, SweepSpec
@@ -67,23 +67,16 @@ def tally(planner: Planner, begun: Collection[str]) -> SweepTally:
         for trial in stray:
             by_seed.setdefault(planner.records[trial].config["seed"], []).append(planner.records[trial])
         stray -= {h for plan in planner.plans for h in _undecided(plan, by_seed)}
-    by_key = {plan.cell.key: plan for plan in planner.plans}
-    homes = {content_of(plan.cell.template.model_dump(mode="json"), plan.cell.ranges): plan for plan in planner.plans}
-    searched = {tuple(plan.cell.ranges) for plan in planner.plans}
+    index = CellIndex([plan.cell for plan in planner.plans])
     at_home: Counter[str] = Counter()
     elsewhere: Counter[str] = Counter()
     for trial in stray:
         record = planner.records[trial]
-        contents = (content_of(record.config, names) for names in searched)
-        home = (
-            by_key.get(record.place.cell)
-            if record.place is not None
-            else next((homes[content] for content in contents if content in homes), None)
-        )
+        home = index.find(record)
         if home is None:
             elsewhere[_name(record)] += 1
         else:
-            at_home[home.cell.key] += 1
+            at_home[home.key] += 1
     found = [_standing(plan, planner.records, begun, at_home[plan.cell.key]) for plan in planner.plans]
     return SweepTally(found, dict(sorted(elsewhere.items())))
 

@@ -1,4 +1,4 @@
-"""declarations.json: every version of every claim of a sweep, dated by the driver before it starts a trial.
+"""declarations.json: every version of every claim of a sweep, dated by the driver before any trial starts.
 
 Versions are added, and marked as withdrawn where the sweep file does not say them any more; none is ever removed.
 """

@@ -15,7 +15,7 @@ from fsm_icl.results.lookup import UNREADABLE, folders_called, names_in_manifest
 from fsm_icl.results.reading import RETRAIN, each_record, first_problem, read_manifest
 from fsm_icl.results.records import TrialRecord
 from fsm_icl.sweep.file.cells import Cell
-from fsm_icl.sweep.file.content import content_of
+from fsm_icl.sweep.file.content import CellIndex
 from fsm_icl.task.registry import family_plugin
 from fsm_icl.training.config import TrialConfig
 
@@ -88,9 +88,5 @@ def _is_home(folder: Folder, sweep: str, scale: str, cells: Sequence[Cell]) -> b
 
 
 def _are_of(records: Mapping[str, TrialRecord], cells: Sequence[Cell]) -> bool:
-    keys = {cell.key for cell in cells}
-    if any(record.place is not None and record.place.cell in keys for record in records.values()):
-        return True
-    ours = {content_of(cell.template.model_dump(mode="json"), cell.ranges) for cell in cells}
-    searched = {tuple(cell.ranges) for cell in cells}
-    return any(content_of(record.config, names) in ours for record in records.values() for names in searched)
+    index = CellIndex(cells)
+    return any(index.find(record) is not None for record in records.values())

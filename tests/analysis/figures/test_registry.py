@@ -12,6 +12,7 @@ from analysis.figures.registry import FIGURES, pictures
 from analysis.findings.findings import Findings, findings_of
 from analysis.sources.sweep import load_sweep
 from tests.analysis.builder import spectrum, write_sweep
+from tests.plugin.site import install
 
 
 @pytest.fixture
@@ -19,21 +20,12 @@ def findings(tmp_path: Path) -> Findings:
     return findings_of(load_sweep(write_sweep(tmp_path / "spectrum-laptop", spectrum())))
 
 
-def install(folder: Path, code: str) -> None:
-    """As pip leaves a package of one module with one figure."""
-    (folder / "sketches.py").write_text(code)
-    about = folder / "sketches-1.2.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: sketches\nVersion: 1.2\n")
-    (about / "entry_points.txt").write_text("[fsm_icl.figures]\nsketch = sketches:picture\n")
-
-
 def test_a_figure_of_an_installed_package_comes_last(
     findings: Findings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(
-        tmp_path, "from analysis.figures.picture import NotDrawn\ndef picture(f): return NotDrawn('sketch', f.kind)"
-    )
+    code = "from analysis.figures.picture import NotDrawn\ndef picture(f): return NotDrawn('sketch', f.kind)"
+    (tmp_path / "sketches.py").write_text(code)
+    install(tmp_path, "sketches", "1.2", "fsm_icl.figures", sketch="sketches:picture")
     monkeypatch.syspath_prepend(str(tmp_path))
     made = pictures(findings)
     assert len(made) == len(FIGURES) + 1
@@ -43,7 +35,8 @@ def test_a_figure_of_an_installed_package_comes_last(
 def test_a_figure_that_cannot_be_imported_says_why_in_its_place(
     findings: Findings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(tmp_path, "import nothing_of_that_name")
+    (tmp_path / "sketches.py").write_text("import nothing_of_that_name")
+    install(tmp_path, "sketches", "1.2", "fsm_icl.figures", sketch="sketches:picture")
     monkeypatch.delitem(sys.modules, "sketches", raising=False)
     monkeypatch.syspath_prepend(str(tmp_path))
     made = pictures(findings)[-1]
